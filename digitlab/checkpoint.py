@@ -1,0 +1,149 @@
+"""Weights in and out, safely.
+
+A checkpoint is two files: ``NAME.pth``, a plain state dict that any PyTorch program can load, and ``NAME.json`` beside
+it, which tells how the weights were made and how good they were measured to be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from digitlab.files import replacing
+from digitlab.model import DigitCNN
+from digitlab.training import Recipe
+
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "mnist_cnn.pth"
+
+
+def save_model(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    recipe: Recipe | None = None,
+    results: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a network's weights, with a description beside them.
+
+    Both files are written under temporary names and renamed: a crash leaves the old ones or the new ones, never halves.
+
+    Args:
+        model: the network; its weights are stored as CPU tensors.
+        path: where to, ending in ``.pth``; missing folders are made.
+        recipe: how it was trained.
+        results: what was measured, such as ``{"val_accuracy": 0.9907, "seed": 0}``.
+        overwrite: replace an existing checkpoint.
+
+    Returns:
+        The path written to.
+
+    Raises:
+        FileExistsError: there is a checkpoint already and ``overwrite`` is False.
+        ValueError: the path does not end in ``.pth``.
+    """
+    path = Path(path)
+    if path.suffix != ".pth":
+        raise ValueError(f"a checkpoint's name ends in .pth, {path.name} does not")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True to replace it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with replacing(path) as weights, replacing(path.with_suffix(".json")) as description:
+        with weights.open("wb") as file:  # given a name, torch.save would store it, and equal weights differ as files
+            torch.save(state, file)
+        info = {
+            "sha256": _sha256(weights),
+            "torch": torch.__version__,
+            "recipe": dataclasses.asdict(recipe) if recipe else None,
+            "results": dict(results or {}),
+        }
+        description.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def load_model(path: str | Path | None = None, *, device: torch.device | str = "cpu") -> DigitCNN:
+    """Load a trained network, in evaluation mode.
+
+    Args:
+        path: a state dict of ``DigitCNN``; the weights shipped with digitlab if None.
+        device: where to put the network.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file does not hold a ``DigitCNN``'s weights; the message says what differs.
+    """
+    path = Path(path) if path is not None else SHIPPED_WEIGHTS
+    state = _read_state(path)
+    model = DigitCNN()
+    difference = _difference(state, model.state_dict())
+    if difference:
+        raise ValueError(f"{path} does not hold the weights of DigitCNN: {difference}")
+    model.load_state_dict(state)
+    return model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def load_info(path: str | Path | None = None) -> dict[str, Any]:
+    """Read what is known of a checkpoint: ``recipe``, ``results``, ``torch``; empty if nothing is known.
+
+    A description that belongs to other weights (its checksum says so) tells nothing about these.
+    """
+    path = Path(path) if path is not None else SHIPPED_WEIGHTS
+    try:
+        info = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return info if info.get("sha256") == _sha256(path) else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _read_state(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there are no weights at {path}; train some with `python -m digitlab train --out {path}`"
+        )
+    try:
+        # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{path} is not a plain file of weights: it is no PyTorch file, or it holds more than tensors. "
+            "Save a network with torch.save(model.state_dict(), path)"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} can't be read as PyTorch weights; is it damaged? ({error})") from error
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict of named tensors")
+    return state
+
+
+def _difference(state: Mapping[str, Any], expected: Mapping[str, Tensor]) -> str | None:
+    """Say in words how ``state`` differs from what a ``DigitCNN`` has; None if it fits."""
+    missing = [name for name in expected if name not in state]
+    unexpected = [str(name) for name in state if name not in expected]
+    if missing or unexpected:
+        parts = [f"it lacks {', '.join(missing)}"] if missing else []
+        parts += [f"it has {', '.join(unexpected[:8])} that a DigitCNN has not"] if unexpected else []
+        return "; ".join(parts)
+    for name, tensor in expected.items():
+        value = state[name]
+        if not isinstance(value, Tensor):
+            return f"{name} is a {type(value).__name__}, not a tensor"
+        if value.shape != tensor.shape:
+            return f"{name} has the shape {tuple(value.shape)}, expected {tuple(tensor.shape)}"
+        if not value.is_floating_point():
+            return f"{name} holds {value.dtype}, expected floating point numbers"
+        if not torch.isfinite(value).all():
+            return f"{name} has values that are not finite"
+    return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,159 @@
+"""How good a network is, how sure of that we are, and what it says of one picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+_EVALUATION_BATCH = 500  # small enough to stay in a CPU's cache, large enough for a GPU
+MIN_CONFIDENCE = 0.5  # below it `Prediction.is_digit` is False
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A network's results on labelled images.
+
+    Attributes:
+        correct: how many images it read right.
+        total: how many there were.
+        loss: mean cross-entropy, in nats.
+        confusion: ``(10, 10)`` int64; row: true digit, column: the digit read.
+    """
+
+    correct: int
+    total: int
+    loss: float
+    confusion: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction read right, in [0, 1]."""
+        return self.correct / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the accuracy."""
+        return wilson_interval(self.correct, self.total)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        span = f"95 % interval {low:.2%} to {high:.2%}"
+        return f"{self.accuracy:.2%} ({self.correct:,} of {self.total:,}; {span})".replace("%", " %").replace(
+            "95  %", "95 %"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network says of one picture.
+
+    Attributes:
+        probabilities: ``(10,)`` float32, one for each digit, adding up to 1.
+        digit: the likeliest digit.
+        confidence: its probability.
+        is_digit: False if the picture is blank or no digit stands out.
+    """
+
+    probabilities: Tensor
+    digit: int
+    confidence: float
+    is_digit: bool
+
+    def __str__(self) -> str:
+        return f"{self.digit} · {self.confidence:.0%}".replace("%", " %")
+
+
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> Evaluation:
+    """Compare a network's answers with the labels. The model is left in the mode it came in.
+
+    Args:
+        model: network from images to ``(N, 10)`` logits.
+        images: ``(N, 1, 28, 28)`` uint8, or float in [0, 1].
+        labels: ``(N,)`` int64.
+
+    Raises:
+        ValueError: there are no images, or not as many as labels.
+    """
+    if len(images) != len(labels) or not len(labels):
+        raise ValueError(f"expected as many images as labels and at least one, got {len(images)} and {len(labels)}")
+    logits = predict_logits(model, images)
+    labels = labels.to(logits.device)
+    guesses = logits.argmax(dim=1)
+    confusion = torch.bincount(labels * 10 + guesses, minlength=100).reshape(10, 10).cpu()
+    loss = float(functional.cross_entropy(logits, labels))
+    return Evaluation(correct=int(confusion.trace()), total=len(labels), loss=loss, confusion=confusion)
+
+
+@torch.no_grad()
+def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
+    """Run a network over images in batches, in evaluation mode: ``(N, 1, 28, 28)`` → ``(N, 10)`` on its own device."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    try:
+        return torch.cat([model(batch.to(device)) for batch in images.split(_EVALUATION_BATCH)])
+    finally:
+        model.train(was_training)
+
+
+def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
+    """Read one picture.
+
+    ``is_digit`` compares the largest probability with ``MIN_CONFIDENCE``, the usual baseline (Hendrycks and Gimpel
+    2017, arXiv:1610.02136). It finds blank and undecided pictures, but a network can be sure of itself on a
+    scribble, too.
+
+    Args:
+        model: network from images to ``(N, 10)`` logits.
+        image: ``(1, 28, 28)`` or ``(28, 28)``, uint8, or float in [0, 1], white ink on black, as
+            :func:`digitlab.ink.rasterize` and :func:`digitlab.ink.from_image` make it.
+
+    Raises:
+        ValueError: ``image`` has another shape or range.
+    """
+    picture = _as_batch(image)
+    probabilities = predict_logits(model, picture).softmax(dim=1)[0].float().cpu()
+    confidence, digit = probabilities.max(dim=0)
+    is_digit = bool(picture.any()) and float(confidence) >= MIN_CONFIDENCE
+    return Prediction(probabilities, digit=int(digit), confidence=float(confidence), is_digit=is_digit)
+
+
+def _as_batch(image: Tensor | NDArray[Any]) -> Tensor:
+    """Check one picture and make it a batch ``(1, 1, 28, 28)``."""
+    picture = torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image)
+    if picture.shape not in ((28, 28), (1, 28, 28)):
+        raise ValueError(f"expected one image of shape (1, 28, 28), got {tuple(picture.shape)}; see digitlab.ink")
+    if picture.dtype != torch.uint8:
+        picture = picture.float()
+        if not (torch.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1):
+            raise ValueError("expected float pixels in [0, 1] (white ink is 1); for 0..255 use uint8")
+    return picture.reshape(1, 1, 28, 28)
+
+
+def wilson_interval(correct: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Compute the confidence interval of a proportion by Wilson's score (1927, JASA 22:209).
+
+    Unlike accuracy ± z·σ it stays within [0, 1] and holds near 100 %, where good digit readers live.
+
+    Args:
+        correct: number of successes.
+        total: number of trials, at least 1.
+        z: half-width in standard deviations; 1.96 gives 95 %.
+
+    Raises:
+        ValueError: not 0 ≤ correct ≤ total, or total is 0.
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"expected 0 <= correct <= total and total > 0, got {correct} and {total}")
+    rate = correct / total
+    center = rate + z**2 / (2 * total)
+    spread = z * math.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2))
+    scale = 1 + z**2 / total
+    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)

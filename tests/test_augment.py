@@ -1,0 +1,61 @@
+"""Random affine maps of a batch."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from digitlab import Mnist
+from digitlab.augment import RandomAffine
+
+
+@pytest.fixture
+def images(sample: Mnist) -> Tensor:
+    return sample.train_images[:64].float() / 255
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_no_range_means_no_change(images: Tensor) -> None:
+    still = RandomAffine(degrees=0, scale=0, shear=0, shift=0)
+    torch.testing.assert_close(still(images, generator=seeded()), images, atol=1e-5, rtol=1e-4)
+
+
+def test_each_picture_is_changed_in_its_own_way(images: Tensor) -> None:
+    same = images[:1].expand(8, -1, -1, -1)
+    assert len(torch.unique(RandomAffine()(same, generator=seeded()).flatten(1), dim=0)) == 8
+
+
+def test_the_seed_decides(images: Tensor) -> None:
+    augment = RandomAffine()
+    assert torch.equal(augment(images, generator=seeded(1)), augment(images, generator=seeded(1)))
+    assert not torch.equal(augment(images, generator=seeded(1)), augment(images, generator=seeded(2)))
+
+
+def test_values_stay_between_black_and_white_and_the_frame_stays_black(images: Tensor) -> None:
+    changed = RandomAffine()(images, generator=seeded())
+    assert changed.shape == images.shape and changed.min() >= 0 and changed.max() <= 1 + 1e-5
+    assert changed[..., 0].max() < 0.5
+
+
+def test_shifts_stay_within_their_range(images: Tensor) -> None:
+    shifted = RandomAffine(degrees=0, scale=0, shear=0, shift=2)(images, generator=seeded())
+    axis = torch.arange(28.0)
+    columns = [(batch.sum((1, 2)) * axis).sum(1) / batch.sum((1, 2, 3)) for batch in (images, shifted)]
+    moves = (columns[1] - columns[0]).abs()
+    assert 1.5 < moves.max() <= 2.01
+
+
+def test_a_rotation_turns_by_up_to_its_degrees() -> None:
+    bar = torch.zeros(200, 1, 28, 28)
+    bar[:, :, 13:15, 4:24] = 1  # a horizontal bar
+    turned = RandomAffine(degrees=12, scale=0, shear=0, shift=0)(bar, generator=seeded())
+    x, y = torch.meshgrid(torch.arange(28.0) - 13.5, torch.arange(28.0) - 13.5, indexing="xy")
+    mass = turned.sum((1, 2, 3))
+    slope = torch.atan((turned[:, 0] * x * y).sum((1, 2)) / (turned[:, 0] * x * x).sum((1, 2)))
+    assert mass.mean() == pytest.approx(40, rel=0.05)
+    assert 10 < math.degrees(slope.abs().max()) <= 12.5
+    assert slope.min() < 0 < slope.max()

