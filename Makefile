@@ -1,0 +1,72 @@
+# What a learner, a teacher or an engineer runs. `make` alone lists it.
+#
+#   make lab ARGS="--no-browser --port 8889"    ARGS goes on to the program behind the command
+#   make app PORT=5001                          another port
+#   make test ARGS="-k ink"                     some of the tests; TESTS=tests/test_ink.py: one file
+#   make lab TORCH=cpu                          the small PyTorch without CUDA (Linux; other systems always get it)
+#   make lab PYTHON=python3.12                  a Python of your choice
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test app train notebooks figures bench lint
+
+FIRST      := notebooks/01_explore_the_data.ipynb
+TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
+NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)  # Jupyter refuses root, which is all a container has
+
+ifneq ($(filter-out cpu,$(TORCH)),)
+$(error TORCH is "$(TORCH)": write TORCH=cpu for the small build, or leave it out)
+endif
+
+help:       ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
+	@sed -n '2,8s/^# *//p' Makefile
+
+lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
+	$(IN_VENV) -m jupyterlab --ServerApp.root_dir=. $(ALLOW_ROOT) $(if $(PORT),--port=$(PORT)) $(ARGS) $(FIRST)
+
+test: $(STAMP)-test      ## run every test, every notebook included
+	$(IN_VENV) -m pytest $(TESTS) $(NBVAL) -n 2 --dist loadfile $(ARGS)
+
+app: $(STAMP)-lab        ## serve the drawing pad alone, at http://127.0.0.1:5000
+	$(IN_VENV) -m voila digitlab/widgets/app.ipynb --Voila.ip=127.0.0.1 --port=$(or $(PORT),5000) $(ARGS)
+
+train: $(STAMP)-lab      ## train a network, for example ARGS="--recipe best --seed 0"
+	$(IN_VENV) -m digitlab train $(ARGS)
+
+notebooks: $(STAMP)-lab  ## execute the notebooks and store their outputs
+	$(IN_VENV) tools/execute_notebooks.py $(ARGS)
+
+figures: $(STAMP)-test   ## draw every picture that README shows
+	$(IN_VENV) -m figures.make_figures $(ARGS)
+
+bench: $(STAMP)-test     ## measure what README claims
+	$(IN_VENV) -m benchmarks.shipped_weights $(ARGS)
+
+lint: $(STAMP)-dev       ## check style and types
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m mypy
+
+# A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these files changes, or when
+# the interpreter behind .venv was replaced or removed.
+$(STAMP)-%: pyproject.toml constraints.txt tools/setup_venv.py tools/environment.py $(IN_VENV)
+	@$(find_python); "$$python" tools/setup_venv.py --for $* $(if $(TORCH),--torch $(TORCH))
+	@touch $@
+
+$(IN_VENV): ;
+
+# The newest Python that will do; else any Python at all, for setup_venv.py to say what is wrong with it.
+define find_python
+python="$(PYTHON)"; \
+for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+  if [ -z "$$python" ] && "$$name" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+  then python="$$name"; fi; \
+done; \
+for name in python3 python; do \
+  if [ -z "$$python" ] && "$$name" -c '' 2>/dev/null; then python="$$name"; fi; \
+done; \
+if [ -z "$$python" ]; then echo "There is no Python here: install Python 3.11 or newer, then run make again." >&2; exit 1; fi
+endef

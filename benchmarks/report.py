@@ -1,0 +1,63 @@
+"""What every benchmark needs: the machine it ran on, a file for its results, and README's table made from them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+
+
+def machine() -> dict[str, Any]:
+    """Name what decides the results, and the times: processor, cores, device and versions."""
+    import torch
+
+    device = torch.accelerator.current_accelerator(check_available=True)
+    return {
+        "processor": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": str(device or "cpu"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def save_results(name: str, results: dict[str, Any]) -> Path:
+    """Write ``benchmarks/results/NAME.json``, with the machine added."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    text = json.dumps({"machine": machine(), **results}, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def load_results(name: str) -> dict[str, Any]:
+    """Read what a benchmark wrote."""
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return results
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay rows out as a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def insert(text: str, name: str, table: str) -> str:
+    """Put ``table`` between the marks ``<!-- NAME -->`` and ``<!-- /NAME -->`` of ``text``."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found_start, rest = text.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not (found_start and found_end):
+        raise ValueError(f"the text has no place for a table between {start} and {end}")
+    return f"{before}{start}\n{table}\n{end}{after}"
+
+
+def update_readme(name: str, table: str) -> None:
+    """Put a table into its place in README."""
+    README.write_text(insert(README.read_text(encoding="utf-8"), name, table), encoding="utf-8")

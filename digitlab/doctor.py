@@ -1,0 +1,294 @@
+"""What is wrong with this installation, and the command that mends it: ``python -m digitlab doctor``.
+
+Only the standard library is imported at the top: the doctor must be able to speak when everything else is broken.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+MODULES = {"pillow": "PIL"}  # where the name to import differs from the name to install
+LABEXTENSION = "labextensions/{}/package.json"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: whether it is well, what was found, and the command or step that mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """The half of a widget package that runs in the page, and the Python package that brings it."""
+
+    widgets: str
+    package: str
+    extension: str
+
+
+FRONT_ENDS = (
+    FrontEnd("ipywidgets", "jupyterlab_widgets", "@jupyter-widgets/jupyterlab-manager"),
+    FrontEnd("ipycanvas", "ipycanvas", "ipycanvas"),
+)
+
+
+def run_doctor() -> int:
+    """Look at everything and print what was found; returns 0 if all is well, else 1. Never raises."""
+    checks: list[Check] = []
+    for name, look in EXAMINATIONS.items():
+        found = attempt(name, look)
+        checks += found
+        _say("\n".join(describe(check) for check in found))
+    failed = sum(not check.ok for check in checks)
+    _say(f"\n{failed} of {len(checks)} checks need mending." if failed else f"\nAll {len(checks)} checks are well.")
+    return int(failed > 0)
+
+
+def attempt(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    """Run one examination; one that fails in a way nobody thought of is a finding too."""
+    found: list[Check] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for check in look():
+                found.append(check)
+    except Exception as error:
+        found.append(Check(name, False, _sentence(error), "delete the folder .venv, then run `make lab`"))
+    return found
+
+
+def describe(check: Check) -> str:
+    """One aligned line, and a second one with the remedy where something is wrong."""
+    line = f"{'ok' if check.ok else '!!'}  {check.name:<20} {check.detail}"
+    return line if check.ok or not check.remedy else f"{line}\n    {'to mend it:':<20} {check.remedy}"
+
+
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+    """digitlab and several of its dependencies need Python 3.11."""
+    found = ".".join(map(str, version))
+    remedy = "install Python 3.11 or newer, delete the folder .venv, then run `make lab`"
+    return Check("Python", version >= (3, 11), f"{found} ({sys.executable})", remedy)
+
+
+def check_interpreter(prefix: Path, checkout: Path = CHECKOUT) -> Check:
+    """A notebook that runs on another Python than `make lab` set up misses what was installed there."""
+    venv = checkout / ".venv"
+    if not venv.exists():
+        return Check("environment", True, f"{prefix} (there is no .venv beside the course)")
+    remedy = f"close JupyterLab and start it with `make lab` in {checkout}"
+    same = prefix.resolve() == venv.resolve()
+    return Check("environment", same, f"{prefix}" if same else f"{prefix}, expected {venv}", remedy)
+
+
+def check_package(requirement: Requirement, installed: str | None, tested: str | None, trouble: str = "") -> Check:
+    """One dependency against what is asked for, and what was tested.
+
+    Args:
+        requirement: name and range, from pyproject.toml.
+        installed: its version here; None if it is missing.
+        tested: the version in constraints.txt, if that file is at hand.
+        trouble: what happened when it was imported.
+    """
+    wanted = f"{requirement.name}=={tested}" if tested else str(requirement)
+    if installed is None:
+        return Check(requirement.name, False, f"not installed, expected {requirement.specifier}", pip_install(wanted))
+    if not requirement.specifier.contains(installed, prereleases=True):
+        return Check(requirement.name, False, f"{installed}, expected {requirement.specifier}", pip_install(wanted))
+    if trouble:
+        return Check(requirement.name, False, f"{installed}, {trouble}", pip_install(wanted, again=True))
+    same = tested is None or installed.split("+")[0] == tested
+    return Check(requirement.name, True, installed if same else f"{installed} (tested with {tested})")
+
+
+def check_torch_pair(installed: Mapping[str, str | None], tested: Mapping[str, str]) -> Check:
+    """torchvision calls operators that it adds to the PyTorch it was built for; with another one they are missing."""
+    pair = [f"{name}=={tested[name]}" if name in tested else name for name in ("torch", "torchvision")]
+    versions = " and ".join(f"{name} {installed[name]}" for name in ("torch", "torchvision"))
+    trouble = import_trouble("torchvision") or _nms_trouble()
+    detail = f"{versions}, {trouble}" if trouble else f"{versions} fit together"
+    return Check("torch + torchvision", not trouble, detail, pip_install(*pair, again=True))
+
+
+def check_front_end(front: FrontEnd, found: Path | None, shipped: Path | None) -> Check:
+    """Whether the page will get the front end that the Python half was made with.
+
+    Args:
+        front: which one.
+        found: the package.json that JupyterLab takes, the first on its path; None if there is none.
+        shipped: the package.json that came with the Python package.
+    """
+    name, mend = f"{front.widgets} in pages", pip_install(front.package, again=True)
+    if found is None:
+        return Check(name, False, f"JupyterLab has no extension {front.extension}", mend)
+    version, expected = _json_version(found), _json_version(shipped or found)
+    if version != expected:
+        detail = f"JupyterLab takes version {version} from {found.parent}, expected {expected}"
+        return Check(name, False, detail, f"delete the folder {found.parent}")
+    return Check(name, True, f"{front.extension} {version}")
+
+
+def check_device() -> Check:
+    """Where PyTorch will compute; any answer is a good one."""
+    import torch
+
+    from digitlab.training import best_device
+
+    device = best_device()
+    if device.type == "cuda":
+        return Check("computes on", True, f"cuda ({torch.cuda.get_device_name(device)})")
+    threads = f" ({torch.get_num_threads()} threads; enough for the whole course)" if device.type == "cpu" else ""
+    return Check("computes on", True, f"{device.type}{threads}")
+
+
+def check_data() -> Check:
+    """Where the digits will come from; downloads nothing."""
+    from digitlab.data import data_folder, load_mnist, missing_files
+
+    folder = data_folder() / "MNIST" / "raw"
+    if missing_files():
+        return Check("MNIST", True, f"not in {folder} yet: the first use downloads it, or offline takes a sample")
+    try:
+        load_mnist(source="mnist")
+    except (OSError, ValueError) as error:
+        return Check("MNIST", False, _sentence(error), "delete the file named here; data/README.md has more")
+    return Check("MNIST", True, f"whole, in {folder}")
+
+
+def check_weights() -> Check:
+    """The trained network that comes with the package."""
+    from digitlab.checkpoint import load_model
+
+    try:
+        load_model()
+    except (OSError, ValueError) as error:
+        return Check("trained network", False, _sentence(error), "git checkout -- digitlab/weights")
+    return Check("trained network", True, "the shipped weights load")
+
+
+def import_trouble(module: str) -> str:
+    """Import a module; returns what went wrong, or an empty text."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        return f"cannot be imported: {_sentence(error)}"
+    return ""
+
+
+def installed_version(package: str) -> str | None:
+    """The version of an installed package; None if it is missing."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def read_constraints(path: Path = CHECKOUT / "constraints.txt") -> dict[str, str]:
+    """Name to version, from constraints.txt; empty where digitlab was installed without its checkout."""
+    if not path.is_file():
+        return {}
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def pip_install(*packages: str, again: bool = False) -> str:
+    """The exact command for this Python; ``again`` replaces what is there, and leaves its dependencies alone."""
+    options = "--force-reinstall --no-deps " if again else ""
+    return f'"{sys.executable}" -m pip install {options}' + " ".join(f'"{package}"' for package in packages)
+
+
+def _examine_packages() -> Iterator[Check]:
+    if installed_version("packaging") is None:
+        yield Check("packaging", False, "not installed", pip_install("packaging"))
+        return
+    if installed_version("digitlab") is None:
+        yield Check("digitlab", False, "not installed in this Python", pip_install(f"-e{CHECKOUT}"))
+        return
+    from packaging.requirements import Requirement
+
+    tested = read_constraints()
+    for line in importlib.metadata.requires("digitlab") or []:
+        requirement = Requirement(line)
+        if requirement.marker is None:  # the extras are for developers
+            name = requirement.name
+            version = installed_version(name)
+            trouble = import_trouble(MODULES.get(name, name)) if version else ""
+            yield check_package(requirement, version, tested.get(name), trouble)
+
+
+def _examine_torch_pair() -> Iterator[Check]:
+    yield check_torch_pair({name: installed_version(name) for name in ("torch", "torchvision")}, read_constraints())
+
+
+def _examine_front_ends() -> Iterator[Check]:
+    from jupyter_core.paths import jupyter_path
+    from packaging.requirements import Requirement
+
+    tested = read_constraints()
+    for front in FRONT_ENDS:
+        for requirement in map(Requirement, importlib.metadata.requires(front.widgets) or []):
+            if requirement.name == front.package:
+                yield check_package(requirement, installed_version(front.package), tested.get(front.package))
+        found = [Path(folder) / LABEXTENSION.format(front.extension) for folder in jupyter_path()]
+        yield check_front_end(front, next(filter(Path.is_file, found), None), _shipped(front))
+
+
+def _shipped(front: FrontEnd) -> Path | None:
+    """The package.json of a front end among the files that pip or conda noted for its Python package."""
+    files = importlib.metadata.files(front.package) or []
+    located = (Path(str(file.locate())) for file in files if str(file).endswith(LABEXTENSION.format(front.extension)))
+    return next(filter(Path.is_file, located), None)
+
+
+def _nms_trouble() -> str:
+    import torch
+    from torchvision.ops import nms
+
+    try:
+        nms(torch.zeros(1, 4), torch.zeros(1), 0.5)  # the operator that a mismatched pair misses first
+    except Exception as error:
+        return f"do not fit together: {_sentence(error)}"
+    return ""
+
+
+def _json_version(path: Path) -> str:
+    return str(json.loads(path.read_text(encoding="utf-8"))["version"])
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of an error's message, with its type where the message alone says little."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _say(text: str) -> None:
+    """Print what the terminal's encoding can show: a Windows console may not know a letter in a folder's name."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)
+
+
+EXAMINATIONS: dict[str, Callable[[], Iterable[Check]]] = {
+    "Python": lambda: [check_python()],
+    "environment": lambda: [check_interpreter(Path(sys.prefix))],
+    "packages": _examine_packages,
+    "torch + torchvision": _examine_torch_pair,
+    "widgets in pages": _examine_front_ends,
+    "computes on": lambda: [check_device()],
+    "MNIST": lambda: [check_data()],
+    "trained network": lambda: [check_weights()],
+}

@@ -1,0 +1,50 @@
+"""Run the course's notebooks and store their outputs: ``python tools/execute_notebooks.py [FILE …]``.
+
+What would differ from run to run (times, widget state, the kernel's version) is not stored, so that the difference
+between two runs shows what has changed in the course.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def main(arguments: list[str]) -> int:
+    """Execute the files named, or all notebooks of the course."""
+    paths = [Path(name) for name in arguments] or sorted(ROOT.glob("notebooks/*.ipynb"))
+    with tempfile.TemporaryDirectory() as work:
+        os.environ["DIGITLAB_WORK"] = work  # a learner's own networks in data/ are neither used nor replaced
+        for path in paths:
+            print(path.name, flush=True)
+            notebook = nbformat.read(path, as_version=4)
+            NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+            nbformat.write(tidy(notebook), path)
+    return 0
+
+
+def tidy(notebook: NotebookNode) -> NotebookNode:
+    """Strip what is volatile from an executed notebook, in place."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            # A view without its widget shows an error where the notebook is only read; the text beside it stays.
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+    return notebook
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
