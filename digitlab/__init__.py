@@ -1,17 +1,26 @@
-"""digitlab: recognise handwritten digits, from a file of pixels to a drawing that is read."""
+"""digitlab: recognise handwritten digits, from a file of pixels to a drawing that is read.
 
-from digitlab.checkpoint import load_model, save_model
-from digitlab.data import Mnist, load_mnist
-from digitlab.evaluation import evaluate, predict
-from digitlab.ink import from_image, rasterize
-from digitlab.model import DigitCNN
-from digitlab.training import History, Recipe, fit
+These names are the ones to know; everything else is found in the module of its name. They are imported when first
+used, so that ``import digitlab`` is cheap, and ``python -m digitlab doctor`` runs where PyTorch does not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from digitlab.checkpoint import load_model, save_model
+    from digitlab.data import Mnist, load_mnist
+    from digitlab.evaluation import Prediction, evaluate, predict
+    from digitlab.ink import from_image, rasterize
+    from digitlab.model import DigitCNN
+    from digitlab.training import History, Recipe, fit
 
 __version__ = "0.1.0"
 __all__ = [
     "DigitCNN",
     "History",
     "Mnist",
+    "Prediction",
     "Recipe",
     "evaluate",
     "fit",
@@ -22,3 +31,23 @@ __all__ = [
     "rasterize",
     "save_model",
 ]
+
+_MODULES = {
+    "checkpoint": ("load_model", "save_model"),
+    "data": ("Mnist", "load_mnist"),
+    "evaluation": ("Prediction", "evaluate", "predict"),
+    "ink": ("from_image", "rasterize"),
+    "model": ("DigitCNN",),
+    "training": ("History", "Recipe", "fit"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"digitlab.{module}"), name)
+    raise AttributeError(f"module 'digitlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

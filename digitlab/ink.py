@@ -183,8 +183,8 @@ def _as_gray(image: Picture) -> Array:
         image = _on_contrasting_background(image.convert("RGBA"))
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
         values = np.asarray(image, dtype=np.float32)
-        return (values / max(float(values.max()), 1.0)).astype(np.float32)
-    return np.asarray(image.convert("L"), dtype=np.float32) / 255
+        return np.asarray(values / max(values.max(), 1.0), dtype=np.float32)
+    return np.asarray(np.asarray(image.convert("L")) / 255, dtype=np.float32)
 
 
 def _open(path: Path) -> Image.Image:

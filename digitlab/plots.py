@@ -87,6 +87,9 @@ def _pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     return values.reshape(values.shape[-2:]).numpy()
 
 
+# --- Pictures of digits
+
+
 def digit(image: Tensor | NDArray[Any], *, title: str = "", numbers: bool = False, ax: Axes | None = None) -> Axes:
     """Show one picture, ``(1, H, W)`` or ``(H, W)``; ``numbers`` writes each pixel's value, 0 to 255, onto it."""
     pixels = _pixels(image)
@@ -127,6 +130,9 @@ def digit_grid(
     return ax
 
 
+# --- Data (notebook 1)
+
+
 def class_counts(labels: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show how many images there are of each digit; ``labels``: ``(N,)`` int64."""
     ax = _axes(ax)
@@ -145,6 +151,28 @@ def pixel_histogram(images: Tensor, *, ax: Axes | None = None) -> Axes:
     ax.bar(range(256), (counts / counts.sum()).tolist(), width=1.0, color=BLUE)
     ax.set(xlabel="pixel value (0 black, 255 white)", ylabel="share of pixels", yscale="log")
     return ax
+
+
+# --- The network (notebook 2)
+
+
+def filters(weights: Tensor, *, columns: int = 8, ax: Axes | None = None) -> Axes:
+    """Show ``(N, 1, h, w)`` filters: red pulls the response up, blue pulls it down, white does nothing."""
+    count, _, height, width = weights.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan, dtype=np.float32)
+    for index, weight in enumerate(weights.detach().cpu().squeeze(1).numpy()):
+        top, left = index // columns * (height + 1), index % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = weight
+    limit = float(weights.detach().abs().max())
+    ax = _axes(ax, width=6.0, height=6.0 * rows / columns + 0.3)
+    picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    cast(Figure, ax.figure).colorbar(picture, ax=ax, label="weight", shrink=0.9)
+    ax.set_axis_off()
+    return ax
+
+
+# --- Training (notebook 3)
 
 
 def batch_losses(history: History, *, ax: Axes | None = None) -> Axes:
@@ -166,6 +194,9 @@ def learning_rates(history: History, *, ax: Axes | None = None) -> Axes:
     ax.plot(history.learning_rates)
     ax.set(xlabel="step (one batch each)", ylabel="learning rate")
     return ax
+
+
+# --- Evaluation (notebook 4)
 
 
 def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
@@ -208,20 +239,7 @@ def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None 
     return ax
 
 
-def filters(weights: Tensor, *, columns: int = 8, ax: Axes | None = None) -> Axes:
-    """Show ``(N, 1, h, w)`` filters: red pulls the response up, blue pulls it down, white does nothing."""
-    count, _, height, width = weights.shape
-    rows = -(-count // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan, dtype=np.float32)
-    for index, weight in enumerate(weights.detach().cpu().squeeze(1).numpy()):
-        top, left = index // columns * (height + 1), index % columns * (width + 1)
-        sheet[top : top + height, left : left + width] = weight
-    limit = float(weights.abs().max())
-    ax = _axes(ax, width=6.0, height=6.0 * rows / columns + 0.3)
-    picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    cast(Figure, ax.figure).colorbar(picture, ax=ax, label="weight", shrink=0.9)
-    ax.set_axis_off()
-    return ax
+# --- Drawing (notebook 5)
 
 
 def strokes(lines: Strokes, *, title: str = "", ax: Axes | None = None) -> Axes:

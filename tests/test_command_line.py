@@ -16,7 +16,7 @@ from tests.pen import DIGITS
 
 @pytest.fixture
 def only_the_sample(monkeypatch: pytest.MonkeyPatch, sample: Mnist) -> None:
-    monkeypatch.setattr("digitlab.__main__.load_mnist", lambda *_: sample)
+    monkeypatch.setattr("digitlab.data.load_mnist", lambda *_: sample)
 
 
 @pytest.fixture
@@ -89,9 +89,17 @@ def test_the_program_explains_itself() -> None:
     assert all(command in result.stdout for command in ("train", "evaluate", "predict", "doctor"))
 
 
-def test_importing_the_package_imports_no_plotting_and_no_widgets() -> None:
-    names = ("matplotlib", "ipywidgets", "torchvision", "mlxtend")
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    names = ("torch", "matplotlib", "ipywidgets", "torchvision", "mlxtend")
     code = f"import sys, digitlab; print([name for name in {names} if name in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_every_public_name_is_there() -> None:
+    import digitlab
+
+    assert all(getattr(digitlab, name) is not None for name in digitlab.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        digitlab.nonsense  # noqa: B018
