@@ -4,4 +4,5 @@ import os
 import tempfile
 
 # A learner's own networks and drawings in data/ are neither used nor replaced by a test run.
-os.environ.setdefault("DIGITLAB_WORK", tempfile.mkdtemp(prefix="digitlab-work-"))
+_work = tempfile.TemporaryDirectory(prefix="digitlab-")
+os.environ.setdefault("DIGITLAB_WORK", _work.name)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.shipped_weights [--pen FILE] [--data FOLDER]
 
-``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original version, Alpaydin and
-Alimoglu 1998): 7,494 digits by 30 people, none of which the network was trained on. The last rows show what the same
-network reads when the picture is made as many demonstrations make it: the canvas shrunk to 28×28.
+``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original version, Alpaydin
+and Alimoglu 1998): 7,494 digits by 30 people, none of which the network was trained on. The last rows show what the
+same network reads when the picture is made as many demonstrations make it: the canvas shrunk to 28×28.
 """
 
 from __future__ import annotations

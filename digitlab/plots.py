@@ -80,6 +80,12 @@ def _axes(ax: Axes | None, *, width: float = 7.0, height: float = 3.2) -> Axes:
     return ax if ax is not None else plt.figure(figsize=(width, height)).add_subplot()
 
 
+def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figure, list[Axes]]:
+    """Make a row of ``count`` axes, each ``width`` × ``height`` inches, to draw into one by one."""
+    figure = plt.figure(figsize=(count * width, height))
+    return figure, [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
+
+
 def _pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     """Bring one picture, ``(1, 28, 28)`` or ``(28, 28)``, uint8 or float, to ``(28, 28)`` float32 in [0, 1]."""
     values = torch.as_tensor(image).detach().cpu()
@@ -203,7 +209,7 @@ def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded."""
     ax = _axes(ax, width=5.4, height=5.0)
     mistakes = confusion.float().clone().fill_diagonal_(0)
-    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
+    ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
     for row in range(10):
         for column in range(10):
             count = int(confusion[row, column])
@@ -248,7 +254,7 @@ def strokes(lines: Strokes, *, title: str = "", ax: Axes | None = None) -> Axes:
     for number, path in enumerate(as_paths(lines)):
         ax.plot(path[:, 0], path[:, 1], linewidth=3, color=(BLUE, ORANGE, GREEN, RED)[number % 4], linestyle="-")
         ax.plot(*path[0], "o", color="black", markersize=5)
-    ax.set(title=title, aspect="equal", xticks=[], yticks=[])
+    ax.set(title=title, aspect="equal", xticks=[], yticks=[], frame_on=False)
     ax.margins(0.15)
     ax.invert_yaxis()
     ax.grid(False)

@@ -5,5 +5,10 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 """
 
 from digitlab.exercises._check import Verdict
+from digitlab.exercises.draw import check_break_it, check_crop_and_center
 
-__all__ = ["Verdict"]
+__all__ = [
+    "Verdict",
+    "check_break_it",
+    "check_crop_and_center",
+]
