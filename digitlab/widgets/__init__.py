@@ -1,0 +1,5 @@
+"""Interactive parts of the course, one file a widget. They work in JupyterLab, Jupyter Notebook 7 and Voilà."""
+
+from digitlab.widgets.drawpad import DrawPad
+
+__all__ = ["DrawPad"]

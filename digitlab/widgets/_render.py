@@ -1,0 +1,158 @@
+"""Numbers in, HTML out: how the drawing pad looks. Pure functions, so that they can be tested without a browser.
+
+Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab, Notebook and Voilà) and fall back on
+``currentColor``, which is legible wherever the text around it is.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import torch
+from PIL import Image
+
+from digitlab.evaluation import Prediction
+
+INVITATION = "Draw a digit, 0 to 9."
+NOT_PREDICTED = "Press Predict to read it."
+
+STYLE = """<style>
+.digitlab-drawpad {
+  --digitlab-text: var(--jp-content-font-color1, currentColor);
+  --digitlab-accent: var(--jp-brand-color1, #1976d2);
+  --digitlab-line: var(--jp-border-color1, rgba(128, 128, 128, 0.5));
+  box-sizing: border-box; display: flex; flex-flow: row wrap; align-items: flex-start;
+  gap: 20px 32px; padding: 12px 4px 16px; overflow: visible; color: var(--digitlab-text);
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif);
+}
+.digitlab-drawpad .jupyter-widgets { box-sizing: border-box; margin: 0; overflow: visible; }
+.digitlab-drawpad .widget-html-content { line-height: normal; width: 100%; }
+.digitlab-drawpad .digitlab-style { display: none; }
+.digitlab-drawpad .digitlab-left { flex: 1 1 auto; gap: 12px; min-width: 0; }
+.digitlab-drawpad .digitlab-right {
+  flex: 1 1 300px; gap: 12px; min-width: 0; max-width: 340px; container-type: inline-size;
+}
+@container (max-width: 300px) { .digitlab-picture span { display: none; } }
+@media (max-width: 480px) {  /* a phone: the whole width for the finger */
+  .digitlab-drawpad .digitlab-left, .digitlab-drawpad .digitlab-right { max-width: 380px !important; }
+}
+.digitlab-drawpad canvas {
+  width: 100%; height: auto; aspect-ratio: 1; background: #000; border-radius: 6px;
+  box-shadow: 0 0 0 1px var(--digitlab-line); cursor: crosshair; touch-action: none;
+}
+.digitlab-drawpad canvas:focus { outline: none; }
+.digitlab-drawpad canvas:focus-visible:not(:hover) {
+  outline: 2px solid var(--digitlab-accent); outline-offset: 2px;
+}
+.digitlab-drawpad .digitlab-buttons { gap: 8px; align-items: center; width: 100%; }
+.digitlab-drawpad .digitlab-buttons button {
+  flex: 1 1 0; min-width: 0; width: auto; height: 32px; padding: 0 6px; border-radius: 4px;
+  font: inherit; font-size: 13px; line-height: 1;
+}
+.digitlab-drawpad .digitlab-live { flex: none; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
+.digitlab-drawpad .digitlab-live label { display: flex; align-items: center; width: auto; height: 32px; margin: 0; }
+.digitlab-drawpad .digitlab-live input { flex: none; width: auto; height: auto; margin: 0 6px 0 0; }
+.digitlab-drawpad .digitlab-live span { line-height: 1; color: var(--digitlab-text); }
+.digitlab-drawpad .digitlab-head { gap: 12px; min-height: 86px; align-items: center; justify-content: space-between; }
+.digitlab-drawpad .digitlab-head .widget-html:first-child { flex: 1 1 0; min-width: 0; }
+.digitlab-drawpad .digitlab-head .widget-html:last-child { flex: none; }
+.digitlab-prediction { font-size: 14px; line-height: 1.4; overflow-wrap: anywhere; }
+.digitlab-prediction .digitlab-answer { font-size: 30px; line-height: 1.15; white-space: nowrap; }
+.digitlab-prediction .digitlab-answer b { font-size: 56px; font-weight: 600; }
+.digitlab-prediction .digitlab-guess { font-weight: 600; white-space: nowrap; }
+.digitlab-picture { display: flex; align-items: flex-end; gap: 8px; }
+.digitlab-picture span { font-size: 11px; line-height: 1.3; text-align: right; white-space: nowrap; opacity: 0.75; }
+.digitlab-picture img, .digitlab-picture div {
+  display: block; width: 84px; height: 84px; margin: 0; max-width: none; image-rendering: pixelated;
+  border: 1px solid var(--digitlab-line); border-radius: 4px;
+}
+.digitlab-picture div { display: flex; align-items: center; font-size: 11px; line-height: 1.3; text-align: center; }
+.digitlab-bars { display: block; width: 100%; height: auto; fill: currentColor; font-size: 13px; }
+.digitlab-bars text { font-variant-numeric: tabular-nums; }
+.digitlab-bars .track { fill-opacity: 0.09; }
+.digitlab-bars .bar { fill-opacity: 0.45; }
+.digitlab-bars .winner .bar { fill: var(--digitlab-accent); fill-opacity: 1; }
+.digitlab-bars .winner text { font-weight: 700; }
+</style>"""
+
+
+def percent(probability: float) -> str:
+    """A probability in [0, 1] as text, such as ``98 %``: never ``100 %``, since no network is ever certain."""
+    return f"{min(round(100 * probability), 99)} %"
+
+
+def readout_html(prediction: Prediction | None, message: str = INVITATION, *, busy: bool = False) -> str:
+    """The sentence that says what was read, or ``message`` where there is no prediction.
+
+    ``busy`` tells a screen reader to wait: the reader is still drawing, and ten updates a second are noise to the ear.
+    """
+    text = escape(message) if prediction is None else _answer_html(prediction)
+    return f'<div class="digitlab-prediction" role="status" aria-busy="{str(busy).lower()}">{text}</div>'
+
+
+def _answer_html(prediction: Prediction) -> str:
+    confidence = percent(prediction.confidence)
+    if prediction.is_digit:
+        return f'<div class="digitlab-answer"><b>{prediction.digit}</b> · {confidence}</div>'
+    guess = f'<span class="digitlab-guess">{prediction.digit} · {confidence}</span>'
+    return f"Not sure that this is a digit. Best guess: {guess}"
+
+
+def failure(error: BaseException) -> str:
+    """One sentence on an exception that reading the drawing raised, short enough for the pad."""
+    reason = " ".join(str(error).split())
+    if len(reason) > 100:
+        reason = reason[:99] + "…"
+    cause = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return f"Could not read this: {cause}. To see where that comes from, call pad.predict()."
+
+
+def bars_svg(probabilities: Sequence[float] | torch.Tensor | None) -> str:
+    """Ten bars, one a digit, as an inline SVG. The winner has an arrow and bold text besides its colour.
+
+    Args:
+        probabilities: (10,) in [0, 1], or None for empty bars.
+    """
+    values = [0.0] * 10 if probabilities is None else [float(p) for p in probabilities]
+    winner = -1 if probabilities is None else max(range(10), key=values.__getitem__)
+    spoken = ", ".join(f"{digit}: {percent(p)}" for digit, p in enumerate(values))
+    label = "Probabilities: none yet" if probabilities is None else f"Probabilities: {spoken}"
+    rows = "".join(
+        _bar(digit, p, text="" if probabilities is None else percent(p), wins=digit == winner)
+        for digit, p in enumerate(values)
+    )
+    return f'<svg class="digitlab-bars" viewBox="0 0 340 226" role="img" aria-label="{label}">{rows}</svg>'
+
+
+def _bar(digit: int, probability: float, *, text: str, wins: bool) -> str:
+    """One row of the chart: arrow, digit, track, bar, percentage."""
+    top, left, width, height = 23 * digit + 4, 26, 270, 15
+    arrow = f'<path d="M12 {top + 2} l8 5.5 l-8 5.5 z"/>' if wins else ""
+    return (
+        f'<g class="{"winner" if wins else "other"}"><text x="0" y="{top + 12}">{digit}</text>{arrow}'
+        f'<rect class="track" x="{left}" y="{top}" width="{width}" height="{height}" rx="2"/>'
+        f'<rect class="bar" x="{left}" y="{top}" width="{width * probability:.1f}" height="{height}" rx="2"/>'
+        f'<text x="340" y="{top + 12}" text-anchor="end">{text}</text></g>'
+    )
+
+
+def picture_html(image: torch.Tensor | None) -> str:
+    """The picture that the network sees, enlarged, its pixels square; for None a frame that says what comes there.
+
+    Args:
+        image: (1, 28, 28) float32 in [0, 1], white ink on black.
+    """
+    if image is None:
+        return '<div class="digitlab-picture"><div>What the network sees</div></div>'
+    alt = "What the network sees: your drawing as 28 by 28 pixels"
+    picture = f'<img alt="{alt}" src="{png_data_uri(image)}">'
+    return f'<div class="digitlab-picture"><span>What the<br>network sees</span>{picture}</div>'
+
+
+def png_data_uri(image: torch.Tensor) -> str:
+    """A (1, H, W) picture in [0, 1] as the ``data:`` address of a grey PNG."""
+    pixels = (image.squeeze(0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,61 @@
+"""Draw the pictures that README and the notebooks show: `python -m figures.make_figures [NAME...]`, all by default."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+FOLDER = Path(__file__).parent
+
+
+def drawpad(path: Path) -> None:
+    """The drawing pad in JupyterLab, photographed after a digit was drawn on it with the mouse."""
+    from tests import browser  # needs Chromium, which the other figures do without
+
+    notebook = browser.REPOSITORY / "notebooks" / "05_draw_a_digit.ipynb"
+    with (
+        browser.serve("lab", notebook) as address,
+        browser.chromium() as chromium,
+        browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
+    ):
+        browser.open_notebook(page, "lab", address, notebook.name)
+        browser.run_all(page)
+        browser.hide_sidebars(page)
+        pad = browser.Pad(page)
+        pad.press("Clear")
+        pad.wait_for_blank()
+        pad.root.evaluate("element => element.closest('.jp-Cell').scrollIntoView({block: 'end'})")
+        pad.draw_digit(3)
+        pad.expect_digit(3)
+        page.mouse.move(0, 0)  # off the cell, which else shows its toolbar
+        _screenshot(page.screenshot, path)
+
+
+def _screenshot(take: Callable[..., bytes], path: Path) -> None:
+    """Save a screenshot in 256 colours: enough for a page, at a third of the size."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "screenshot.png"
+        take(path=file, animations="disabled")
+        Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+FIGURES: dict[str, Callable[[Path], None]] = {"drawpad.png": drawpad}
+
+
+def main() -> None:
+    """Draw the figures named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m figures.make_figures", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(FIGURES)}; all by default")
+    names = parser.parse_args().names or list(FIGURES)
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        parser.error(f"there is no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    for name in names:
+        FIGURES[name](FOLDER / name)
+        print(f"{name}: {(FOLDER / name).stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,468 @@
+"""The drawing pad without a browser: events are fed in as the page would send them."""
+
+import base64
+import io
+import math
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ipycanvas.canvas import _CANVAS_MANAGER, _CMD_LIST
+from PIL import Image
+from torch import nn
+
+from digitlab import DigitCNN, rasterize
+from digitlab.evaluation import Prediction
+from digitlab.widgets import DrawPad, _render, drawpad
+from tests import pen
+
+SIZE = 280
+
+
+class Broken(nn.Module):
+    """Has a parameter, as networks have, and reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("the <network> is broken")
+
+
+@pytest.fixture
+def pad(shipped: DigitCNN) -> DrawPad:
+    return DrawPad(shipped, size=SIZE)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that the pad sees: one number, to be set."""
+    now = [100.0]
+    monkeypatch.setattr("digitlab.widgets.drawpad.time.monotonic", lambda: now[0])
+    return now
+
+
+def send(pad: DrawPad, event: str, **content: Any) -> None:
+    pad.canvas._handle_custom_msg({"event": event, **content}, [])
+
+
+def mouse(pad: DrawPad, event: str, x: float, y: float) -> None:
+    """A mouse event at a place in pixels of the page; the browser sends canvas pixels, twice as many."""
+    send(pad, f"mouse_{event}", x=2 * x, y=2 * y)
+
+
+def touch(pad: DrawPad, event: str, *points: tuple[float, float]) -> None:
+    send(pad, f"touch_{event}", touches=[{"x": 2 * x, "y": 2 * y} for x, y in points])
+
+
+def key(pad: DrawPad, name: str, *, shift: bool = False) -> None:
+    send(pad, "key_down", key=name, shift_key=shift, ctrl_key=False, meta_key=False)
+
+
+def draw(pad: DrawPad, strokes: list[pen.Stroke]) -> None:
+    for stroke in strokes:
+        mouse(pad, "down", *stroke[0])
+        for point in stroke[1:]:
+            mouse(pad, "move", *point)
+        mouse(pad, "up", *stroke[-1])
+
+
+def text(pad: DrawPad) -> str:
+    return re.sub(r"<[^>]*>", "", pad._readout.value)
+
+
+# --- drawing and reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_digit_drawn_by_mouse_is_read(pad: DrawPad, digit: int) -> None:
+    draw(pad, pen.strokes(digit, SIZE))
+    assert pad.prediction is not None
+    assert pad.prediction.digit == digit
+    assert re.fullmatch(rf"{digit} · \d\d? %", text(pad))
+
+
+@pytest.mark.parametrize("digit", [4, 7])
+def test_a_digit_drawn_by_finger_is_read(pad: DrawPad, digit: int) -> None:
+    for stroke in pen.strokes(digit, SIZE):
+        touch(pad, "start", stroke[0])
+        for point in stroke[1:]:
+            touch(pad, "move", point)
+        touch(pad, "end")
+    assert pad.prediction is not None
+    assert pad.prediction.digit == digit
+
+
+def test_an_untouched_pad_invites_and_shows_ten_labelled_empty_bars(pad: DrawPad) -> None:
+    assert text(pad) == _render.INVITATION
+    assert re.findall(r">(\d)</text>", pad._bars.value) == list("0123456789")
+    assert "winner" not in pad._bars.value
+    assert pad.strokes == []
+    assert pad.predict() is None
+
+
+def test_what_the_network_sees_is_what_was_read(pad: DrawPad) -> None:
+    pad.set_strokes(pen.strokes(3))
+    assert pad.image is not None
+    assert pad.image.shape == (1, 28, 28)
+    assert _render.png_data_uri(pad.image) in pad._picture.value
+
+
+def test_hovering_draws_nothing(pad: DrawPad) -> None:
+    mouse(pad, "move", 10, 10)
+    mouse(pad, "up", 20, 20)
+    mouse(pad, "out", 30, 30)
+    assert pad.strokes == []
+
+
+def test_leaving_the_canvas_lifts_the_pen(pad: DrawPad) -> None:
+    mouse(pad, "down", 10, 10)
+    mouse(pad, "move", 20, 20)
+    mouse(pad, "out", 300, 20)
+    mouse(pad, "move", 50, 50)  # back again, the button still held: looks like hovering
+    assert pad.strokes == [[(10, 10), (20, 20)]]
+
+
+def test_a_second_press_without_a_release_starts_a_new_stroke(pad: DrawPad) -> None:
+    mouse(pad, "down", 10, 10)
+    mouse(pad, "down", 50, 50)
+    mouse(pad, "up", 50, 50)
+    assert pad.strokes == [[(10, 10)], [(50, 50)]]
+
+
+def test_a_finger_outside_the_canvas_draws_along_its_edge(pad: DrawPad) -> None:
+    touch(pad, "start", (10, 10))
+    touch(pad, "move", (-40, 400))
+    assert pad.strokes == [[(10, 10), (0, SIZE)]]
+
+
+def test_the_stroke_follows_the_finger_that_began_it(pad: DrawPad) -> None:
+    touch(pad, "start", (10, 10))
+    touch(pad, "start", (10, 10), (200, 200))
+    touch(pad, "move", (20, 20), (205, 205))
+    touch(pad, "end", (20, 20))  # the second finger lifts
+    touch(pad, "move", (30, 30))
+    assert pad.strokes == [[(10, 10), (20, 20), (30, 30)]]
+
+
+def test_the_stroke_ends_when_its_finger_lifts_though_another_stays(pad: DrawPad) -> None:
+    touch(pad, "start", (10, 10))
+    touch(pad, "start", (10, 10), (200, 200))
+    touch(pad, "end", (200, 200))
+    touch(pad, "move", (210, 210))
+    touch(pad, "end")
+    assert pad.strokes == [[(10, 10)]]
+
+
+# --- when it predicts ------------------------------------------------------------------------------------------------
+
+
+def test_live_prediction_waits_a_tenth_of_a_second_between_two(
+    pad: DrawPad, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[float] = []
+    monkeypatch.setattr(pad, "_predict", lambda: calls.append(clock[0]))
+    pad._last_prediction_at = clock[0]
+    mouse(pad, "down", 10, 10)
+    mouse(pad, "move", 20, 20)
+    assert len(calls) == 0
+    clock[0] += 2 * drawpad.LIVE_INTERVAL
+    mouse(pad, "move", 30, 30)
+    assert len(calls) == 1
+
+
+def test_the_end_of_a_stroke_is_always_read_when_live(pad: DrawPad, clock: list[float]) -> None:
+    draw(pad, pen.strokes(1))  # the clock stands still: all but the first and the last are too early
+    assert pad.prediction is not None
+    assert pad.image is not None
+    assert torch.equal(pad.image, rasterize(pad.strokes))
+
+
+def test_on_demand_nothing_is_read_before_predict(shipped: DigitCNN) -> None:
+    pad = DrawPad(shipped, live=False)
+    draw(pad, pen.strokes(2))
+    assert pad.prediction is None
+    assert text(pad) == _render.NOT_PREDICTED
+    pad._predict_button.click()
+    assert pad.prediction is not None
+    assert pad.prediction.digit == 2
+
+
+def test_a_prediction_is_withdrawn_when_the_drawing_changes_unread(shipped: DigitCNN) -> None:
+    pad = DrawPad(shipped, live=False)
+    draw(pad, pen.strokes(2))
+    pad.predict()
+    mouse(pad, "down", 10, 10)
+    assert pad.prediction is None
+    assert pad.image is None
+
+
+def test_the_switch_and_the_attribute_live_are_one(pad: DrawPad) -> None:
+    pad._live_switch.value = False
+    assert pad.live is False
+    pad.set_strokes(pen.strokes(6))
+    assert pad.prediction is None
+    pad.live = True
+    assert pad._live_switch.value is True
+    assert pad.prediction is not None
+
+
+def test_predictions_can_be_observed(pad: DrawPad) -> None:
+    seen: list[int] = []
+    pad.observe(lambda change: seen.append(change.new.digit), "prediction")
+    pad.set_strokes(pen.strokes(5))
+    assert seen == [5]
+
+
+def test_a_screen_reader_waits_for_the_end_of_the_stroke(pad: DrawPad) -> None:
+    mouse(pad, "down", 10, 10)
+    assert 'aria-busy="true"' in pad._readout.value
+    mouse(pad, "up", 10, 10)
+    assert 'aria-busy="false"' in pad._readout.value
+    assert 'role="status"' in pad._readout.value
+
+
+# --- from code -------------------------------------------------------------------------------------------------------
+
+
+def test_clear_and_undo_from_code_do_what_the_buttons_do(pad: DrawPad) -> None:
+    for clear, undo in [(pad.clear, pad.undo), (pad._clear_button.click, pad._undo_button.click)]:
+        pad.set_strokes(pen.strokes(4))
+        undo()
+        assert pad.strokes == pen.strokes(4)[:1]
+        clear()
+        assert pad.strokes == []
+        assert pad.prediction is None
+        assert text(pad) == _render.INVITATION
+        undo()  # of nothing: nothing
+
+
+def test_strokes_are_a_copy(pad: DrawPad) -> None:
+    pad.set_strokes(pen.strokes(1))
+    pad.strokes[0].clear()
+    assert pad.strokes == pen.strokes(1)
+
+
+def test_strokes_come_back_as_they_were_set(pad: DrawPad) -> None:
+    pad.set_strokes(iter(pen.strokes(8)))
+    assert pad.strokes == pen.strokes(8)
+    pad.set_strokes([])
+    assert pad.strokes == []
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(10, 0), (1 / 280, 0), (1, -500), (1e300, 0), (1e-9, 0), (1e-3, 1e6)])
+def test_a_drawing_that_does_not_lie_on_the_pad_is_scaled_to_fit(pad: DrawPad, scale: float, shift: float) -> None:
+    pad.set_strokes([[(x * scale + shift, y * scale + shift) for x, y in stroke] for stroke in pen.strokes(7)])
+    points = [value for stroke in pad.strokes for point in stroke for value in point]
+    assert min(points) >= 0
+    assert max(points) <= SIZE
+    assert max(points) - min(points) > SIZE / 2
+
+
+@pytest.mark.parametrize(
+    "strokes", ["text", None, 3, [["a"]], [[(1, 2), (3, math.nan)]], [[(1, 2, 3)]], [(1, 2)], [[]], [[(math.inf, 0)]]]
+)
+def test_bad_strokes_are_refused_with_a_sentence_and_change_nothing(pad: DrawPad, strokes: Any) -> None:
+    pad.set_strokes(pen.strokes(4))
+    with pytest.raises(ValueError, match=r"\w+ \w+ \w+"):
+        pad.set_strokes(strokes)
+    assert pad.strokes == pen.strokes(4)
+    assert pad.prediction is not None
+
+
+def test_repr_is_short(pad: DrawPad) -> None:
+    assert repr(pad) == "DrawPad(0 strokes)"
+    pad.set_strokes(pen.strokes(4))
+    assert repr(pad) == "DrawPad(2 strokes, read as 4)"
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_raises_becomes_a_sentence_and_the_pad_lives_on(shipped: DigitCNN) -> None:
+    pad = DrawPad(Broken(), size=SIZE)
+    draw(pad, pen.strokes(7))
+    assert "RuntimeError: the &lt;network&gt; is broken" in text(pad)
+    assert len(pad.strokes) == 1
+    pad.model = shipped
+    pad._predict_button.click()
+    assert pad.prediction is not None
+    assert pad.prediction.digit == 7
+
+
+def test_predict_from_code_raises_what_the_model_raises_and_says_so(shipped: DigitCNN) -> None:
+    pad = DrawPad(shipped)
+    pad.set_strokes(pen.strokes(4))
+    pad.model = Broken()
+    for action in (pad.predict, lambda: pad.set_strokes(pen.strokes(7))):
+        with pytest.raises(RuntimeError, match="broken"):
+            action()
+        assert "broken" in text(pad)
+        assert pad.prediction is None
+    assert pad.strokes == pen.strokes(7)
+
+
+def test_an_error_while_drawing_does_not_leave_the_canvas_waiting(
+    pad: DrawPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pad.canvas, "clear", Broken().forward)
+    pad._clear_button.click()
+    assert not _CANVAS_MANAGER._caching
+
+
+@pytest.mark.parametrize("content", [{"x": None, "y": 3}, {"x": math.nan, "y": math.nan}, {"x": "a", "y": "b"}])
+def test_coordinates_that_are_no_numbers_are_survived(pad: DrawPad, content: dict[str, Any]) -> None:
+    send(pad, "mouse_down", **content)
+    pad.clear()
+    draw(pad, pen.strokes(3, SIZE))
+    assert pad.prediction is not None
+    assert pad.prediction.digit == 3
+
+
+# --- pages and keys --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_page_gets_the_whole_drawing(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    pad.set_strokes(pen.strokes(4))
+    sent: list[Any] = []
+    monkeypatch.setattr(_CANVAS_MANAGER, "_send_custom", lambda command, buffers=(): sent.append(command))
+    send(pad, "client_ready")
+    names = [command_name(command) for command in sent[0]]
+    assert names[0] == "switchCanvas"  # the page has never heard of this canvas
+    assert names.count("strokeLines") == 2
+    assert len(sent) == 1
+
+
+def command_name(command: list[Any]) -> str:
+    return str(_CMD_LIST[command[0]])
+
+
+def test_a_stroke_that_a_reload_cut_off_is_ended(pad: DrawPad) -> None:
+    mouse(pad, "down", 10, 10)
+    send(pad, "client_ready")
+    mouse(pad, "move", 50, 50)
+    assert pad.strokes == [[(10, 10)]]
+
+
+def test_a_move_sends_one_line_only(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    pad.live = False
+    mouse(pad, "down", 10, 10)
+    sent: list[Any] = []
+    monkeypatch.setattr(_CANVAS_MANAGER, "_send_custom", lambda command, buffers=(): sent.append(command))
+    mouse(pad, "move", 20, 20)
+    mouse(pad, "move", 20, 20)  # the same place again
+    assert [command_name(command) for command in sent] == ["strokeLine"]
+
+
+def test_tab_and_escape_leave_the_canvas(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[str] = []
+    monkeypatch.setattr(pad._clear_button, "focus", lambda: left.append("to Clear"))
+    monkeypatch.setattr(pad.canvas, "blur", lambda: left.append("away"))
+    key(pad, "Tab")
+    key(pad, "Tab", shift=True)
+    key(pad, "Escape")
+    key(pad, "a")
+    assert left == ["to Clear", "away", "away"]
+
+
+# --- any sequence of events ------------------------------------------------------------------------------------------
+
+coordinate = st.floats(-1000, 1000) | st.integers(-5, 600)
+points = st.lists(st.fixed_dictionaries({"x": coordinate, "y": coordinate}), max_size=3)
+mouse_events = st.tuples(
+    st.sampled_from(["mouse_down", "mouse_move", "mouse_up", "mouse_out", "mouse_wheel"]),
+    st.fixed_dictionaries({"x": coordinate, "y": coordinate}),
+)
+touch_events = st.tuples(
+    st.sampled_from(["touch_start", "touch_move", "touch_end", "touch_cancel"]),
+    st.fixed_dictionaries({"touches": points}),
+)
+modifiers = {"shift_key": st.booleans(), "ctrl_key": st.booleans(), "meta_key": st.booleans()}
+key_events = st.tuples(
+    st.just("key_down"), st.fixed_dictionaries({"key": st.sampled_from(["Tab", "Escape", "x"]), **modifiers})
+)
+other_events: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.tuples(
+    st.sampled_from(["client_ready", "Clear", "Undo", "Predict", "live", "break", "mend"]), st.just({})
+)
+events = st.lists(mouse_events | touch_events | key_events | other_events, max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events)
+def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(events: list[tuple[str, dict[str, Any]]]) -> None:
+    model = DigitCNN()
+    pad = DrawPad(model, size=SIZE)
+    buttons = {"Clear": pad._clear_button, "Undo": pad._undo_button, "Predict": pad._predict_button}
+    for event, content in events:
+        if event in buttons:
+            buttons[event].click()
+        elif event == "live":
+            pad._live_switch.value = not pad.live
+        elif event in ("break", "mend"):
+            pad.model = Broken() if event == "break" else model
+        else:
+            send(pad, event, **content)
+        assert all(0 <= value <= SIZE for stroke in pad.strokes for point in stroke for value in point)
+    pad.model = model
+    pad.close()
+    assert not _CANVAS_MANAGER._caching
+    pad._clear_button.click()
+    draw(pad, pen.strokes(1))
+    pad._predict_button.click()
+    assert len(pad.strokes) == 1
+    assert pad.prediction is not None
+
+
+# --- how it looks ----------------------------------------------------------------------------------------------------
+
+
+def prediction(digit: int, confidence: float, *, is_digit: bool = True) -> Prediction:
+    probabilities = torch.full((10,), (1 - confidence) / 9)
+    probabilities[digit] = confidence
+    return Prediction(probabilities, digit=digit, confidence=confidence, is_digit=is_digit)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, "0 %"), (0.982, "98 %"), (0.9999, "99 %"), (1, "99 %")])
+def test_percentages_never_claim_certainty(value: float, expected: str) -> None:
+    assert _render.percent(value) == expected
+
+
+def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
+    html = _render.readout_html(prediction(7, 0.34, is_digit=False))
+    assert "Not sure that this is a digit" in html
+    assert "7 · 34 %" in html
+
+
+def test_bars_are_proportional_and_the_winner_is_marked_by_more_than_colour() -> None:
+    svg = ElementTree.fromstring(_render.bars_svg(prediction(3, 0.64).probabilities))
+    widths = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='bar']")]
+    tracks = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='track']")]
+    assert widths[3] == pytest.approx(0.64 * tracks[3], abs=0.1)
+    assert widths[0] == pytest.approx(0.04 * tracks[0], abs=0.1)
+    winners = [row for row in svg if row.find("path") is not None]
+    assert [row.find("text").text for row in winners] == ["3"]  # type: ignore[union-attr]
+    assert "3: 64 %" in svg.attrib["aria-label"]
+
+
+def test_the_picture_has_its_pixels_and_alt_text() -> None:
+    image = torch.rand(1, 28, 28)
+    html = _render.picture_html(image)
+    encoded = re.search(r'src="data:image/png;base64,([^"]*)"', html)
+    assert encoded is not None
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))))
+    assert np.abs(pixels / 255 - image[0].numpy()).max() < 0.003
+    assert 'alt="What the network sees' in html
+
+
+def test_a_failure_is_one_short_line() -> None:
+    sentence = _render.failure(ValueError("a very\n long story " * 100))
+    assert "ValueError: a very long story" in sentence
+    assert len(sentence) < 300
+    assert "\n" not in sentence
+    assert ": StopIteration." in _render.failure(StopIteration())
