@@ -5,5 +5,6 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 """
 
 from digitlab.exercises._check import Verdict
+from digitlab.exercises.train import check_gradient_step, check_overfit_batch, check_pick_learning_rate
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "check_gradient_step", "check_overfit_batch", "check_pick_learning_rate"]
