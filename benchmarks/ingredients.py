@@ -3,9 +3,9 @@
     python -m benchmarks.ingredients [--data FOLDER]
 
 Every row trains fresh networks with seeds 0, 1 and 2 and reads the 5,000 validation images; the test images stay out of
-it. All rows but one train on the first 5,000 training images only, so that everything takes some four minutes on two
-idle cores: read the differences, not the heights. A row differs from its parent, the row named in ``compared_with``, in
-one thing.
+it. All rows but one train on the first 5,000 training images only, so that everything takes minutes and not hours: read
+the differences, not the heights. A row differs in one thing from the row that ``compared_with`` names (the last step but
+one of the list, which adds three gentle regularisers together, apart).
 """
 
 from __future__ import annotations

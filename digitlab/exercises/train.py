@@ -152,14 +152,14 @@ def _why_it_does_not_learn(model: nn.Module, images: Tensor, labels: Tensor, bef
     loss = _loss(_without_hooks(model), images, labels)
     if torch.equal(before, _flat(model.parameters())):
         return (
-            "the parameters of `model` have not changed: is there a `loss.backward()` and an `optimizer.step()` in your "
-            "loop, is the optimizer given `model.parameters()`, and do you train `model` itself and not a copy?"
+            "the parameters of `model` have not changed: is there a `loss.backward()` and an `optimizer.step()` in "
+            "your loop, is the optimizer given `model.parameters()`, and do you train `model` itself and not a copy?"
         )
     if not math.isfinite(loss):
         return "the loss has become infinite or nan: your learning rate is too high"
     return (
-        f"your training ends, or gets stuck, at a loss of {loss:.3f}; it should go below {threshold}. Take more steps on "
-        "the same batch, and try another learning rate (with Adam, 0.01 is a good start here)"
+        f"your training ends, or gets stuck, at a loss of {loss:.3f}; it should go below {threshold}. Take more "
+        "steps on the same batch, and try another learning rate (with Adam, 0.01 is a good start here)"
     )
 
 
