@@ -205,7 +205,7 @@ def validation_accuracies(history: History, *, ax: Axes | None = None) -> Axes:
         label = f"{accuracy:.1%}".replace("%", " %")
         ax.annotate(label, (epoch, accuracy), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
     ax.set(xlabel="epoch", ylabel="validation accuracy", xticks=epochs)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.margins(x=0.25, y=0.3)
     return ax
 
@@ -235,15 +235,23 @@ def loss_by_learning_rate(
     ax = _axes(ax)
     values = np.array(losses)
     noisy = window > 1
-    ax.plot(rates, values, color=GRAY if noisy else BLUE, linestyle="" if noisy else "-", marker=".", label="one batch")
+    ax.plot(
+        rates,
+        values,
+        color=GRAY if noisy else BLUE,
+        linestyle="" if noisy else "-",
+        marker=".",
+        label="one batch" if noisy else "after the step",
+    )
     if noisy:
         smooth = np.convolve(values, np.full(window, 1 / window), mode="valid")
         middle = rates[window // 2 : window // 2 + len(smooth)]
         ax.plot(middle, smooth, color=BLUE, linestyle="-", label=f"mean of {window} batches")
     if reference is not None:
         ax.axhline(reference, color=RED, linestyle="--", label="before the step")
-    top = 1.5 * max(float(values[0]), reference or 0.0)
-    ax.set(xscale="log", xlabel="learning rate", ylabel="loss (cross-entropy, nats)", ylim=(0, top))
+    start = float(values[0]) if reference is None else reference
+    limits = (0.0, 1.5 * start) if noisy else (0.95 * float(values.min()), 1.1 * start)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss (cross-entropy, nats)", ylim=limits)
     ax.legend(loc="lower left")
     return ax
 
@@ -289,7 +297,7 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.xaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.03, 0.05, 0.1]))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.invert_yaxis()
     return ax
 
