@@ -200,3 +200,12 @@ def test_a_long_training_is_drawn_with_few_points_and_fast() -> None:
 )
 def test_numbers_are_written_for_people(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_single_batches_are_shaded_even_in_a_short_training() -> None:
+    record = history(40)
+    record.batch_losses[::2] = [2.0] * 20
+    band = re.search(r'class="spread" d="M([^Z]+)Z"', render.panels_html(render.View(record, steps=40)))
+    assert band is not None
+    heights = {point.split()[1] for point in band[1].split("L")}
+    assert len(heights) == 2  # of 0.5 and of 2.0

@@ -253,8 +253,8 @@ def _thin(values: Sequence[float]) -> list[tuple[int, float]]:
 
 
 def _spread(panel: _Panel, losses: Sequence[float]) -> str:
-    """The band between the lowest and the highest single batch, column by column."""
-    stride = max(1, len(losses) // _COLUMNS)
+    """The band between the lowest and the highest single batch, column by column of at least five batches."""
+    stride = max(5, len(losses) // _COLUMNS)
     top, bottom = [], []
     for start in range(0, len(losses), stride):
         column = [value for value in losses[start : start + stride] if math.isfinite(value)]
