@@ -6,9 +6,13 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 
 from digitlab.exercises._check import Verdict
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
+from digitlab.exercises.train import check_gradient_step, check_overfit_batch, check_pick_learning_rate
 
 __all__ = [
     "Verdict",
     "check_break_it",
     "check_crop_and_center",
+    "check_gradient_step",
+    "check_overfit_batch",
+    "check_pick_learning_rate",
 ]

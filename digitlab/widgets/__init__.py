@@ -1,5 +1,6 @@
 """Interactive parts of the course, one file a widget. They work in JupyterLab, Jupyter Notebook 7 and Voilà."""
 
 from digitlab.widgets.drawpad import DrawPad
+from digitlab.widgets.live_curves import LiveCurves
 
-__all__ = ["DrawPad"]
+__all__ = ["DrawPad", "LiveCurves"]
