@@ -5,5 +5,6 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 """
 
 from digitlab.exercises._check import Verdict
+from digitlab.exercises.build import check_conv2d, check_count_parameters, check_max_pool2d, check_untrained_loss
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "check_conv2d", "check_count_parameters", "check_max_pool2d", "check_untrained_loss"]
