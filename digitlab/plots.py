@@ -244,6 +244,7 @@ def receptive_fields(image: Tensor, fields: Mapping[str, tuple[int, int, int]], 
         ax.add_patch(
             Rectangle(corner, outer, outer, fill=False, edgecolor=color, linestyle=line, linewidth=2.2, label=name)
         )
+    ax.set_anchor("W")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.5)
     return ax
 

@@ -18,7 +18,7 @@ Numbers = NDArray[np.float64]
 STYLE = """<style>
 .digitlab-kernel-explorer {
   --digitlab-line: var(--jp-border-color1, rgba(128, 128, 128, 0.5));
-  box-sizing: border-box; display: flex; flex-flow: row wrap; align-items: flex-start; gap: 16px 36px;
+  box-sizing: border-box; display: flex; flex-flow: row wrap; align-items: flex-start; gap: 16px 28px;
   padding: 12px 4px 16px; overflow: visible; color: var(--jp-content-font-color1, currentColor);
   font-family: var(--jp-ui-font-family, system-ui, sans-serif); font-size: 13px;
 }
@@ -47,9 +47,11 @@ STYLE = """<style>
 }
 .digitlab-kernel-explorer .digitlab-fields .widget-text { width: 66px; }
 .digitlab-kernel-explorer .digitlab-fields input { text-align: center; width: 66px; }
-.digitlab-kernel-explorer .digitlab-fields label {
+.digitlab-kernel-explorer .digitlab-fields label, .digitlab-kernel-explorer .widget-dropdown label {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
+.digitlab-kernel-explorer .widget-checkbox label { display: flex; align-items: center; margin: 0; }
+.digitlab-kernel-explorer .widget-checkbox input { margin: 0 6px 0 0; }
 .digitlab-kernel-explorer .digitlab-legend { display: flex; align-items: center; gap: 6px; margin-top: 6px; }
 .digitlab-kernel-explorer .digitlab-legend i {
   flex: 1; height: 10px; box-shadow: 0 0 0 1px var(--digitlab-line);
@@ -126,7 +128,7 @@ def sum_html(patch: Numbers, kernel: Numbers) -> str:
     """The sum written out: ``(3, 3)`` pixels times ``(3, 3)`` weights are nine products, which add up."""
     products = patch * kernel
     tables = " × ".join((_table("pixels", patch), _table("kernel", kernel)))
-    total = f"<b>{signed(products.sum())}</b>"
+    total = f"<b>{signed(products.sum())}</b> <small>(all numbers rounded)</small>"
     return f'<div class="digitlab-tables">{tables} = {_table("products", products)} → sum {total}</div>'
 
 

@@ -65,31 +65,32 @@ class KernelExplorer(ipywidgets.Box):
 
     Args:
         images: ``(N, 1, H, W)``, uint8, or floating point in [0, 1]: the pictures to choose from.
+        picture: number of the one shown first.
 
     Attributes:
         kernel: three rows of three weights; may be set to any 3×3 array of numbers from -99 to 99.
-        picture: number of the picture shown.
+        picture: number of the picture shown; this and what follows can be set at any time.
         row: row of the place whose sum is written out.
         column: its column.
         relu: whether negative responses are replaced by 0.
         pool: whether the largest of each 2×2 block is kept.
     """
 
-    kernel = traitlets.Any()
+    kernel = traitlets.TraitType(CLASSICS["upper edges"])  # unlike Any, it has None checked as well
     picture = traitlets.Int(0)
     row = traitlets.Int(0)
     column = traitlets.Int(0)
     relu = traitlets.Bool(False)
     pool = traitlets.Bool(False)
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, *, picture: int = 0) -> None:
         if images.dim() != 4 or images.shape[1] != 1 or not len(images) or min(images.shape[2:]) < 2:
             raise ValueError(f"expected images of shape (N, 1, H, W), got {tuple(images.shape)}")
         self._images = images[:, 0].float() / 255 if images.dtype == torch.uint8 else images[:, 0].float()
         self._hovered: tuple[int, int] | None = None
         self._filling = False
         self._build()
-        super().__init__(self._panels(), kernel=CLASSICS["upper edges"])
+        super().__init__(self._panels(), kernel=CLASSICS["upper edges"], picture=picture)
         self.add_class("digitlab-kernel-explorer")
         for name, control in self._controls.items():
             traitlets.link((self, name), (control, "value"))
@@ -159,9 +160,10 @@ class KernelExplorer(ipywidgets.Box):
         for name in ("picture", "row", "column"):
             self._controls[name].style.description_width = "56px"
             self._controls[name].layout.width = "252px"
-        self._choice.style.description_width = "56px"
-        self._choice.layout.width = "214px"
-        self._largest = ipywidgets.Button(description="Go to the largest")
+        for name in ("relu", "pool"):
+            self._controls[name].layout.width = "auto"
+        self._choice.layout.width = "210px"
+        self._largest = ipywidgets.Button(description="Go to the largest sum", layout={"width": "210px"})
         self._glass = self._new_glass()
         self._choice.observe(self._on_choice, "value")
         self._largest.on_click(lambda _: self.go_to_largest())
