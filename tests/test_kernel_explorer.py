@@ -57,15 +57,11 @@ def test_the_response_is_pytorchs(explorer: KernelExplorer, name: str) -> None:
 
 def test_a_field_edits_the_kernel_and_the_kernel_fills_the_fields(explorer: KernelExplorer) -> None:
     explorer._fields[5].value = 2.5
-    assert explorer.kernel == ((-1, -1, -1), (0, 0, 2.5), (1, 1, 1)) and explorer._choice.value == OWN
+    assert explorer.kernel == ((-1, -1, -1), (0, 0, 2.5), (1, 1, 1))
+    assert repr(explorer) == f"KernelExplorer({OWN} on picture 0)" and OWN in explorer._name.value
     explorer.kernel = torch.tensor(CLASSICS["blur"])
     assert [field.value for field in explorer._fields[:3]] == [0.0625, 0.125, 0.0625]
     assert explorer._choice.value == "blur"
-
-
-def test_choosing_your_own_changes_nothing(explorer: KernelExplorer) -> None:
-    explorer._choice.value = OWN
-    assert explorer.kernel == CLASSICS["upper edges"]
 
 
 @pytest.mark.parametrize("kernel", [[[1, 2], [3, 4]], "edges", None, np.full((3, 3), np.nan), np.full((3, 3), 1e300)])
@@ -126,7 +122,7 @@ def test_beyond_the_edge_there_are_zeros(explorer: KernelExplorer) -> None:
 
 
 def test_the_largest_sum_is_found(explorer: KernelExplorer) -> None:
-    explorer.kernel = CLASSICS["upper left corners"]
+    explorer.kernel = CLASSICS["corners"]
     explorer._largest.click()
     assert (explorer.row, explorer.column) == (10, 8) and "+5" in story(explorer)
 

@@ -47,9 +47,12 @@ STYLE = """<style>
 }
 .digitlab-kernel-explorer .digitlab-fields .widget-text { width: 66px; }
 .digitlab-kernel-explorer .digitlab-fields input { text-align: center; width: 66px; }
-.digitlab-kernel-explorer .digitlab-fields label, .digitlab-kernel-explorer .widget-dropdown label {
+.digitlab-kernel-explorer .digitlab-fields label {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
+.digitlab-kernel-explorer .widget-toggle-buttons { width: 222px; }
+.digitlab-kernel-explorer .widget-toggle-buttons > .widget-label { display: none; }
+.digitlab-kernel-explorer .widget-toggle-button { margin: 0 6px 6px 0; padding: 0 2px; font-size: 12px; }
 .digitlab-kernel-explorer .widget-checkbox label { display: flex; align-items: center; margin: 0; }
 .digitlab-kernel-explorer .widget-checkbox input { margin: 0 6px 0 0; }
 .digitlab-kernel-explorer .digitlab-legend { display: flex; align-items: center; gap: 6px; margin-top: 6px; }

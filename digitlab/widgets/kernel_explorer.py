@@ -26,7 +26,7 @@ GLASS_SCALE = 10  # canvas pixels for each pixel of the picture: events come in 
 CLASSICS: dict[str, Kernel] = {
     "upper edges": ((-1, -1, -1), (0, 0, 0), (1, 1, 1)),
     "left edges": ((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)),
-    "upper left corners": ((-1, -1, -1), (-1, 2, 1), (-1, 1, 1)),
+    "corners": ((-1, -1, -1), (-1, 2, 1), (-1, 1, 1)),
     "outline": ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)),
     "blur": ((0.0625, 0.125, 0.0625), (0.125, 0.25, 0.125), (0.0625, 0.125, 0.0625)),
     "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
@@ -37,7 +37,7 @@ CLASSICS: dict[str, Kernel] = {
 class _Glass(Canvas):
     """A transparent canvas over a picture, which reports where the mouse is; it has nothing to draw, or to lose."""
 
-    # ipywidgets shows a tooltip, which is also the accessible name, only on widgets with a description.
+    # ipywidgets shows a tooltip, which is also the accessible name, only where there is a description and it is empty.
     description = traitlets.Unicode("").tag(sync=True)
 
 
@@ -61,7 +61,7 @@ class KernelExplorer(ipywidgets.Box):
     """A picture, a 3×3 kernel to edit, the response, and the sum written out at one place.
 
     The place follows the mouse over the picture, and stays where it is clicked; arrow keys on the picture, or the two
-    sliders, choose it as well. Every attribute can be set from code, and does what hands do.
+    number fields, choose it as well. Every attribute can be set from code, and does what hands do.
 
     Args:
         images: ``(N, 1, H, W)``, uint8, or floating point in [0, 1]: the pictures to choose from.
@@ -76,7 +76,9 @@ class KernelExplorer(ipywidgets.Box):
         pool: whether the largest of each 2×2 block is kept.
     """
 
-    kernel = traitlets.TraitType(CLASSICS["upper edges"])  # unlike Any, it has None checked as well
+    _PLACE = ("picture", "row", "column")  # in the order of the dimensions of the images
+
+    kernel: Any = traitlets.TraitType(CLASSICS["upper edges"])  # unlike Any, it has None checked as well
     picture = traitlets.Int(0)
     row = traitlets.Int(0)
     column = traitlets.Int(0)
@@ -100,7 +102,7 @@ class KernelExplorer(ipywidgets.Box):
         self._refresh()
 
     def __repr__(self) -> str:
-        return f"KernelExplorer({self._choice.value} on picture {self.picture})"
+        return f"KernelExplorer({self._choice.value or OWN} on picture {self.picture})"
 
     # --- what code can do, and hands too -----------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class KernelExplorer(ipywidgets.Box):
 
     @traitlets.validate("picture", "row", "column")
     def _check_number(self, proposal: Any) -> int:
-        count = self._images.shape[["picture", "row", "column"].index(proposal.trait.name)]
+        count = self._images.shape[self._PLACE.index(proposal.trait.name)]
         if not 0 <= proposal.value < count:
             raise traitlets.TraitError(f"{proposal.trait.name} must be 0 to {count - 1}, got {proposal.value}")
         return int(proposal.value)
@@ -146,24 +148,27 @@ class KernelExplorer(ipywidgets.Box):
 
     def _build(self) -> None:
         """Make the parts and connect them."""
-        self._choice = ipywidgets.Dropdown(options=[*CLASSICS, OWN], description="Kernel")
+        # Buttons: in JupyterLab the arrow keys, by which one chooses from a dropdown, would go to another cell.
+        self._choice = ipywidgets.ToggleButtons(options=list(CLASSICS))
+        self._choice.style.button_width = "102px"
+        self._name = _heading("Kernel")
         self._fields = [self._new_field(*divmod(place, 3)) for place in range(9)]
         self._input, self._output, self._legend, self._sum, self._story = (ipywidgets.HTML() for _ in range(5))
         count, height, width = self._images.shape
         self._controls: dict[str, ipywidgets.Widget] = {
-            "picture": ipywidgets.IntSlider(min=0, max=count - 1, description="Picture"),
-            "row": ipywidgets.IntSlider(min=0, max=height - 1, description="Row"),
-            "column": ipywidgets.IntSlider(min=0, max=width - 1, description="Column"),
+            # Number fields, since sliders of ipywidgets have no name that a screen reader could say.
+            "picture": ipywidgets.BoundedIntText(min=0, max=count - 1, description="Picture"),
+            "row": ipywidgets.BoundedIntText(min=0, max=height - 1, description="Row"),
+            "column": ipywidgets.BoundedIntText(min=0, max=width - 1, description="Column"),
             "relu": ipywidgets.Checkbox(description="ReLU: negative becomes 0", indent=False),
             "pool": ipywidgets.Checkbox(description="2×2 max pooling", indent=False),
         }
-        for name in ("picture", "row", "column"):
+        for name in self._PLACE:
             self._controls[name].style.description_width = "56px"
-            self._controls[name].layout.width = "252px"
+            self._controls[name].layout.width = "130px"
         for name in ("relu", "pool"):
             self._controls[name].layout.width = "auto"
-        self._choice.layout.width = "210px"
-        self._largest = ipywidgets.Button(description="Go to the largest sum", layout={"width": "210px"})
+        self._largest = ipywidgets.Button(description="Go to the largest sum", layout={"width": "252px"})
         self._glass = self._new_glass()
         self._choice.observe(self._on_choice, "value")
         self._largest.on_click(lambda _: self.go_to_largest())
@@ -177,7 +182,7 @@ class KernelExplorer(ipywidgets.Box):
     def _new_glass(self) -> Canvas:
         _, height, width = self._images.shape
         hint = "Input: hover or click, or use the arrow keys"
-        glass = _Glass(width=width * GLASS_SCALE, height=height * GLASS_SCALE, description=hint, tooltip=hint)
+        glass = _Glass(width=width * GLASS_SCALE, height=height * GLASS_SCALE, tooltip=hint)
         glass.on_mouse_move(self._on_hover)
         glass.on_mouse_down(self._on_click)
         glass.on_mouse_out(self._on_leave)
@@ -194,10 +199,8 @@ class KernelExplorer(ipywidgets.Box):
         fields.add_class("digitlab-fields")
         controls = self._controls
         panels = [
-            ipywidgets.VBox([_heading("Input"), stage, controls["picture"], controls["row"], controls["column"]]),
-            ipywidgets.VBox(
-                [_heading("Kernel"), self._choice, fields, controls["relu"], controls["pool"], self._largest]
-            ),
+            ipywidgets.VBox([_heading("Input"), stage, self._largest, *(controls[name] for name in self._PLACE)]),
+            ipywidgets.VBox([self._name, fields, self._choice, controls["relu"], controls["pool"]]),
             ipywidgets.VBox([_heading("Response"), self._output, self._legend]),
             ipywidgets.VBox([self._sum, self._story]),
         ]
@@ -222,7 +225,8 @@ class KernelExplorer(ipywidgets.Box):
 
     @_guarded
     def _on_choice(self, change: Any) -> None:
-        self.kernel = CLASSICS.get(change.new, self.kernel)
+        if change.new is not None:
+            self.kernel = CLASSICS[change.new]
 
     @_guarded
     def _on_hover(self, x: float, y: float) -> None:
@@ -254,7 +258,7 @@ class KernelExplorer(ipywidgets.Box):
         elif key == "Escape" or (key == "Tab" and shift):
             self._glass.blur()
         elif key == "Tab":
-            self._controls["picture"].focus()
+            self._largest.focus()  # the next control, and of a kind that can be focused from here
 
     def _pixel_at(self, x: float, y: float) -> tuple[int, int]:
         """Row and column under the mouse; on the outermost edge the browser reports places just outside."""
@@ -269,7 +273,8 @@ class KernelExplorer(ipywidgets.Box):
         try:
             for field, weight in zip(self._fields, (weight for row in self.kernel for weight in row), strict=True):
                 field.value = weight
-            self._choice.value = next((name for name, kernel in CLASSICS.items() if kernel == self.kernel), OWN)
+            self._choice.value = next((name for name, kernel in CLASSICS.items() if kernel == self.kernel), None)
+            self._name.value = f"<h4>Kernel: {self._choice.value or OWN}</h4>"
         finally:
             self._filling = False
 
