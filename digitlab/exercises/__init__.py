@@ -5,14 +5,19 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 """
 
 from digitlab.exercises._check import Verdict
+from digitlab.exercises.build import check_conv2d, check_count_parameters, check_max_pool2d, check_untrained_loss
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
 from digitlab.exercises.train import check_gradient_step, check_overfit_batch, check_pick_learning_rate
 
 __all__ = [
     "Verdict",
     "check_break_it",
+    "check_conv2d",
+    "check_count_parameters",
     "check_crop_and_center",
     "check_gradient_step",
+    "check_max_pool2d",
     "check_overfit_batch",
     "check_pick_learning_rate",
+    "check_untrained_loss",
 ]
