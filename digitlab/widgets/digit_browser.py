@@ -266,11 +266,13 @@ STYLE = """<style>
 .digitlab-browser .digitlab-menus { flex-flow: row wrap; gap: 8px 16px; }
 .digitlab-browser .digitlab-menus .widget-label { width: auto; margin-right: 8px; }
 .digitlab-browser .digitlab-buttons { gap: 8px; margin: 8px 0; }
-.digitlab-browser .digitlab-buttons button { width: 88px; height: 32px; border-radius: 4px; }
+.digitlab-browser .digitlab-buttons button {
+  flex: 1 1 0; min-width: 0; max-width: 104px; height: 32px; padding: 0 4px; border-radius: 4px;
+}
 .digitlab-browser .digitlab-middle {
   flex-flow: row wrap; align-items: flex-start; gap: 12px 28px; margin: 12px 0;
 }
-.digitlab-browser .digitlab-side { flex: 1 1 280px; max-width: 340px; gap: 4px; }
+.digitlab-browser .digitlab-side { flex: 1 1 280px; min-width: 0; max-width: min(340px, 100%); gap: 4px; }
 .digitlab-browser .digitlab-stage { display: grid; width: 340px; max-width: 100%; }
 .digitlab-browser .digitlab-stage > * { grid-area: 1 / 1; width: 100%; height: auto; }
 .digitlab-browser .digitlab-stage > :last-child { pointer-events: none; }
@@ -278,11 +280,12 @@ STYLE = """<style>
 .digitlab-browser .digitlab-stage text { font-size: 1.15px; fill: currentColor; }
 .digitlab-browser .digitlab-pixel text { visibility: hidden; }
 .digitlab-browser .digitlab-pixel:hover text { visibility: visible; }
+.digitlab-browser svg:hover .digitlab-hint { visibility: hidden; }
 .digitlab-browser .digitlab-pixel:hover rect { stroke: var(--digitlab-accent); stroke-width: 0.16px; }
 .digitlab-browser .digitlab-caption b { font-size: 34px; font-weight: 600; margin-right: 10px; }
 .digitlab-browser .digitlab-value { font-size: 14px; padding: 4px 0; }
 .digitlab-browser .digitlab-value b { font-size: 22px; font-variant-numeric: tabular-nums; }
-.digitlab-browser .digitlab-strip { display: flex; flex-flow: row wrap; gap: 6px; }
+.digitlab-browser .digitlab-strip { display: flex; flex-flow: row wrap; gap: 6px; padding-top: 6px; }
 .digitlab-browser .digitlab-strip figure { margin: 0; text-align: center; font-size: 11px; }
 .digitlab-browser .digitlab-strip figcaption { padding-top: 2px; font-variant-numeric: tabular-nums; }
 .digitlab-browser .digitlab-strip img {
@@ -296,7 +299,7 @@ STYLE = """<style>
 
 def caption_html(label: int, index: int, split: str) -> str:
     """Say what is shown, to the eye and to a screen reader."""
-    return f'<div class="digitlab-caption" role="status"><b>{label}</b>{split} image {index:,}</div>'
+    return f'<div class="digitlab-caption" role="status"><b>{label}</b>{split} image {index}</div>'
 
 
 def picture_svg(image: Tensor, label: int) -> str:
@@ -308,7 +311,8 @@ def picture_svg(image: Tensor, label: int) -> str:
         for column, value in enumerate(values)
     )
     alt = f"The image, enlarged: a handwritten {label}"
-    return f'<svg viewBox="0 0 28 30" shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}</svg>'
+    hint = '<text class="digitlab-hint" y="29.5">Point at a pixel to read its value.</text>'
+    return f'<svg viewBox="0 0 28 30" shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}{hint}</svg>'
 
 
 def marker_svg(row: int, column: int) -> str:
@@ -322,8 +326,7 @@ def readout_html(row: int, column: int, value: int) -> str:
     """The value of the chosen pixel, in words."""
     meaning = "paper" if value == 0 else "full ink" if value > 250 else "partly ink"
     return (
-        f'<div class="digitlab-value" role="status">Pixel in row {row}, column {column}: '
-        f"<b>{value}</b> of 255 ({meaning})</div>"
+        f'<div class="digitlab-value" role="status">Row {row}, column {column}: <b>{value}</b> of 255 ({meaning})</div>'
     )
 
 
@@ -335,7 +338,8 @@ def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current
         f"<figcaption>{index}</figcaption></figure>"
         for place, (image, label, index) in enumerate(zip(images, labels, indices, strict=True))
     )
-    return f'<div class="digitlab-strip" role="group" aria-label="Its neighbours">{figures}</div>'
+    title = f"The {labels[0]}s before and after it" if len(set(labels)) == 1 else "The images before and after it"
+    return f'<div role="group" aria-label="{title}">{title}<div class="digitlab-strip">{figures}</div></div>'
 
 
 def message_html(text: str) -> str:
