@@ -28,6 +28,10 @@ def stub() -> int:
     raise NotImplementedError
 
 
+def unsupported() -> torch.Tensor:
+    raise NotImplementedError("not for bytes")
+
+
 def crash() -> int:
     return [1][5]
 
@@ -45,6 +49,12 @@ def crash() -> int:
         (lambda: [3], "not yet", "✗ Not yet: your three has the shape (1,), expected ()"),
         (lambda: float("nan"), "not yet", "✗ Not yet: your three holds values that are not finite (nan or inf)"),
         (crash, "not yet", "✗ Not yet: your code stopped with IndexError: list index out of range at `return [1][5]`"),
+        (
+            unsupported,
+            "not yet",
+            "✗ Not yet: your code stopped with NotImplementedError: not for bytes"
+            ' at `raise NotImplementedError("not for bytes")`',
+        ),
         (3, "not yet", "✗ Not yet: pass the function itself, without brackets; this is int."),
     ],
 )

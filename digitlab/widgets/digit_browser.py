@@ -1,0 +1,347 @@
+"""The digit browser: leaf through MNIST, one digit at a time, and read its pixels.
+
+The picture, the marker on it and the strip below are HTML made by the pure functions at the end of this file; all state
+is in Python, so code can do what hands do.
+"""
+
+import random
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+from typing import Any, Concatenate, ParamSpec
+
+import ipywidgets
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+from torch import Tensor
+
+from digitlab.data import Mnist, load_mnist
+from digitlab.widgets._render import png_data_uri
+
+P = ParamSpec("P")
+
+SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
+NEIGHBOURS = 4  # on either side of the image in the strip
+
+
+def _by_hand(
+    method: Callable[Concatenate["DigitBrowser", P], object],
+) -> Callable[Concatenate["DigitBrowser", P], None]:
+    """Make a callback for the browser's events: nobody catches what it raises, so an exception becomes a sentence."""
+
+    @wraps(method)
+    def callback(self: "DigitBrowser", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.log.warning("the digit browser met an error", exc_info=error)
+            self._message.value = message_html(f"That did not work ({type(error).__name__}: {error}).")
+
+    return callback
+
+
+class DigitBrowser(ipywidgets.VBox):
+    """MNIST's training and validation images, one enlarged, with its neighbours of the same digit.
+
+    ``show``, ``next``, ``previous`` and ``random`` and the attributes do from code what hands do.
+
+    Args:
+        mnist: the images; loaded if None.
+        split: ``"train"`` or ``"val"``.
+        digit: show only images of this digit; any if None.
+        index: place of the first image shown in its split; with a ``digit``, the first of that digit from there on.
+        seed: of the random choices.
+
+    Attributes:
+        split, digit, index: what is shown now; can be set and observed. An ``index`` that holds another digit than
+            ``digit`` sets ``digit`` to None, and a ``digit`` moves ``index`` on to the next such image.
+        row, column: the pixel whose value is read out.
+    """
+
+    split = traitlets.Enum(tuple(SPLITS), "train")
+    digit = traitlets.Enum((None, *range(10)), None, allow_none=True)
+    index = traitlets.Int(0)
+    row = traitlets.Int(14, min=0, max=27)
+    column = traitlets.Int(14, min=0, max=27)
+
+    def __init__(
+        self,
+        mnist: Mnist | None = None,
+        *,
+        split: str = "train",
+        digit: int | None = None,
+        index: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        self._mnist = load_mnist() if mnist is None else mnist
+        self._random = random.Random(seed)
+        self._build()
+        super().__init__(self._rows(), split=split)
+        self.add_class("digitlab-browser")
+        self._connect()
+        self.show(index)
+        self.digit = digit
+
+    def __repr__(self) -> str:
+        return f"DigitBrowser({SPLITS[self.split]} image {self.index}, a {self.label})"
+
+    # --- what code can do, and hands too -----------------------------------------------------------------------------
+
+    @property
+    def images(self) -> Tensor:
+        """All images of the split: ``(N, 1, 28, 28)`` uint8."""
+        images: Tensor = getattr(self._mnist, f"{self.split}_images")
+        return images
+
+    @property
+    def labels(self) -> Tensor:
+        """Their labels: ``(N,)`` int64."""
+        labels: Tensor = getattr(self._mnist, f"{self.split}_labels")
+        return labels
+
+    @property
+    def image(self) -> Tensor:
+        """The image shown: ``(1, 28, 28)`` uint8."""
+        return self.images[self.index]
+
+    @property
+    def label(self) -> int:
+        """Its label."""
+        return int(self.labels[self.index])
+
+    def show(self, index: int) -> None:
+        """Show the image at ``index`` of the split.
+
+        Raises:
+            IndexError: there is no such image.
+        """
+        self.index = index
+
+    def next(self) -> None:
+        """Go to the next image of the chosen digit; after the last comes the first."""
+        self.index = self._around(1)[2]
+
+    def previous(self) -> None:
+        """Go to the previous image of the chosen digit; before the first comes the last."""
+        self.index = self._around(1)[0]
+
+    def random(self) -> None:
+        """Go to any image of the chosen digit."""
+        self.index = int(self._random.choice(self._places()))
+
+    # --- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        narrow, wide = {"width": "160px"}, {"width": "100%", "max_width": "320px"}
+        of_split = [(name, split) for split, name in SPLITS.items()]
+        of_digit = [("any", None), *((str(digit), digit) for digit in range(10))]
+        self._split_menu = ipywidgets.Dropdown(description="Images", options=of_split, layout=narrow)
+        self._digit_menu = ipywidgets.Dropdown(description="Digit", options=of_digit, layout=narrow)
+        self._index_box = ipywidgets.BoundedIntText(description="Index", min=0, max=1, layout=narrow)
+        self._row_slider, self._column_slider = (
+            ipywidgets.IntSlider(description=name, min=0, max=27, layout=wide) for name in ("Row", "Column")
+        )
+        self._buttons = [
+            self._new_button("Previous", DigitBrowser.previous),
+            self._new_button("Next", DigitBrowser.next),
+            self._new_button("Random", DigitBrowser.random),
+        ]
+        self._caption, self._picture, self._marker, self._readout, self._strip, self._message = (
+            ipywidgets.HTML() for _ in range(6)
+        )
+
+    def _new_button(self, name: str, action: Callable[["DigitBrowser"], None]) -> ipywidgets.Button:
+        button, handle = ipywidgets.Button(description=name), _by_hand(action)
+        button.on_click(lambda _: handle(self))
+        return button
+
+    def _rows(self) -> list[ipywidgets.Widget]:
+        """Menus on top; below, picture beside read-out and buttons (or above, on a narrow page); then the strip."""
+        style = ipywidgets.HTML(STYLE)
+        stage = ipywidgets.Box([self._picture, self._marker])
+        menus = ipywidgets.Box([self._split_menu, self._digit_menu, self._index_box])
+        buttons = ipywidgets.Box(self._buttons)
+        side = ipywidgets.VBox([self._caption, buttons, self._row_slider, self._column_slider, self._readout])
+        middle = ipywidgets.Box([stage, side])
+        named = {"style": style, "stage": stage, "menus": menus, "buttons": buttons, "side": side, "middle": middle}
+        for name, box in named.items():
+            box.add_class(f"digitlab-{name}")
+        return [style, menus, middle, self._strip, self._message]
+
+    def _connect(self) -> None:
+        """Tie each control to its attribute, both ways."""
+        self._index_box.max = len(self.labels) - 1
+        for name, control in {
+            "split": self._split_menu,
+            "digit": self._digit_menu,
+            "index": self._index_box,
+            "row": self._row_slider,
+            "column": self._column_slider,
+        }.items():
+            traitlets.link((self, name), (control, "value"))
+
+    # --- moving ------------------------------------------------------------------------------------------------------
+
+    def _places(self) -> NDArray[np.int64]:
+        """Indices of the images of the chosen digit, in order."""
+        labels = self.labels.numpy()  # in one thread: PyTorch's many are slow to wake where cores are busy
+        if self.digit is None:
+            return np.arange(len(labels))
+        places = np.flatnonzero(labels == self.digit)
+        if not len(places):
+            raise LookupError(f"there is no {self.digit} among the {SPLITS[self.split]} images")
+        return places
+
+    def _around(self, reach: int) -> list[int]:
+        """Indices from ``reach`` images before the one shown to ``reach`` after it; the first follows on the last."""
+        places = self._places()
+        here = int(np.searchsorted(places, self.index))
+        return [int(places[(here + by) % len(places)]) for by in range(-reach, reach + 1)]
+
+    @traitlets.validate("index")
+    def _check_index(self, proposal: Any) -> int:
+        index, count = int(proposal.value), len(self.labels)
+        if not 0 <= index < count:
+            raise IndexError(f"there are {SPLITS[self.split]} images 0 to {count - 1:,}, not {index:,}")
+        return index
+
+    @traitlets.observe("split")
+    @_by_hand
+    def _on_split(self, change: Any) -> None:
+        self.index = int(self._places()[0])
+        self._index_box.max = len(self.labels) - 1
+        self._update()
+
+    @traitlets.observe("digit")
+    @_by_hand
+    def _on_digit(self, change: Any) -> None:
+        places = self._places()
+        here = int(np.searchsorted(places, self.index))
+        self.index = int(places[here % len(places)])
+        self._update()
+
+    @traitlets.observe("index")
+    @_by_hand
+    def _on_index(self, change: Any) -> None:
+        if self.digit in (None, self.label):
+            self._update()
+        else:
+            self.digit = None
+
+    @traitlets.observe("row", "column")
+    @_by_hand
+    def _on_pixel(self, change: Any) -> None:
+        self._show_pixel()
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def _update(self) -> None:
+        strip = self._around(NEIGHBOURS)
+        self._caption.value = caption_html(self.label, self.index, SPLITS[self.split])
+        self._picture.value = picture_svg(self.image, self.label)
+        self._strip.value = strip_html(self.images[strip], self.labels[strip].tolist(), strip, current=NEIGHBOURS)
+        self._message.value = ""
+        self._show_pixel()
+
+    def _show_pixel(self) -> None:
+        self._marker.value = marker_svg(self.row, self.column)
+        self._readout.value = readout_html(self.row, self.column, int(self.image[0, self.row, self.column]))
+
+
+# --- numbers in, HTML out --------------------------------------------------------------------------------------------
+
+STYLE = """<style>
+.digitlab-browser {
+  --digitlab-text: var(--jp-content-font-color1, currentColor);
+  --digitlab-accent: var(--jp-brand-color1, #1976d2);
+  --digitlab-line: var(--jp-border-color1, rgba(128, 128, 128, 0.5));
+  box-sizing: border-box; max-width: 760px; padding: 8px 4px 12px; overflow: visible; color: var(--digitlab-text);
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif);
+}
+.digitlab-browser .widget-html, .digitlab-browser .jupyter-widgets { margin: 0; }
+.digitlab-browser .widget-html-content { line-height: normal; width: 100%; }
+.digitlab-browser .digitlab-style { display: none; }
+.digitlab-browser .widget-box { overflow: visible; }
+.digitlab-browser .digitlab-menus { flex-flow: row wrap; gap: 8px 16px; }
+.digitlab-browser .digitlab-menus .widget-label { width: auto; margin-right: 8px; }
+.digitlab-browser .digitlab-buttons { gap: 8px; margin: 8px 0; }
+.digitlab-browser .digitlab-buttons button {
+  flex: 1 1 0; min-width: 0; max-width: 104px; height: 32px; padding: 0 4px; border-radius: 4px;
+}
+.digitlab-browser .digitlab-middle {
+  flex-flow: row wrap; align-items: flex-start; gap: 12px 28px; margin: 12px 0;
+}
+.digitlab-browser .digitlab-side { flex: 1 1 280px; min-width: 0; max-width: min(340px, 100%); gap: 4px; }
+.digitlab-browser .digitlab-stage { display: grid; width: 340px; max-width: 100%; }
+.digitlab-browser .digitlab-stage > * { grid-area: 1 / 1; width: 100%; height: auto; }
+.digitlab-browser .digitlab-stage > :last-child { pointer-events: none; }
+.digitlab-browser .digitlab-stage svg { display: block; width: 100%; height: auto; }
+.digitlab-browser .digitlab-stage text { font-size: 1.15px; fill: currentColor; }
+.digitlab-browser .digitlab-pixel text { visibility: hidden; }
+.digitlab-browser .digitlab-pixel:hover text { visibility: visible; }
+.digitlab-browser svg:hover .digitlab-hint { visibility: hidden; }
+.digitlab-browser .digitlab-pixel:hover rect { stroke: var(--digitlab-accent); stroke-width: 0.16px; }
+.digitlab-browser .digitlab-caption b { font-size: 34px; font-weight: 600; margin-right: 10px; }
+.digitlab-browser .digitlab-value { font-size: 14px; padding: 4px 0; }
+.digitlab-browser .digitlab-value b { font-size: 22px; font-variant-numeric: tabular-nums; }
+.digitlab-browser .digitlab-strip { display: flex; flex-flow: row wrap; gap: 6px; padding-top: 6px; }
+.digitlab-browser .digitlab-strip figure { margin: 0; text-align: center; font-size: 11px; }
+.digitlab-browser .digitlab-strip figcaption { padding-top: 2px; font-variant-numeric: tabular-nums; }
+.digitlab-browser .digitlab-strip img {
+  display: block; width: 64px; height: 64px; margin: 0; max-width: none; image-rendering: pixelated;
+  border: 3px solid transparent; border-radius: 4px;
+}
+.digitlab-browser .digitlab-strip .current img { border-color: var(--digitlab-accent); }
+.digitlab-browser .digitlab-strip .current figcaption { font-weight: 700; }
+</style>"""
+
+
+def caption_html(label: int, index: int, split: str) -> str:
+    """Say what is shown, to the eye and to a screen reader."""
+    return f'<div class="digitlab-caption" role="status"><b>{label}</b>{split} image {index}</div>'
+
+
+def picture_svg(image: Tensor, label: int) -> str:
+    """A ``(1, 28, 28)`` uint8 image as 28 × 28 squares; each tells its place and value when pointed at."""
+    squares = "".join(
+        f'<g class="digitlab-pixel"><rect x="{column}" y="{row}" width="1" height="1" fill="#{3 * f"{value:02x}"}"/>'
+        f'<text y="29.5">row {row}, column {column}: {value}</text></g>'
+        for row, values in enumerate(image[0].tolist())
+        for column, value in enumerate(values)
+    )
+    alt = f"The image, enlarged: a handwritten {label}"
+    hint = '<text class="digitlab-hint" y="29.5">Point at a pixel to read its value.</text>'
+    return f'<svg viewBox="0 0 28 30" shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}{hint}</svg>'
+
+
+def marker_svg(row: int, column: int) -> str:
+    """A frame around the chosen pixel, to lie on top of the picture: dark and light, so that it shows on any grey."""
+    place = f'x="{column - 0.1}" y="{row - 0.1}" width="1.2" height="1.2" fill="none"'
+    frames = f'<rect {place} stroke="black" stroke-width="0.5"/><rect {place} stroke="#E69F00" stroke-width="0.25"/>'
+    return f'<svg viewBox="0 0 28 30" aria-hidden="true" class="digitlab-marker">{frames}</svg>'
+
+
+def readout_html(row: int, column: int, value: int) -> str:
+    """The value of the chosen pixel, in words."""
+    meaning = "paper" if value == 0 else "full ink" if value > 250 else "partly ink"
+    return (
+        f'<div class="digitlab-value" role="status">Row {row}, column {column}: <b>{value}</b> of 255 ({meaning})</div>'
+    )
+
+
+def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current: int) -> str:
+    """Small pictures in a row, each with its index; the ``current`` one is framed, and named in bold."""
+    figures = "".join(
+        f"<figure{' class=current' if place == current else ''}>"
+        f'<img alt="image {index}: a {label}" src="{png_data_uri(image.float() / 255)}">'
+        f"<figcaption>{index}</figcaption></figure>"
+        for place, (image, label, index) in enumerate(zip(images, labels, indices, strict=True))
+    )
+    title = f"The {labels[0]}s before and after it" if len(set(labels)) == 1 else "The images before and after it"
+    return f'<div role="group" aria-label="{title}">{title}<div class="digitlab-strip">{figures}</div></div>'
+
+
+def message_html(text: str) -> str:
+    """A sentence on something that went wrong."""
+    return f'<div class="digitlab-message" role="alert">{escape(text)}</div>'

@@ -1,0 +1,139 @@
+"""The digit browser in JupyterLab: its controls change the picture, by mouse and by keyboard, in both themes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from digitlab import Mnist
+from tests.browser import chromium, find_chromium, new_page, open_notebook, run_all, run_code, serve, use_theme
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
+]
+
+CELL = """from digitlab import load_mnist
+from digitlab.widgets import DigitBrowser
+
+browser = DigitBrowser(load_mnist(source="sample"), seed=0)
+browser"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One page for all tests: it takes seconds to open, and each test sets what it starts from."""
+    notebook: Path = tmp_path_factory.mktemp("browser") / "browser.ipynb"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=kernel), notebook)
+    with serve("lab", notebook) as address, chromium() as chrome, new_page(chrome) as page:
+        open_notebook(page, "lab", address, notebook.name)
+        run_all(page)
+        yield page
+
+
+@pytest.fixture
+def root(page: Page) -> Locator:
+    run_code(page, "browser.split, browser.digit, browser.row, browser.column = 'train', None, 14, 14; browser.show(0)")
+    root = page.locator(".digitlab-browser")
+    expect(root.locator(".digitlab-caption")).to_contain_text(re.compile(r"training image 0$"))
+    root.scroll_into_view_if_needed()
+    return root
+
+
+def picture(root: Locator) -> Locator:
+    return root.get_by_role("img", name="The image, enlarged")
+
+
+def wait_for_picture(root: Locator, sample: Mnist, index: int) -> None:
+    """Wait until the squares of the picture have the grey values of a training image."""
+    greys = [3 * f"{value:02x}" for value in sample.train_images[index].flatten().tolist()]
+    root.page.wait_for_function(
+        """greys => {
+            const squares = [...document.querySelectorAll('.digitlab-browser .digitlab-pixel rect')];
+            return squares.map(square => square.getAttribute('fill')).join() === '#' + greys.join(',#');
+        }""",
+        arg=greys,
+    )
+
+
+def index_of(sample: Mnist, digit: int, number: int = 0) -> int:
+    return int((sample.train_labels == digit).nonzero()[number])
+
+
+def test_the_buttons_leaf_through_the_images(root: Locator, sample: Mnist) -> None:
+    wait_for_picture(root, sample, 0)
+    root.get_by_role("button", name="Next").click()
+    expect(root.locator(".digitlab-caption")).to_have_text(f"{sample.train_labels[1]}training image 1")
+    wait_for_picture(root, sample, 1)
+    expect(root.locator(".digitlab-strip .current")).to_have_text("1")
+    root.get_by_role("button", name="Previous").click()
+    wait_for_picture(root, sample, 0)
+
+
+def test_choosing_a_digit_and_a_split_shows_others(root: Locator, sample: Mnist) -> None:
+    root.get_by_label("Digit").select_option("8")
+    expect(root.locator(".digitlab-caption")).to_have_text(f"8training image {index_of(sample, 8)}")
+    expect(root.locator(".digitlab-strip img[alt$='a 8']")).to_have_count(9)
+    root.get_by_label("Images", exact=True).select_option("validation")
+    expect(root.locator(".digitlab-caption")).to_contain_text("validation image")
+    expect(picture(root)).to_have_attribute("aria-label", "The image, enlarged: a handwritten 8")
+
+
+def test_all_of_it_works_with_the_keyboard_alone(page: Page, root: Locator, sample: Mnist) -> None:
+    root.get_by_label("Images", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("3")  # a menu goes to the entry that is typed
+    expect(root.locator(".digitlab-caption")).to_have_text(f"3training image {index_of(sample, 3)}")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(root.get_by_role("button", name="Previous")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(root.locator(".digitlab-caption")).to_have_text(f"3training image {index_of(sample, 3, 1)}")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(root.locator(".digitlab-value")).to_contain_text("Row 15, column 14")
+
+
+def test_an_index_can_be_typed(page: Page, root: Locator, sample: Mnist) -> None:
+    box = root.get_by_label("Index")
+    box.fill("1234")
+    box.press("Enter")
+    expect(root.locator(".digitlab-caption")).to_have_text(f"{sample.train_labels[1234]}training image 1234")
+
+
+def test_pointing_at_a_pixel_reads_its_value(page: Page, root: Locator, sample: Mnist) -> None:
+    box = picture(root).bounding_box()
+    assert box
+    side = box["width"] / 28
+    page.mouse.move(box["x"] + 9.5 * side, box["y"] + 12.5 * side)
+    value = int(sample.train_images[0, 0, 12, 9])
+    expect(root.get_by_text(f"row 12, column 9: {value}", exact=True)).to_be_visible()
+    expect(root.get_by_text("row 12, column 10: ")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_text_stands_out_from_the_page_in_both_themes(page: Page, root: Locator, theme: str) -> None:
+    use_theme(page, theme)  # type: ignore[arg-type]
+    colours = root.locator(".digitlab-caption").evaluate(
+        "node => [node, document.querySelector('.jp-Notebook')].map(n => getComputedStyle(n))"
+        ".map((style, place) => [style.color, style.backgroundColor][place])"
+    )
+    text, paper = (sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 for colour in colours)
+    assert abs(text - paper) > 100, colours
+
+
+def test_it_fits_a_narrow_page(page: Page, root: Locator) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.evaluate("jupyterapp.shell.collapseLeft()")
+    picture(root).scroll_into_view_if_needed()
+    frame = root.bounding_box()
+    assert frame and frame["width"] < 390
+    for part in (picture(root), root.get_by_role("button", name="Random"), root.locator(".digitlab-strip")):
+        box = part.bounding_box()
+        assert box and box["width"] > 50 and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
