@@ -115,6 +115,10 @@ def test_in_lab_an_error_in_the_kernel_leaves_a_sentence_and_the_pad_alive(pad: 
     pad.expect_digit(5)
 
 
+def test_in_lab_the_drawing_area_has_a_name_for_those_who_cannot_see_it(pad: Pad) -> None:
+    expect(pad.canvas).to_have_accessible_name("Drawing area")
+
+
 def test_in_lab_the_keyboard_is_not_caught_in_the_canvas(pad: Pad) -> None:
     pad.draw_digit(1)
     expect(pad.canvas).to_be_focused()

@@ -38,7 +38,7 @@ FIT_MARGIN = 0.15  # of the pad's side, left free around drawings that set_strok
 
 
 class _PadCanvas(Canvas):
-    """A canvas with an accessible name: ipywidgets shows a tooltip only on widgets with a description."""
+    """A canvas with an accessible name: ipywidgets puts a tooltip on widgets that have a description, an empty one."""
 
     description = traitlets.Unicode("").tag(sync=True)
 
@@ -168,7 +168,7 @@ class DrawPad(ipywidgets.Box):
 
     def _new_canvas(self) -> Canvas:
         pixels = self.size * PIXEL_RATIO
-        canvas = _PadCanvas(width=pixels, height=pixels, description="Drawing area", tooltip="Drawing area")
+        canvas = _PadCanvas(width=pixels, height=pixels, tooltip="Drawing area")
         canvas.on_client_ready(self._on_client_ready)
         canvas.on_mouse_down(self._on_down)
         canvas.on_mouse_move(self._on_move)
