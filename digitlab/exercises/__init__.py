@@ -5,5 +5,6 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 """
 
 from digitlab.exercises._check import Verdict
+from digitlab.exercises.evaluate import check_accuracy_interval, check_precision_recall, check_temperature
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "check_accuracy_interval", "check_precision_recall", "check_temperature"]
