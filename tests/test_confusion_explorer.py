@@ -74,8 +74,8 @@ def test_an_empty_cell_says_never_and_shows_nothing() -> None:
 
 def test_a_full_cell_shows_the_first_and_says_so() -> None:
     widget = explorer([(1, 1, 0.5 + i / 1000) for i in range(100)])
-    assert shown(widget)[:2] == [99, 98] and len(shown(widget)) == 24
-    assert "100 times. The first 24 are shown." in widget._summary.value
+    assert shown(widget)[:2] == [99, 98] and len(shown(widget)) == 15
+    assert "100 times. The first 15 are shown." in widget._summary.value
 
 
 def test_without_mistakes_it_opens_on_right_answers() -> None:

@@ -20,16 +20,23 @@ STYLE = """<style>
 .digitlab-confusion .widget-html, .digitlab-confusion .jupyter-widgets { margin: 0; }
 .digitlab-confusion .widget-html-content { line-height: 1.4; width: 100%; }
 .digitlab-confusion .digitlab-style { display: none; }
-.digitlab-confusion .digitlab-left { flex: 0 1 400px; min-width: 0; width: auto; max-width: 100%; overflow: visible; }
+.digitlab-confusion .digitlab-left {
+  flex: 0 1 400px; min-width: 0; width: auto; max-width: 100%; overflow: visible; container-type: inline-size;
+}
 .digitlab-confusion .digitlab-right { flex: 1 1 300px; min-width: 0; width: auto; gap: 10px; overflow: visible; }
 .digitlab-confusion .digitlab-cells {
   display: grid; grid-template-columns: 18px repeat(10, minmax(0, 1fr)); gap: 2px; width: 100%; overflow: visible;
 }
-.digitlab-confusion .digitlab-axis { width: auto; height: auto; text-align: center; font-size: 12px; opacity: 0.8; }
+.digitlab-confusion .digitlab-axis {
+  width: auto; height: auto; align-self: center; text-align: center; font-size: 12px; opacity: 0.8;
+}
 .digitlab-confusion .digitlab-cells button {
   width: auto; min-width: 0; height: 27px; line-height: 27px; margin: 0; padding: 0; border-radius: 3px;
   font-size: 11.5px; font-variant-numeric: tabular-nums; text-overflow: clip; box-shadow: none;
   color: var(--digitlab-text); background: transparent;
+}
+@container (max-width: 340px) {  /* a phone: four figures must still fit */
+  .digitlab-confusion .digitlab-cells button { font-size: 8.5px; letter-spacing: -0.3px; }
 }
 .digitlab-confusion .digitlab-cells button.digitlab-hit {
   font-weight: 700; background: color-mix(in srgb, var(--digitlab-accent) 16%, transparent);

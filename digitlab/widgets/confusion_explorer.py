@@ -10,7 +10,7 @@ import traitlets
 from digitlab.widgets import _confusion_render as render
 from digitlab.widgets._confusion_render import Example
 
-SHOWN = 24  # pictures at a time: four rows or so beside the matrix
+SHOWN = 15  # pictures at a time: about as high as the matrix beside them
 
 
 class ConfusionExplorer(ipywidgets.Box):
