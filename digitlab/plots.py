@@ -233,12 +233,12 @@ def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
 
 
 def accuracies_by_chance(accuracies: Tensor, interval: tuple[float, float], *, ax: Axes | None = None) -> Axes:
-    """Show how often each accuracy ``(N,)`` came up, and an interval of it."""
+    """Show how often each accuracy ``(N,)`` came up, and the two between which 95 % of them lie."""
     ax = _axes(ax, height=2.8)
     values, counts = torch.unique(accuracies, return_counts=True)
     width = float(values.diff().min()) if len(values) > 1 else 1e-4
     ax.bar(values.tolist(), counts.tolist(), width=0.9 * width, color=GRAY, label="accuracies that chance gave")
-    for end, name in zip(interval, ("95 % interval", None), strict=True):
+    for end, name in zip(interval, ("95 % of them lie between", None), strict=True):
         ax.axvline(end, color=BLUE, linestyle="--", label=name)
     ax.set(xlabel="accuracy on one test set", ylabel="test sets")
     ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
