@@ -157,3 +157,62 @@ def wilson_interval(correct: int, total: int, *, z: float = 1.96) -> tuple[float
     spread = z * math.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2))
     scale = 1 + z**2 / total
     return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+
+
+def precision_recall(confusion: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute how far each reading can be trusted, and how many of each digit are found.
+
+    Args:
+        confusion: ``(classes, classes)`` counts, row: true class, column: the class read.
+
+    Returns:
+        ``(precision, recall)``, each ``(classes,)`` float64 in [0, 1]. Precision: of all that were read as k, the share
+        that is k. Recall: of all that are k, the share that was read as k. Where there is nothing to share (k was
+        never read, or there is no k), 0.
+    """
+    hits = confusion.diagonal().double()
+    return hits / confusion.sum(dim=0).clamp(min=1), hits / confusion.sum(dim=1).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks on the same images.
+
+    Attributes:
+        only_first: how many images the first network alone read right.
+        only_second: how many the second alone read right.
+        p_value: the probability of a split at least this uneven if both were equally good.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+    def __str__(self) -> str:
+        alone = f"only the first right: {self.only_first}, only the second right: {self.only_second}"
+        return f"{alone}, p = {self.p_value:.2g}"
+
+
+def mcnemar(first_correct: Tensor, second_correct: Tensor) -> Comparison:
+    """Test whether two networks differ, by McNemar's test (1947, Psychometrika 12:153) in its exact form.
+
+    Images that both read right, or both wrong, say nothing about which is better. If the networks were equally good,
+    each of the others would be a toss of a fair coin, so the p-value is that of a two-sided binomial test.
+
+    Args:
+        first_correct: ``(N,)`` bool, whether the first network read each image right.
+        second_correct: ``(N,)`` bool, the same images in the same order.
+
+    Raises:
+        ValueError: the two differ in length.
+    """
+    if first_correct.shape != second_correct.shape:
+        raise ValueError(
+            f"expected the same images for both, got {tuple(first_correct.shape)} and {tuple(second_correct.shape)}"
+        )
+    only_first = int((first_correct & ~second_correct).sum())
+    only_second = int((second_correct & ~first_correct).sum())
+    tosses = only_first + only_second
+    # Whole numbers until the division: the sum of ten thousand tiny probabilities would lose its digits.
+    as_uneven = sum(math.comb(tosses, heads) for heads in range(min(only_first, only_second) + 1))
+    return Comparison(only_first, only_second, p_value=min(1.0, 2 * as_uneven / 2**tosses))

@@ -1,4 +1,4 @@
-"""Accuracy with its interval, confusion, and what is said of one picture."""
+"""Accuracy with its interval, confusion, comparison, and what is said of one picture."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from digitlab import DigitCNN, Mnist, evaluate, predict, rasterize
-from digitlab.evaluation import predict_logits, wilson_interval
+from digitlab.evaluation import mcnemar, precision_recall, predict_logits, wilson_interval
 
 
 class Fixed(nn.Module):
@@ -128,3 +128,53 @@ def test_logits_come_for_any_number_of_images(shipped: DigitCNN, mnist: Mnist) -
     torch.testing.assert_close(
         predict_logits(shipped, images)[500:], predict_logits(shipped, images[500:]), atol=1e-4, rtol=1e-4
     )
+
+
+# --- Precision, recall, and whether a difference is real
+
+
+def test_precision_goes_down_the_columns_and_recall_along_the_rows() -> None:
+    precision, recall = precision_recall(torch.tensor([[8, 2], [4, 6]]))
+    assert precision.tolist() == pytest.approx([8 / 12, 6 / 8]) and recall.tolist() == pytest.approx([0.8, 0.6])
+
+
+def test_what_is_never_read_or_never_there_has_precision_and_recall_0() -> None:
+    precision, recall = precision_recall(torch.tensor([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
+    assert precision.tolist() == [0.5, 0, 0] and recall.tolist() == [1, 0, 0]
+
+
+def answers(both: int, only_first: int, only_second: int, neither: int) -> tuple[Tensor, Tensor]:
+    """Which images two networks read right, given how often each case occurs."""
+    first = [True] * (both + only_first) + [False] * (only_second + neither)
+    second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
+    return torch.tensor(first), torch.tensor(second)
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p_value"),
+    [(0, 0, 1), (3, 3, 1), (1, 5, 14 / 64), (0, 6, 2 / 64), (10, 2, 158 / 4096)],
+)
+def test_mcnemars_test_is_a_toss_of_coins(only_first: int, only_second: int, p_value: float) -> None:
+    result = mcnemar(*answers(90, only_first, only_second, 4))
+    assert (result.only_first, result.only_second) == (only_first, only_second)
+    assert result.p_value == pytest.approx(p_value)
+
+
+def test_mcnemars_p_value_agrees_with_simulated_coins() -> None:
+    heads = torch.randint(2, (20_000, 30), generator=torch.Generator().manual_seed(0)).sum(dim=1)
+    as_uneven = ((heads <= 9) | (heads >= 21)).double().mean().item()
+    assert mcnemar(*answers(0, 9, 21, 0)).p_value == pytest.approx(as_uneven, abs=0.01)
+
+
+def test_mcnemars_test_bears_thousands_of_differences() -> None:
+    assert mcnemar(*answers(0, 10_000, 0, 0)).p_value == 0
+    assert 0 < mcnemar(*answers(0, 5_100, 4_900, 0)).p_value < 0.05
+
+
+def test_mcnemars_test_wants_the_same_images() -> None:
+    with pytest.raises(ValueError, match=r"the same images for both, got \(2,\) and \(3,\)"):
+        mcnemar(torch.ones(2, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+
+
+def test_a_comparison_prints_as_a_sentence() -> None:
+    assert str(mcnemar(*answers(1, 0, 6, 1))) == "only the first right: 0, only the second right: 6, p = 0.031"

@@ -7,11 +7,13 @@ plain computation, and returns a :class:`Verdict` that says in words how it went
 from digitlab.exercises._check import Verdict
 from digitlab.exercises.build import check_conv2d, check_count_parameters, check_max_pool2d, check_untrained_loss
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
+from digitlab.exercises.evaluate import check_accuracy_interval, check_precision_recall, check_temperature
 from digitlab.exercises.explore import check_nearest_mean, check_pixel_statistics, check_read_idx_header
 from digitlab.exercises.train import check_gradient_step, check_overfit_batch, check_pick_learning_rate
 
 __all__ = [
     "Verdict",
+    "check_accuracy_interval",
     "check_break_it",
     "check_conv2d",
     "check_count_parameters",
@@ -22,6 +24,8 @@ __all__ = [
     "check_overfit_batch",
     "check_pick_learning_rate",
     "check_pixel_statistics",
+    "check_precision_recall",
     "check_read_idx_header",
+    "check_temperature",
     "check_untrained_loss",
 ]

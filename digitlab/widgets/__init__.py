@@ -1,8 +1,9 @@
 """Interactive parts of the course, one file a widget. They work in JupyterLab, Jupyter Notebook 7 and Voilà."""
 
+from digitlab.widgets.confusion_explorer import ConfusionExplorer
 from digitlab.widgets.digit_browser import DigitBrowser
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.kernel_explorer import KernelExplorer
 from digitlab.widgets.live_curves import LiveCurves
 
-__all__ = ["DigitBrowser", "DrawPad", "KernelExplorer", "LiveCurves"]
+__all__ = ["ConfusionExplorer", "DigitBrowser", "DrawPad", "KernelExplorer", "LiveCurves"]
