@@ -18,7 +18,9 @@ from torch import nn
 
 from digitlab import DigitCNN, rasterize
 from digitlab.evaluation import Prediction
-from digitlab.widgets import DrawPad, _render, drawpad
+from digitlab.widgets import DrawPad, drawpad
+from digitlab.widgets import _drawpad_render as render
+from digitlab.widgets._parts import png_data_uri
 from tests import pen
 
 SIZE = 280
@@ -100,7 +102,7 @@ def test_a_digit_drawn_by_finger_is_read(pad: DrawPad, digit: int) -> None:
 
 
 def test_an_untouched_pad_invites_and_shows_ten_labelled_empty_bars(pad: DrawPad) -> None:
-    assert text(pad) == _render.INVITATION
+    assert text(pad) == render.INVITATION
     assert re.findall(r">(\d)</text>", pad._bars.value) == list("0123456789")
     assert "winner" not in pad._bars.value
     assert pad.strokes == []
@@ -111,7 +113,7 @@ def test_what_the_network_sees_is_what_was_read(pad: DrawPad) -> None:
     pad.set_strokes(pen.strokes(3))
     assert pad.image is not None
     assert pad.image.shape == (1, 28, 28)
-    assert _render.png_data_uri(pad.image) in pad._picture.value
+    assert png_data_uri(pad.image) in pad._picture.value
 
 
 def test_hovering_draws_nothing(pad: DrawPad) -> None:
@@ -188,7 +190,7 @@ def test_on_demand_nothing_is_read_before_predict(shipped: DigitCNN) -> None:
     pad = DrawPad(shipped, live=False)
     draw(pad, pen.strokes(2))
     assert pad.prediction is None
-    assert text(pad) == _render.NOT_PREDICTED
+    assert text(pad) == render.NOT_PREDICTED
     pad._predict_button.click()
     assert pad.prediction is not None
     assert pad.prediction.digit == 2
@@ -239,7 +241,7 @@ def test_clear_and_undo_from_code_do_what_the_buttons_do(pad: DrawPad) -> None:
         clear()
         assert pad.strokes == []
         assert pad.prediction is None
-        assert text(pad) == _render.INVITATION
+        assert text(pad) == render.INVITATION
         undo()  # of nothing: nothing
 
 
@@ -430,17 +432,17 @@ def prediction(digit: int, confidence: float, *, is_digit: bool = True) -> Predi
 
 @pytest.mark.parametrize(("value", "expected"), [(0, "0 %"), (0.982, "98 %"), (0.9999, "99 %"), (1, "99 %")])
 def test_percentages_never_claim_certainty(value: float, expected: str) -> None:
-    assert _render.percent(value) == expected
+    assert render.percent(value) == expected
 
 
 def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
-    html = _render.readout_html(prediction(7, 0.34, is_digit=False))
+    html = render.readout_html(prediction(7, 0.34, is_digit=False))
     assert "Not sure that this is a digit" in html
     assert "7 · 34 %" in html
 
 
 def test_bars_are_proportional_and_the_winner_is_marked_by_more_than_colour() -> None:
-    svg = ElementTree.fromstring(_render.bars_svg(prediction(3, 0.64).probabilities))
+    svg = ElementTree.fromstring(render.bars_svg(prediction(3, 0.64).probabilities))
     widths = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='bar']")]
     tracks = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='track']")]
     assert widths[3] == pytest.approx(0.64 * tracks[3], abs=0.1)
@@ -452,7 +454,7 @@ def test_bars_are_proportional_and_the_winner_is_marked_by_more_than_colour() ->
 
 def test_the_picture_has_its_pixels_and_alt_text() -> None:
     image = torch.rand(1, 28, 28)
-    html = _render.picture_html(image)
+    html = render.picture_html(image)
     encoded = re.search(r'src="data:image/png;base64,([^"]*)"', html)
     assert encoded is not None
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))))
@@ -461,8 +463,8 @@ def test_the_picture_has_its_pixels_and_alt_text() -> None:
 
 
 def test_a_failure_is_one_short_line() -> None:
-    sentence = _render.failure(ValueError("a very\n long story " * 100))
+    sentence = render.failure(ValueError("a very\n long story " * 100))
     assert "ValueError: a very long story" in sentence
     assert len(sentence) < 300
     assert "\n" not in sentence
-    assert ": StopIteration." in _render.failure(StopIteration())
+    assert ": StopIteration." in render.failure(StopIteration())

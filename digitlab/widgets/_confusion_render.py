@@ -6,7 +6,7 @@ from html import escape
 
 import torch
 
-from digitlab.widgets._render import png_data_uri
+from digitlab.widgets._parts import png_data_uri
 
 STYLE = """<style>
 .digitlab-confusion {

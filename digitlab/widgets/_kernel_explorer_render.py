@@ -4,14 +4,13 @@ The text has the colours of the theme (the ``--jp-*`` variables of JupyterLab, N
 the course's: red is positive, blue negative, white zero. Numbers and words say the same.
 """
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
+
+from digitlab.widgets._parts import png_data_uri
 
 Numbers = NDArray[np.float64]
 
@@ -151,12 +150,6 @@ def _picture(pixels: NDArray[Any], label: str, *, top: int, left: int, side: int
     box = f'x="{left}" y="{top}" width="{side}" height="{side}"'
     return (
         f'<svg class="digitlab-picture" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
-        f'<image width="{width}" height="{height}" preserveAspectRatio="none" href="{_data_uri(pixels)}"/>'
+        f'<image width="{width}" height="{height}" preserveAspectRatio="none" href="{png_data_uri(pixels)}"/>'
         f'<rect class="digitlab-window outer" {box}/><rect class="digitlab-window inner" {box}/></svg>'
     )
-
-
-def _data_uri(pixels: NDArray[Any]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

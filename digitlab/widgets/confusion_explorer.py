@@ -9,6 +9,7 @@ import traitlets
 
 from digitlab.widgets import _confusion_render as render
 from digitlab.widgets._confusion_render import Example
+from digitlab.widgets._parts import guarded
 
 SHOWN = 15  # pictures at a time: about as high as the matrix beside them
 
@@ -82,7 +83,7 @@ class ConfusionExplorer(ipywidgets.Box):
         members = ((self.labels == self.true) & (self.answers == self.read)).nonzero().flatten()
         order = self.confidence[members].argsort(descending=not self.least_confident_first, stable=True)
         return [
-            Example(index, _as_float(self.images[index]), float(self.confidence[index]))
+            Example(index, self.images[index], float(self.confidence[index]))
             for index in members[order][:SHOWN].tolist()
         ]
 
@@ -103,7 +104,7 @@ class ConfusionExplorer(ipywidgets.Box):
         traitlets.link((self, "read"), (self._read_menu, "value"))
         traitlets.link((self, "least_confident_first"), (self._order_menu, "value"))
         self._next_button = ipywidgets.Button(description="Next mistake", tooltip="The next smaller confusion")
-        self._next_button.on_click(self._guarded(self.next_mistake))
+        self._next_button.on_click(lambda _: self._by_hand(self.next_mistake))
         self._next_button.disabled = not len(self._largest_first)
         self._summary, self._gallery = ipywidgets.HTML(), ipywidgets.HTML()
 
@@ -113,7 +114,7 @@ class ConfusionExplorer(ipywidgets.Box):
         name = render.cell_name(true, read, count)
         button = ipywidgets.Button(description=f"{count}" if count else "·", tooltip=name, tabbable=False)
         button.add_class(render.shade(count, largest, hit=true == read))
-        button.on_click(self._guarded(lambda: self.choose(true, read)))
+        button.on_click(lambda _: self._by_hand(lambda: self.choose(true, read)))
         return button
 
     def _columns(self) -> tuple[ipywidgets.Widget, ...]:
@@ -129,25 +130,16 @@ class ConfusionExplorer(ipywidgets.Box):
             box.add_class(f"digitlab-{name}")
         return self._style, left, right
 
-    def _guarded(self, action: Callable[[], None]) -> Callable[[Any], None]:
-        """Make a callback for a click: nobody is there to catch what it raises, so that becomes a sentence."""
-
-        def callback(_: Any) -> None:
-            try:
-                action()
-            except Exception as error:
-                self._tell(error)
-
-        return callback
+    @guarded
+    def _by_hand(self, action: Callable[[], None]) -> None:
+        action()
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
     @traitlets.observe("true", "read", "least_confident_first")
+    @guarded
     def _on_choice(self, change: Any) -> None:
-        try:
-            self._show()
-        except Exception as error:
-            self._tell(error)
+        self._show()
 
     def _show(self) -> None:
         """Bring the marked cell, the sentence and the pictures up to date."""
@@ -170,7 +162,3 @@ def _axis(text: str) -> ipywidgets.HTML:
     label = ipywidgets.HTML(text)
     label.add_class("digitlab-axis")
     return label
-
-
-def _as_float(image: torch.Tensor) -> torch.Tensor:
-    return image.float() / 255 if image.dtype == torch.uint8 else image

@@ -6,9 +6,8 @@ is in Python, so code can do what hands do.
 
 import random
 from collections.abc import Callable
-from functools import wraps
 from html import escape
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -17,28 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from digitlab.data import Mnist, load_mnist
-from digitlab.widgets._render import png_data_uri
-
-P = ParamSpec("P")
+from digitlab.widgets._parts import guarded, png_data_uri
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
 NEIGHBOURS = 4  # on either side of the image in the strip
-
-
-def _by_hand(
-    method: Callable[Concatenate["DigitBrowser", P], object],
-) -> Callable[Concatenate["DigitBrowser", P], None]:
-    """Make a callback for the browser's events: nobody catches what it raises, so an exception becomes a sentence."""
-
-    @wraps(method)
-    def callback(self: "DigitBrowser", /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self.log.warning("the digit browser met an error", exc_info=error)
-            self._message.value = message_html(f"That did not work ({type(error).__name__}: {error}).")
-
-    return callback
 
 
 class DigitBrowser(ipywidgets.VBox):
@@ -152,7 +133,7 @@ class DigitBrowser(ipywidgets.VBox):
         )
 
     def _new_button(self, name: str, action: Callable[["DigitBrowser"], None]) -> ipywidgets.Button:
-        button, handle = ipywidgets.Button(description=name), _by_hand(action)
+        button, handle = ipywidgets.Button(description=name), guarded(action)
         button.on_click(lambda _: handle(self))
         return button
 
@@ -206,15 +187,20 @@ class DigitBrowser(ipywidgets.VBox):
             raise IndexError(f"there are {SPLITS[self.split]} images 0 to {count - 1:,}, not {index:,}")
         return index
 
+    def _tell(self, error: Exception) -> None:
+        """Say in the widget what went wrong; it stays usable."""
+        self.log.warning("the digit browser met an error", exc_info=error)
+        self._message.value = message_html(f"That did not work ({type(error).__name__}: {error}).")
+
     @traitlets.observe("split")
-    @_by_hand
+    @guarded
     def _on_split(self, change: Any) -> None:
         self.index = int(self._places()[0])
         self._index_box.max = len(self.labels) - 1
         self._update()
 
     @traitlets.observe("digit")
-    @_by_hand
+    @guarded
     def _on_digit(self, change: Any) -> None:
         places = self._places()
         here = int(np.searchsorted(places, self.index))
@@ -222,7 +208,7 @@ class DigitBrowser(ipywidgets.VBox):
         self._update()
 
     @traitlets.observe("index")
-    @_by_hand
+    @guarded
     def _on_index(self, change: Any) -> None:
         if self.digit in (None, self.label):
             self._update()
@@ -230,7 +216,7 @@ class DigitBrowser(ipywidgets.VBox):
             self.digit = None
 
     @traitlets.observe("row", "column")
-    @_by_hand
+    @guarded
     def _on_pixel(self, change: Any) -> None:
         self._show_pixel()
 
@@ -334,7 +320,7 @@ def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current
     """Small pictures in a row, each with its index; the ``current`` one is framed, and named in bold."""
     figures = "".join(
         f"<figure{' class=current' if place == current else ''}>"
-        f'<img alt="image {index}: a {label}" src="{png_data_uri(image.float() / 255)}">'
+        f'<img alt="image {index}: a {label}" src="{png_data_uri(image)}">'
         f"<figcaption>{index}</figcaption></figure>"
         for place, (image, label, index) in enumerate(zip(images, labels, indices, strict=True))
     )

@@ -24,7 +24,8 @@ from torch import nn
 from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
-from digitlab.widgets import _render
+from digitlab.widgets import _drawpad_render as render
+from digitlab.widgets._parts import NamedCanvas, guarded
 
 Point: TypeAlias = tuple[float, float]
 Stroke: TypeAlias = list[Point]
@@ -37,25 +38,14 @@ LIVE_INTERVAL = 0.1  # seconds between predictions while drawing: more than the 
 FIT_MARGIN = 0.15  # of the pad's side, left free around drawings that set_strokes scales to fit
 
 
-class _PadCanvas(Canvas):
-    """A canvas with an accessible name: ipywidgets puts a tooltip on widgets that have a description, an empty one."""
-
-    description = traitlets.Unicode("").tag(sync=True)
-
-
 def _by_hand(method: Callable[Concatenate["DrawPad", P], object]) -> Callable[Concatenate["DrawPad", P], None]:
-    """Make a callback for the browser's events: one at a time, and an exception becomes a sentence on the pad.
+    """Make a guarded callback that lets the one before it end first."""
 
-    Nobody is there to catch what a callback raises, and the learner must be able to go on drawing.
-    """
-
+    @guarded
     @wraps(method)
     def callback(self: "DrawPad", /, *args: P.args, **kwargs: P.kwargs) -> None:
         with self._lock:
-            try:
-                method(self, *args, **kwargs)
-            except Exception as error:
-                self._tell(error)
+            method(self, *args, **kwargs)
 
     return callback
 
@@ -156,7 +146,7 @@ class DrawPad(ipywidgets.Box):
 
     def _build(self) -> None:
         """Make the parts and connect them."""
-        self._style = ipywidgets.HTML(_render.STYLE)
+        self._style = ipywidgets.HTML(render.STYLE)
         self._style.add_class("digitlab-style")
         self.canvas = self._new_canvas()
         self._clear_button = self._new_button("Clear", lambda pad: pad.clear())
@@ -168,7 +158,7 @@ class DrawPad(ipywidgets.Box):
 
     def _new_canvas(self) -> Canvas:
         pixels = self.size * PIXEL_RATIO
-        canvas = _PadCanvas(width=pixels, height=pixels, tooltip="Drawing area")
+        canvas = NamedCanvas(width=pixels, height=pixels, tooltip="Drawing area")
         canvas.on_client_ready(self._on_client_ready)
         canvas.on_mouse_down(self._on_down)
         canvas.on_mouse_move(self._on_move)
@@ -278,17 +268,17 @@ class DrawPad(ipywidgets.Box):
 
     def _show(self, message: str = "") -> None:
         """Bring read-out, picture and bars up to date."""
-        message = message or (_render.NOT_PREDICTED if self._strokes else _render.INVITATION)
-        self._readout.value = _render.readout_html(self.prediction, message, busy=self._pen_is_down)
-        self._picture.value = _render.picture_html(self.image)
-        self._bars.value = _render.bars_svg(None if self.prediction is None else self.prediction.probabilities)
+        message = message or (render.NOT_PREDICTED if self._strokes else render.INVITATION)
+        self._readout.value = render.readout_html(self.prediction, message, busy=self._pen_is_down)
+        self._picture.value = render.picture_html(self.image)
+        self._bars.value = render.bars_svg(None if self.prediction is None else self.prediction.probabilities)
 
     def _tell(self, error: Exception) -> None:
         """Say on the pad what went wrong; the drawing stays."""
         self.log.warning("the drawing pad met an error", exc_info=error)
         self.image = None
         self.set_trait("prediction", None)
-        self._show(_render.failure(error))
+        self._show(render.failure(error))
 
     def _draw_dot(self, point: Point) -> None:
         self.canvas.fill_circle(*_scaled(point), self.size * PIXEL_RATIO * PEN_WIDTH / 2)

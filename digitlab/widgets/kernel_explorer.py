@@ -1,9 +1,7 @@
 """The kernel explorer: edit a 3×3 kernel and see at once what it answers, and how each answer is computed."""
 
-from collections.abc import Callable
-from functools import wraps
 from html import escape
-from typing import Any, Concatenate, ParamSpec, TypeAlias
+from typing import Any, TypeAlias
 
 import ipywidgets
 import numpy as np
@@ -15,9 +13,9 @@ from torch.nn import functional
 
 from digitlab.widgets import _kernel_explorer_render as render
 from digitlab.widgets._kernel_explorer_render import Numbers
+from digitlab.widgets._parts import NamedCanvas, guarded
 
 Kernel: TypeAlias = tuple[tuple[float, float, float], ...]
-P = ParamSpec("P")
 
 OWN = "your own"
 LARGEST_WEIGHT = 99.0  # what a field has room for
@@ -32,29 +30,6 @@ CLASSICS: dict[str, Kernel] = {
     "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
 }
-
-
-class _Glass(Canvas):
-    """A transparent canvas over a picture, which reports where the mouse is; it has nothing to draw, or to lose."""
-
-    # ipywidgets shows a tooltip, which is also the accessible name, only where there is a description and it is empty.
-    description = traitlets.Unicode("").tag(sync=True)
-
-
-def _guarded(
-    method: Callable[Concatenate["KernelExplorer", P], None],
-) -> Callable[Concatenate["KernelExplorer", P], None]:
-    """Nobody is there to catch what a callback raises: it becomes a sentence in the explorer, which lives on."""
-
-    @wraps(method)
-    def callback(self: "KernelExplorer", /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self.log.warning("the kernel explorer met an error", exc_info=error)
-            self._story.value = render.story_html(f"This did not work: {escape(str(error))}")
-
-    return callback
 
 
 class KernelExplorer(ipywidgets.Box):
@@ -182,7 +157,7 @@ class KernelExplorer(ipywidgets.Box):
     def _new_glass(self) -> Canvas:
         _, height, width = self._images.shape
         hint = "Input: hover or click, or use the arrow keys"
-        glass = _Glass(width=width * GLASS_SCALE, height=height * GLASS_SCALE, tooltip=hint)
+        glass = NamedCanvas(width=width * GLASS_SCALE, height=height * GLASS_SCALE, tooltip=hint)
         glass.on_mouse_move(self._on_hover)
         glass.on_mouse_down(self._on_click)
         glass.on_mouse_out(self._on_leave)
@@ -211,40 +186,45 @@ class KernelExplorer(ipywidgets.Box):
 
     # --- the browser's events ----------------------------------------------------------------------------------------
 
-    @_guarded
+    def _tell(self, error: Exception) -> None:
+        """Say in the explorer what went wrong; it stays usable."""
+        self.log.warning("the kernel explorer met an error", exc_info=error)
+        self._story.value = render.story_html(f"This did not work: {escape(str(error))}")
+
+    @guarded
     def _on_change(self, change: Any) -> None:
         if change.name == "kernel":
             self._fill_fields()
         self._refresh()
 
-    @_guarded
+    @guarded
     def _on_field(self, _: Any) -> None:
         if not self._filling:
             weights = [field.value for field in self._fields]
             self.kernel = (weights[:3], weights[3:6], weights[6:])
 
-    @_guarded
+    @guarded
     def _on_choice(self, change: Any) -> None:
         if change.new is not None:
             self.kernel = CLASSICS[change.new]
 
-    @_guarded
+    @guarded
     def _on_hover(self, x: float, y: float) -> None:
         place = self._pixel_at(x, y)
         if place != self._hovered:
             self._hovered = place
             self._refresh()
 
-    @_guarded
+    @guarded
     def _on_click(self, x: float, y: float) -> None:
         self.row, self.column = self._pixel_at(x, y)
 
-    @_guarded
+    @guarded
     def _on_leave(self, x: float, y: float) -> None:
         self._hovered = None
         self._refresh()
 
-    @_guarded
+    @guarded
     def _on_key(self, key: str, shift: bool, ctrl: bool, meta: bool) -> None:
         """Arrow keys move the place. A canvas swallows every key: Tab and Escape must be given back."""
         _, height, width = self._images.shape
@@ -292,10 +272,10 @@ class KernelExplorer(ipywidgets.Box):
         self._output.value = render.response_svg(response, limit, *shown)
         self._legend.value = render.legend_html(limit)
         self._sum.value = render.sum_html(_numbers(patch), np.asarray(self.kernel))
-        story = self._tell(row, column, float(sums[row, column]), float(response[shown]))
+        story = self._sentence(row, column, float(sums[row, column]), float(response[shown]))
         self._story.value = render.story_html(story, busy=self._hovered is not None)
 
-    def _tell(self, row: int, column: int, total: float, shown: float) -> str:
+    def _sentence(self, row: int, column: int, total: float, shown: float) -> str:
         """Say what happens at one place, step by step."""
         said = [f"Row {row}, column {column}: the nine products add up to {render.signed(total)}"]
         said[0] += f" ({render.sign_in_words(total)})."

@@ -5,8 +5,6 @@ the cell runs, and the controls, which need the kernel, are switched off until i
 """
 
 import time
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import ipywidgets
@@ -14,26 +12,11 @@ import traitlets
 
 from digitlab.training import History, Progress
 from digitlab.widgets import _live_curves_render as render
+from digitlab.widgets._parts import guarded
 
 INTERVAL = 0.1  # seconds between two drawings, at least: more than the eye can follow
 WAITING = "Waiting for a training to begin."
 HOW_TO = "Pass this to <code>fit</code> as <code>on_progress</code>."
-
-
-def _guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """Make an exception a sentence in the widget: a drawing that fails must not end a training of an hour."""
-
-    @wraps(method)
-    def guarded(self: "LiveCurves", *args: Any) -> None:
-        try:
-            method(self, *args)
-        except Exception as error:
-            self.log.warning("the live curves met an error", exc_info=error)
-            self._status.value = render.progress_html(
-                "Could not draw this.", f"({type(error).__name__}) Training goes on."
-            )
-
-    return guarded
 
 
 class LiveCurves(ipywidgets.VBox):
@@ -84,7 +67,7 @@ class LiveCurves(ipywidgets.VBox):
     def _done_steps(self) -> int:
         return len(self._progress.history.batch_losses) if self._progress else 0
 
-    @_guarded
+    @guarded
     def __call__(self, progress: Progress) -> None:
         """Take a report of ``fit``."""
         now = time.monotonic()
@@ -133,15 +116,20 @@ class LiveCurves(ipywidgets.VBox):
 
         shell.events.register("post_run_cell", stop)
 
-    @_guarded
+    @guarded
     def _stopped(self) -> None:
         if self.state == "training":
             self._end("stopped")
 
+    def _tell(self, error: Exception) -> None:
+        """Say that a drawing failed; that must not end a training of an hour."""
+        self.log.warning("the live curves met an error", exc_info=error)
+        self._status.value = render.progress_html("Could not draw this.", f"({type(error).__name__}) Training goes on.")
+
     # --- drawing ----------------------------------------------------------------------------------------------------
 
     @traitlets.observe("logarithmic", "step")
-    @_guarded
+    @guarded
     def _on_control(self, _: Any) -> None:
         if self.state in ("done", "stopped"):
             self._draw()

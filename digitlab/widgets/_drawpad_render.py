@@ -4,15 +4,13 @@ Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab,
 ``currentColor``, which is legible wherever the text around it is.
 """
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import torch
-from PIL import Image
 
 from digitlab.evaluation import Prediction
+from digitlab.widgets._parts import png_data_uri
 
 INVITATION = "Draw a digit, 0 to 9."
 NOT_PREDICTED = "Press Predict to read it."
@@ -148,11 +146,3 @@ def picture_html(image: torch.Tensor | None) -> str:
     alt = "What the network sees: your drawing as 28 by 28 pixels"
     picture = f'<img alt="{alt}" src="{png_data_uri(image)}">'
     return f'<div class="digitlab-picture"><span>What the<br>network sees</span>{picture}</div>'
-
-
-def png_data_uri(image: torch.Tensor) -> str:
-    """A (1, H, W) picture in [0, 1] as the ``data:`` address of a grey PNG."""
-    pixels = (image.squeeze(0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
