@@ -37,7 +37,13 @@ def test_every_figure_draws_into_the_axes_it_is_given(images: torch.Tensor) -> N
         lambda ax: plots.filters(torch.randn(4, 1, 3, 3, requires_grad=True), ax=ax),
         lambda ax: plots.batch_losses(history, ax=ax),
         lambda ax: plots.learning_rates(history, ax=ax),
+        lambda ax: plots.validation_accuracies(History(val_accuracy=[0.9, 0.95]), ax=ax),
+        lambda ax: plots.train_and_validation([History(train_loss=[1.0, 0.5], val_loss=[1.1, 0.8])], ax=ax),
         lambda ax: plots.confusion_matrix(torch.eye(10).long(), ax=ax),
+        lambda ax: plots.accuracies_by_chance(torch.rand(100), (0.2, 0.8), ax=ax),
+        lambda ax: plots.precision_and_recall(torch.rand(10), torch.rand(10), ax=ax),
+        lambda ax: plots.temperature_losses(torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.2, 0.1, 0.3]), 1.0, ax=ax),
+        lambda ax: plots.feature_maps(torch.rand(32, 14, 14), ax=ax),
         lambda ax: plots.probability_bars(torch.full((10,), 0.1), ax=ax),
         lambda ax: plots.strokes([[(0, 0), (1, 1)]], ax=ax),
     )

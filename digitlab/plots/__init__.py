@@ -1,0 +1,72 @@
+"""Every figure of the course: each function takes numbers and an ``ax``, draws, and returns the ``ax``.
+
+One module a notebook; all are found here: ``plots.digit(image)``. :func:`show` displays a figure with its description.
+"""
+
+from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, panels, show, to_png
+from digitlab.plots.build import architecture, filters, parameter_bars, receptive_fields, responses, tables
+from digitlab.plots.draw import strokes
+from digitlab.plots.evaluate import (
+    accuracies_by_chance,
+    confusion_matrix,
+    feature_maps,
+    occlusion,
+    precision_and_recall,
+    probability_bars,
+    reliability_diagram,
+    robustness,
+    temperature_losses,
+)
+from digitlab.plots.explore import centring, class_counts, digit_map, pixel_histogram
+from digitlab.plots.pictures import digit, digit_grid
+from digitlab.plots.train import (
+    batch_losses,
+    ingredients,
+    learning_rates,
+    loss_by_learning_rate,
+    over_and_underfitting,
+    train_and_validation,
+    training,
+    validation_accuracies,
+)
+
+__all__ = [
+    "BLUE",
+    "GRAY",
+    "GREEN",
+    "ORANGE",
+    "RED",
+    "accuracies_by_chance",
+    "architecture",
+    "batch_losses",
+    "centring",
+    "class_counts",
+    "confusion_matrix",
+    "digit",
+    "digit_grid",
+    "digit_map",
+    "feature_maps",
+    "filters",
+    "ingredients",
+    "learning_rates",
+    "loss_by_learning_rate",
+    "occlusion",
+    "over_and_underfitting",
+    "panels",
+    "parameter_bars",
+    "pixel_histogram",
+    "precision_and_recall",
+    "probability_bars",
+    "receptive_fields",
+    "reliability_diagram",
+    "responses",
+    "robustness",
+    "show",
+    "strokes",
+    "tables",
+    "temperature_losses",
+    "to_png",
+    "train_and_validation",
+    "training",
+    "validation_accuracies",
+]

@@ -1,0 +1,89 @@
+"""The one style of all figures, how a figure is shown, and what every drawing function needs.
+
+Colours are those of Okabe and Ito (2008), which readers with any kind of colour vision can tell apart; where lines must
+be told apart they differ in dash or marker as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from typing import Any, cast
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
+TEN = ("#000000", ORANGE, "#56B4E9", GREEN, BLUE, RED, "#CC79A7", GRAY, "#7A4B00", "#5B2A86")  # never without a label
+
+plt.rcParams.update(
+    {
+        "figure.figsize": (7.0, 3.2),
+        "figure.dpi": 100,
+        "savefig.dpi": 160,
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11,
+        "grid.color": "#E4E4E4",
+        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED], linestyle=["-", "--", "-.", ":"]),
+        "image.cmap": "gray",
+        "legend.frameon": False,
+        "font.size": 10,
+    }
+)
+
+
+def show(picture: Axes | Figure, alt: str) -> None:
+    """Display a figure in a notebook, with a description for those who can't see it, and close it.
+
+    JupyterLab takes the description from HTML, other readers from the image's metadata, so both are stored.
+    """
+    from IPython.display import display
+
+    figure = cast(Figure, picture.figure if isinstance(picture, Axes) else picture)
+    png = to_png(figure)
+    width = round(figure.get_figwidth() * 100)
+    source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    html = f'<img src="{source}" width="{width}" style="max-width: 100%; background: white" alt="{escape(alt)}">'
+    bundle = {"image/png": png, "text/html": html, "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
+    plt.close(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """Render a figure as PNG in a palette of 256 colours, a third of the size of one in full colour."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="white")
+    packed = io.BytesIO()
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="png", optimize=True)
+    return packed.getvalue()
+
+
+def axes_or_new(ax: Axes | None, *, width: float = 7.0, height: float = 3.2) -> Axes:
+    """Return ``ax``, or the axes of a new figure of ``width`` × ``height`` inches."""
+    return ax if ax is not None else plt.figure(figsize=(width, height)).add_subplot()
+
+
+def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figure, list[Axes]]:
+    """Make a row of ``count`` axes, each ``width`` × ``height`` inches, to draw into one by one."""
+    figure = plt.figure(figsize=(count * width, height))
+    return figure, [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
+
+
+def as_pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
+    """Bring one picture, ``(1, 28, 28)`` or ``(28, 28)``, uint8 or float, to ``(28, 28)`` float32 in [0, 1]."""
+    values = torch.as_tensor(image).detach().cpu()
+    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    return values.reshape(values.shape[-2:]).numpy()

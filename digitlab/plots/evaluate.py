@@ -1,0 +1,182 @@
+"""Figures of notebook 4: mistakes, certainty, robustness, and what mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from digitlab.calibration import Reliability
+from digitlab.evaluation import wilson_interval
+from digitlab.plots._style import BLUE, GRAY, GREEN, RED, as_pixels, axes_or_new
+
+_LINES: tuple[dict[str, Any], ...] = (  # told apart by marker and dash as well as by colour
+    {"color": BLUE, "marker": "o", "linestyle": "-"},
+    {"color": RED, "marker": "s", "linestyle": "--"},
+    {"color": GREEN, "marker": "^", "linestyle": "-."},
+)
+
+
+def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
+    """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded."""
+    ax = axes_or_new(ax, width=5.4, height=5.0)
+    mistakes = confusion.float().clone().fill_diagonal_(0)
+    ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
+    for row in range(10):
+        for column in range(10):
+            count = int(confusion[row, column])
+            hit = row == column
+            text = str(count) if count else "·"
+            ax.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=BLUE if hit else "black",
+                fontweight="bold" if hit else "normal",
+            )
+    ax.set(xlabel="digit read by the network", ylabel="true digit", xticks=range(10), yticks=range(10))
+    ax.grid(False)
+    return ax
+
+
+def accuracies_by_chance(accuracies: Tensor, interval: tuple[float, float], *, ax: Axes | None = None) -> Axes:
+    """Show how often each accuracy ``(N,)`` came up, and the two between which 95 % of them lie."""
+    ax = axes_or_new(ax, height=2.8)
+    values, counts = torch.unique(accuracies, return_counts=True)
+    width = float(values.diff().min()) if len(values) > 1 else 1e-4
+    ax.bar(values.tolist(), counts.tolist(), width=0.9 * width, color=GRAY, label="accuracies that chance gave")
+    for end, name in zip(interval, ("95 % of them lie between", None), strict=True):
+        ax.axvline(end, color=BLUE, linestyle="--", label=name)
+    ax.set(xlabel="accuracy on one test set", ylabel="test sets")
+    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
+    return ax
+
+
+def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None = None) -> Axes:
+    """Show both, ``(10,)`` each, for every digit; the scale begins where the values do."""
+    ax = axes_or_new(ax, height=2.8)
+    ax.plot(range(10), precision.tolist(), "o", color=BLUE, label="precision: can a reading be trusted?")
+    ax.plot(range(10), recall.tolist(), "s", color=RED, markerfacecolor="none", label="recall: is a digit found?")
+    ax.set(xlabel="digit", ylabel="share", xticks=range(10))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.margins(y=0.25)
+    ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
+    return ax
+
+
+def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None = None) -> Axes:
+    """Show accuracy against confidence, a line for each result; the bars are 95 % intervals, the diagonal is honest."""
+    ax = axes_or_new(ax, width=5.4, height=4.4)
+    ax.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="as sure as right")
+    for (name, result), style in zip(results.items(), _LINES, strict=False):
+        used = (result.counts > 0).nonzero().flatten().tolist()
+        counts, confidence, accuracy = (
+            values[used].tolist() for values in (result.counts, result.confidence, result.accuracy)
+        )
+        ends = [wilson_interval(round(a * n), n) for a, n in zip(accuracy, counts, strict=True)]
+        errors = [[max(0.0, a - end[0]) for a, end in zip(accuracy, ends, strict=True)]]
+        errors += [[max(0.0, end[1] - a) for a, end in zip(accuracy, ends, strict=True)]]
+        ax.errorbar(confidence, accuracy, yerr=errors, capsize=3, elinewidth=1, label=name, **style)
+    ax.set(xlabel="confidence (mean of the bin)", ylabel="accuracy (share read right)", xlim=(0, 1.02), ylim=(0, 1.03))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.legend(loc="upper left", fontsize=9)
+    return ax
+
+
+def temperature_losses(temperatures: Tensor, losses: Tensor, best: float, *, ax: Axes | None = None) -> Axes:
+    """Show the cross-entropy ``(N,)`` at each temperature ``(N,)``, and the best temperature."""
+    ax = axes_or_new(ax, height=2.6)
+    ax.plot(temperatures.tolist(), losses.tolist(), label="cross-entropy")
+    ax.axvline(best, color=RED, linestyle=":", label=f"least at T = {best:.2f}")
+    ax.axvline(1, color=GRAY, linestyle="--", label="as the network says: T = 1")
+    ax.set(xlabel="temperature T", ylabel="loss (nats)", xscale="log", yscale="log")
+    ax.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"], minor=False)
+    ax.minorticks_off()
+    ax.legend(fontsize=9)
+    return ax
+
+
+def robustness(panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]) -> Figure:
+    """Show accuracy against the strength of distortions, a panel for each, a line for each network.
+
+    Args:
+        panels: by the distortion's name and unit: its strengths, and each network's accuracies at them.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.2), sharey=True)
+    for ax, (kind, (strengths, curves)) in zip(axes.flat, panels.items(), strict=True):
+        for (name, accuracies), style in zip(curves.items(), _LINES, strict=True):
+            ax.plot(strengths, accuracies, markersize=4, label=name, **style)
+        ax.set(xlabel=kind, ylim=(0, 1.03))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy")
+    axes[0, 0].legend(loc="lower left", fontsize=9)
+    return figure
+
+
+def feature_maps(maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show ``(N, H, W)`` responses from 0 up, all on one scale: black is none, white the strongest half per cent."""
+    count, height, width = maps.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), np.nan, dtype=np.float32)
+    for index, responses in enumerate(maps.numpy()):
+        top, left = index // columns * (height + 2), index % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = responses
+    ax = axes_or_new(ax, width=7.0, height=7.0 * sheet.shape[0] / sheet.shape[1] + 0.35 * bool(title))
+    ax.imshow(sheet, vmin=0, vmax=float(maps.quantile(0.995)) or 1.0)
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
+    """Show, side by side, how far covering each place of a picture lowers the answer's probability.
+
+    Red inside full lines: the probability falls there; blue inside dashed lines: it rises. Lines are at 0.1 and 0.5.
+
+    Args:
+        image: ``(1, H, W)``, shown as grey ink on white.
+        maps: by their titles, ``(H, W)`` in [-1, 1].
+    """
+    figure, axes = plt.subplots(1, len(maps), figsize=(3.1 * len(maps) + 0.8, 3.1), squeeze=False)
+    for ax, (title, drops) in zip(axes.flat, maps.items(), strict=True):
+        values = drops.numpy()
+        ax.imshow(1 - 0.6 * as_pixels(image), vmin=0, vmax=1)
+        picture = ax.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.clip(np.abs(values) * 1.5, 0, 0.75))
+        levels = [level for level in (-0.5, -0.1, 0.1, 0.5) if values.min() < level < values.max()]
+        if levels:
+            lines = ["--" if level < 0 else "-" for level in levels]
+            ax.contour(values, levels=levels, colors="black", linewidths=0.8, linestyles=lines)
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.grid(False)
+        ax.spines[["top", "right", "bottom", "left"]].set(visible=True, color=GRAY)
+    figure.colorbar(picture, ax=axes, label="fall of the probability", shrink=0.9)
+    return figure
+
+
+def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show ten probabilities; the largest is darker and carries its value. ``probabilities``: ``(10,)``."""
+    ax = axes_or_new(ax, width=4.5, height=2.4)
+    values = probabilities.tolist()
+    best = int(probabilities.argmax())
+    bars = ax.bar(range(10), values, color=[BLUE if index == best else "#9CC7E0" for index in range(10)])
+    ax.bar_label(
+        bars, labels=[f"{value:.0%}".replace("%", " %") if i == best else "" for i, value in enumerate(values)]
+    )
+    ax.set(xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1.12), title=title)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.grid(axis="x", visible=False)
+    return ax
