@@ -127,6 +127,7 @@ class Malicious:
         return (os.mkdir, ("executed",))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # the second way to write is an unusual one
 @pytest.mark.parametrize(
     "write", [lambda value, path: torch.save(value, path), lambda value, path: path.write_bytes(pickle.dumps(value))]
 )
