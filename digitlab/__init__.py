@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from digitlab.ink import from_image, rasterize
     from digitlab.model import DigitCNN
     from digitlab.training import History, Recipe, fit
+    from digitlab.widgets import DrawPad
 
 __version__ = "0.1.0"
 __all__ = [
     "DigitCNN",
+    "DrawPad",
     "History",
     "Mnist",
     "Prediction",
@@ -39,10 +41,14 @@ _MODULES = {
     "ink": ("from_image", "rasterize"),
     "model": ("DigitCNN",),
     "training": ("History", "Recipe", "fit"),
+    "widgets": ("DrawPad",),
 }
+_PACKAGES = ("exercises", "plots", "widgets")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"digitlab.{name}")
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(f"digitlab.{module}"), name)
