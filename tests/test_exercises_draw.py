@@ -23,11 +23,11 @@ def paste(ink: Tensor, top: int, left: int) -> Tensor:
     return picture
 
 
-def centered_by_mass(image: Tensor, center: int = 14) -> Tensor:
+def centered_by_mass(image: Tensor, center: int = 14, to_pixel: Callable[[float], int] = round) -> Tensor:
     ink = crop(image)
     row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
     column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    return paste(ink, round(center - row.item()), round(center - column.item()))
+    return paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
 
 
 def centered_by_box(image: Tensor) -> Tensor:
@@ -43,6 +43,9 @@ def centered_by_box(image: Tensor) -> Tensor:
         (lambda image: centered_by_mass(image).T, "rows and columns are swapped"),
         (lambda image: centered_by_mass(image, 13), "aim at 14"),
         (lambda image: paste(image[:28, :28], 0, 0), "upper left of the canvas"),
+        (lambda image: paste(crop(image), *((28 - side) // 2 for side in crop(image).shape)), "centre of mass there"),
+        (lambda image: centered_by_mass(crop(image)[:-1, :-1]), "a slice ends *before* its end"),
+        (lambda image: centered_by_mass(image, to_pixel=int), "it is a pixel off"),
         (lambda image: None, "does your function end with `return`?"),
     ],
 )

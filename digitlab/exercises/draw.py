@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,24 +23,30 @@ def check_crop_and_center(attempt: Attempt) -> None:
         image = _blot_on_canvas(height, width)
         compare(
             attempt(image.clone()),
-            _place(image, by_mass=True),
+            _by_mass(_crop(image), round),
             what=f"your picture for a canvas of {height} × {width}",
-            suspects={
-                "you put the middle of the box into the middle; MNIST puts the centre of mass there": _place(
-                    image, by_mass=False
-                ),
-                "rows and columns are swapped": _place(image, by_mass=True).T,
-                "it looks like the whole canvas, scaled; cut out the ink first": functional.interpolate(
-                    image[None, None], size=(28, 28), mode="bilinear", antialias=True
-                )[0, 0],
-                "it is the upper left of the canvas; find where the ink begins": functional.pad(image, (0, 28, 0, 28))[
-                    :28, :28
-                ],
-                "the centre of mass sits at 13; count rows and columns from 0, and aim at 14": _place(
-                    image, by_mass=True, center=13
-                ),
-            },
+            suspects=_mistakes(image),
         )
+
+
+def _mistakes(image: Tensor) -> dict[str, Tensor]:
+    """What typical mistakes make of ``image``, by the sentence that helps."""
+    ink = _crop(image)
+    height, width = ink.shape
+    middle_of_box = "you put the middle of the box into the middle; MNIST puts the centre of mass there"
+    whole = functional.interpolate(image[None, None], size=(28, 28), mode="bilinear", antialias=True)[0, 0]
+    return {
+        middle_of_box: _paste(ink, (28 - height) // 2, (28 - width) // 2),
+        f"{middle_of_box} ": _paste(ink, round(14 - (height - 1) / 2), round(14 - (width - 1) / 2)),
+        "rows and columns are swapped": _by_mass(ink, round).T,
+        "it is a pixel off; count rows and columns from 0, aim at 14, and `round` (`int` cuts off)": _by_mass(
+            ink, round, center=13
+        ),
+        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": _by_mass(ink, int),
+        "the last row and column of the ink are cut off; a slice ends *before* its end": _by_mass(ink[:-1, :-1], round),
+        "it looks like the whole canvas, scaled; cut out the ink first": whole,
+        "it is the upper left of the canvas; find where the ink begins": _paste(image[:28, :28], 0, 0),
+    }
 
 
 def _blot_on_canvas(height: int, width: int) -> Tensor:
@@ -51,20 +59,25 @@ def _blot_on_canvas(height: int, width: int) -> Tensor:
     return canvas
 
 
-def _place(image: Tensor, *, by_mass: bool, center: int = 14) -> Tensor:
-    """Crop to the ink and paste it so that its centre, of mass or of the box, is at row and column ``center``."""
-    rows, columns = image.any(dim=1).nonzero().flatten(), image.any(dim=0).nonzero().flatten()
-    ink = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    weight = ink if by_mass else torch.ones_like(ink)
-    middle_row = (weight.sum(dim=1) * torch.arange(ink.shape[0])).sum() / weight.sum()
-    middle_column = (weight.sum(dim=0) * torch.arange(ink.shape[1])).sum() / weight.sum()
-    top, left = round(center - middle_row.item()), round(center - middle_column.item())
+def _crop(image: Tensor) -> Tensor:
+    rows, columns = image.any(dim=1).nonzero(), image.any(dim=0).nonzero()
+    return image[int(rows.min()) : int(rows.max()) + 1, int(columns.min()) : int(columns.max()) + 1]
+
+
+def _by_mass(ink: Tensor, to_pixel: Callable[[float], int], *, center: int = 14) -> Tensor:
+    """Paste ``ink`` so that its centre of mass is at row and column ``center``."""
+    row = (ink.sum(dim=1) * torch.arange(ink.shape[0])).sum() / ink.sum()
+    column = (ink.sum(dim=0) * torch.arange(ink.shape[1])).sum() / ink.sum()
+    return _paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+
+
+def _paste(ink: Tensor, top: int, left: int) -> Tensor:
     picture = torch.zeros(28, 28)
     picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return picture
 
 
-@check("The network is sure, and it is wrong. Now you know how far to trust it.")
+@check("The network is sure. If a person really reads your digit, it is wrong.")
 def check_break_it(attempt: Attempt) -> None:
     """Try ``attempt(model)`` → (digit that a person reads, strokes): the network must read another with over 90 %."""
     model = load_model()
