@@ -1,6 +1,9 @@
 """What a network does is found by running it, and drawn as it is."""
 
+from itertools import combinations
+
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -52,6 +55,19 @@ def test_the_picture_shows_a_block_for_each_shape_and_the_parameters_on_the_arro
     for shape in ("1×28×28", "32×28×28", "32×14×14", "64×14×14", "64×7×7", "3,136", "128", "10"):
         assert texts.count(shape) == 1
     assert [text for text in texts if "401,536" in text and text.startswith("fc1") and "ReLU" in text]
+
+
+def test_the_pictures_labels_are_legible_at_the_width_of_a_page_and_do_not_touch() -> None:
+    ax = plots.architecture(DigitCNN())
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    shrunk_to_a_page = min(1, 8.6 / figure.get_figwidth())
+    labels = [text for text in ax.texts if text.get_text() and text.get_text() not in set("0123456789")]
+    assert min(text.get_fontsize() for text in labels) * shrunk_to_a_page > 9
+    boxes = [text.get_window_extent() for text in labels]
+    assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)]
+    assert all(figure.bbox.contains(*corner) for box in boxes for corner in (box.min, box.max))
 
 
 def test_tables_show_their_numbers_and_the_signs_between_them() -> None:

@@ -133,7 +133,7 @@ def test_in_lab_the_keyboard_is_not_caught_in_the_canvas(pad: Pad) -> None:
 
 def test_in_lab_two_views_show_the_same_drawing_and_both_can_be_drawn_on(pad: Pad) -> None:
     browser.run_code(pad.page, "pad")
-    second = Pad(pad.page, index=1)
+    second = Pad(pad.page, index=-1)
     second.draw_digit(2)
     second.expect_digit(2)
     pad.expect_digit(2)

@@ -56,6 +56,17 @@ def conv_that_writes_into_the_image(image: Tensor, kernel: Tensor, padding: int)
     return right
 
 
+def conv_for_kernels_of_three_by_three(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    padded = functional.pad(image, (padding,) * 4)
+    rows, columns = padded.shape[0] - 2, padded.shape[1] - 2
+    windows = [(padded[row : row + 3, i : i + 3] * kernel).sum() for row in range(rows) for i in range(columns)]
+    return torch.stack(windows).reshape(rows, columns)
+
+
+def conv_that_stops_at_once(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    raise ValueError("oh")
+
+
 def conv_that_misses_the_last_column(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
     shortened = kernel.clone()
     shortened[-1] = shortened[:, -1] = 0
@@ -153,6 +164,22 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (check_conv2d, lambda image, kernel, padding: conv(image, kernel, padding).T, "mix up rows and columns?"),
         (check_conv2d, lambda image, kernel, padding: None, "does your function end with `return`?"),
         (check_conv2d, lambda image, kernel: conv(image, kernel), "TypeError"),
+        (
+            check_conv2d,
+            conv_for_kernels_of_three_by_three,
+            "for an image of 6×5, a kernel of 2×3 and padding=0, your code stopped with RuntimeError",
+        ),
+        (check_conv2d, conv_for_kernels_of_three_by_three, "Hint: the kernel may have any size: take it from"),
+        (
+            check_conv2d,
+            conv_that_stops_at_once,
+            "for an image of 5×7, a kernel of 3×3 and padding=0, your code stopped with ValueError: oh at `raise",
+        ),
+        (
+            check_max_pool2d,
+            lambda image: pool(image),
+            "for an image of 6×9 and size=3, your code stopped with TypeError",
+        ),
         (check_max_pool2d, lambda image, size: functional.avg_pool2d(image[None], size)[0], "the mean of each block"),
         (check_max_pool2d, lambda image, size: -pool(-image, size), "the smallest of each block"),
         (check_max_pool2d, lambda image, size: image[::size, ::size], "the upper left pixel of each block"),
@@ -170,6 +197,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         ),
         (check_max_pool2d, lambda image, size: pool(image, size).T, "mix up rows and columns?"),
         (check_max_pool2d, lambda image, size: pool(image, 2), "image of 6×9 and size=3"),
+        (check_max_pool2d, lambda image, size: pool(image, 2), "Use `size`, not 2"),
         (check_count_parameters, lambda model: sum(counts(model).values()), "return a dict from each layer's name"),
         (check_count_parameters, lambda model: list(counts(model).values()), "you return a list"),
         (check_count_parameters, lambda model: None, "does your function end with `return`?"),
@@ -192,7 +220,14 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
             counts_of(
                 lambda layer: layer.out_channels * layer.in_channels * layer.kernel_size[0] ** 2 + layer.out_channels
             ),
-            "the count of wide = Conv2d(4, 6, kernel_size=(3, 7)",
+            "kernel_size=(3, 7), stride=(1, 1)) is wrong: the kernel need not be square: take height · width",
+        ),
+        (
+            check_count_parameters,
+            counts_of(
+                lambda layer: layer.out_channels * layer.in_channels * layer.kernel_size[1] ** 2 + layer.out_channels
+            ),
+            "take height · width, not width · width",
         ),
         (
             check_count_parameters,

@@ -46,6 +46,37 @@ def changed(**changes: Any) -> Attempt:
     return lambda *arguments: step(*arguments, **changes)
 
 
+def by_hand(order: str, *, no_grad: bool = True) -> Attempt:
+    """The solution, with its parts in this order."""
+
+    def attempt(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+        loss = cross_entropy(model(images), labels)
+        for part in order.split():
+            if part == "forget":
+                model.zero_grad()
+            elif part == "backward":
+                loss.backward()
+            else:
+                with torch.set_grad_enabled(not no_grad):
+                    for parameter in model.parameters():
+                        parameter -= learning_rate * parameter.grad  # type: ignore
+        return loss.item()
+
+    return attempt
+
+
+def by_optimizer(kind: Any) -> Attempt:
+    def attempt(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+        optimizer = kind(model.parameters(), lr=learning_rate)
+        loss = cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return attempt
+
+
 @pytest.mark.parametrize(
     ("attempt", "told"),
     [
@@ -58,20 +89,16 @@ def changed(**changes: Any) -> Attempt:
         (changed(returns="after"), "that is the loss after the step"),
         (changed(returns="nothing"), "does your function end with `return`?"),
         (lambda model, images, labels, rate: model(labels), "your code stopped with"),
+        (lambda *arguments: step(*arguments, returns="nothing") * 2, "your code stopped with TypeError"),
+        (by_hand("step"), "`loss.backward()` fills them in"),
+        (by_hand("backward forget step"), "forget the old ones *before*"),
+        (by_hand("forget backward step", no_grad=False), "`with torch.no_grad():`"),
+        (by_optimizer(torch.optim.Adam), "don't use Adam here"),
     ],
 )
 def test_a_wrong_step_is_told_why(attempt: Attempt, told: str) -> None:
     verdict = check_gradient_step(attempt)
     assert verdict.state == "not yet" and told in verdict.message
-
-
-def with_optimizer(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
-    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
-    loss = cross_entropy(model(images), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def with_autograd(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
@@ -84,7 +111,9 @@ def with_autograd(model: nn.Module, images: Tensor, labels: Tensor, learning_rat
     return loss
 
 
-@pytest.mark.parametrize("attempt", [step, with_optimizer, with_autograd])
+@pytest.mark.parametrize(
+    "attempt", [step, by_hand("forget backward step"), by_optimizer(torch.optim.SGD), with_autograd]
+)
 def test_a_right_step_passes_however_it_is_written(attempt: Attempt) -> None:
     assert check_gradient_step(attempt).passed
 
@@ -176,6 +205,11 @@ def test_a_right_training_passes_however_it_is_written(attempt: Attempt) -> None
     assert check_overfit_batch(attempt).passed
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_list_of_loss_tensors_passes_without_a_warning() -> None:
+    assert check_overfit_batch(lambda *arguments: list(overfit_by_hand(*arguments).unbind())).passed
+
+
 # --- Pick a learning rate
 
 
@@ -199,7 +233,8 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
     [
         (lambda rates, losses: rates[losses.argmin()], "smooth the losses first"),
         (lambda rates, losses: rates[smooth(losses).argmin() + 2], "too high"),
-        (lambda rates, losses: rates[losses.nan_to_num(nan=99).argmin()] / 10, "is safe"),  # trusts the lucky batch
+        (lambda rates, losses: rates[losses.nan_to_num(nan=99).argmin()] / 10, "One lucky batch fooled you"),
+        (lambda rates, losses: rates[smooth(losses, 7).argmin()] / 10, "belong to `rates[i + 3]`?"),
         (lambda rates, losses: rates[losses.unfold(0, 7, 1).mean(1).argmin() + 3] / 10, "drop them first"),
         (lambda rates, losses: rates[0], "too low"),
         (lambda rates, losses: rates[-1], "too high"),

@@ -88,12 +88,19 @@ def test_bytes_and_fractions_are_the_same_picture() -> None:
 
 def test_the_place_follows_the_mouse_and_stays_where_it_is_clicked(explorer: KernelExplorer) -> None:
     glass_event(explorer, "mouse_move", 20.5, 12.9)
-    assert story(explorer).startswith("Row 20, column 12: the nine products add up to −3 (negative, blue)")
+    assert story(explorer).startswith("Under the mouse: row 20, column 12: the nine products add up to −3 (negative")
     assert 'aria-busy="true"' in explorer._story.value and (explorer.row, explorer.column) == (9, 9)
     glass_event(explorer, "mouse_out", 20.5, 40)
     assert story(explorer).startswith("Row 9, column 9") and 'aria-busy="false"' in explorer._story.value
     glass_event(explorer, "mouse_down", 0, 28)  # just outside, as browsers report it
     assert (explorer.row, explorer.column) == (0, 27) and "(zero, white)" in story(explorer)
+
+
+def test_the_sentence_speaks_of_the_mouse_only_where_the_fields_say_another_place(explorer: KernelExplorer) -> None:
+    glass_event(explorer, "mouse_move", 20, 12)
+    assert story(explorer).startswith("Under the mouse: row 20, column 12")
+    glass_event(explorer, "mouse_down", 20, 12)
+    assert story(explorer).startswith("Row 20, column 12")
 
 
 def test_arrow_keys_move_the_place_and_stop_at_the_edge(explorer: KernelExplorer) -> None:
@@ -141,7 +148,7 @@ def test_an_error_in_a_callback_becomes_a_sentence_and_the_explorer_lives_on(
         glass_event(explorer, "mouse_move", 3, 3)
         assert story(explorer) == "This did not work: division by zero"
     glass_event(explorer, "mouse_move", 4, 3)
-    assert story(explorer).startswith("Row 4, column 3")
+    assert story(explorer).startswith("Under the mouse: row 4, column 3")
 
 
 events = st.one_of(

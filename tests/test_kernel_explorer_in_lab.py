@@ -70,7 +70,7 @@ def place(explorer: Locator, row: int, column: int) -> tuple[float, float]:
 def test_the_mouse_shows_the_sum_where_it_is_and_a_click_keeps_it(page: Page, explorer: Locator) -> None:
     expect(story(explorer)).to_contain_text("Row 9, column 9: the nine products add up to +3")
     page.mouse.move(*place(explorer, 20, 12))
-    expect(story(explorer)).to_contain_text("Row 20, column 12: the nine products add up to −3 (negative, blue)")
+    expect(story(explorer)).to_contain_text("Under the mouse: row 20, column 12: the nine products add up to −3")
     page.mouse.click(*place(explorer, 14, 17))
     page.mouse.move(*place(explorer, 14, 45))
     expect(story(explorer)).to_contain_text("Row 14, column 17: the nine products add up to 0")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compare
+from digitlab.exercises._check import Attempt, Mistake, _describe, as_tensor, check, compare
 
 # (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the course's pictures.
 CONVOLUTIONS = [
@@ -32,8 +32,10 @@ def check_conv2d(attempt: Attempt) -> None:
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
         given = image.clone()
-        what = f"the output for an image of {_by(image_size)}, a kernel of {_by(kernel_size)} and padding={padding}"
-        actual = attempt(given, kernel.clone(), padding)
+        sizes_tried = f"an image of {_by(image_size)}, a kernel of {_by(kernel_size)} and padding={padding}"
+        # The first kernel is 3×3: an attempt that stops later may count on that size.
+        hint = "" if kernel_size == (3, 3) else "the kernel may have any size: take it from `kernel.shape`"
+        actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hint=hint)
         expected = _convolve(image, kernel, padding)
         _refuse_changes(given, image)
         rows, columns = expected.shape
@@ -50,7 +52,8 @@ def check_conv2d(attempt: Attempt) -> None:
             ),
             "did you mix up rows and columns?": (columns, rows),
         }
-        _compare(actual, expected, what=what, suspects=_wrong_convolutions(image, kernel, padding), sizes=sizes)
+        suspects = _wrong_convolutions(image, kernel, padding)
+        _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
 
 
 @check("The largest of each block, nothing else.")
@@ -60,7 +63,8 @@ def check_max_pool2d(attempt: Attempt) -> None:
         # All below zero at first: a maximum that starts at 0 would win.
         image = _whole_numbers(image_size) - (100 if image_size == POOLINGS[0][0] else 0)
         given = image.clone()
-        actual = attempt(given, size)
+        sizes_tried = f"an image of {_by(image_size)} and size={size}"
+        actual = _try(attempt, given, size, what=sizes_tried)
         expected = functional.max_pool2d(image[None], size)[0]
         _refuse_changes(given, image)
         rows, columns = expected.shape
@@ -74,6 +78,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
                 -(-image_size[1] // size),
             ),
             f"each block of {size} × {size} gives one number: H // size rows": image_size,
+            "use `size`, not 2": (image_size[0] // 2, image_size[1] // 2),
             "did you mix up rows and columns?": (columns, rows),
         }
         suspects = {
@@ -83,8 +88,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
             "the largest of a block may be negative: do not start from 0": expected.clamp(min=0),
             "does it reach the block's last row and column?": _maxima_without_last(image, size),
         }
-        what = f"the output for an image of {_by(image_size)} and size={size}"
-        _compare(actual, expected, what=what, suspects=suspects, sizes=sizes)
+        _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
 
 
 @check("Every weight and every bias is accounted for.")
@@ -174,11 +178,12 @@ def _maxima_without_last(image: Tensor, size: int) -> Tensor:
 def _wrong_counts(layer: nn.Module) -> dict[str, Tensor]:
     """Counts by typical mistakes for a convolution or a fully connected layer with biases."""
     if isinstance(layer, nn.Conv2d):
-        ins, outs, area = layer.in_channels, layer.out_channels, math.prod(layer.kernel_size)
+        ins, outs, (height, width) = layer.in_channels, layer.out_channels, layer.kernel_size
     elif isinstance(layer, nn.Linear):
-        ins, outs, area = layer.in_features, layer.out_features, 1
+        ins, outs, height, width = layer.in_features, layer.out_features, 1, 1
     else:
         return {}
+    area = height * width
     biases = outs if layer.bias is not None else 0
     wrong = {
         "these are the weights alone; each output has a bias, too": ins * outs * area,
@@ -187,6 +192,8 @@ def _wrong_counts(layer: nn.Module) -> dict[str, Tensor]:
         "each output has weights for every input channel: multiply by their number as well": outs * area + biases,
         "each output has weights of its own: multiply by their number as well": ins * area + biases,
         "each weight of a kernel counts: multiply by the kernel's height and width": ins * outs + biases,
+        "the kernel need not be square: take height · width, not height · height": ins * outs * height**2 + biases,
+        "the kernel need not be square: take height · width, not width · width": ins * outs * width**2 + biases,
         "one bias belongs to each output, not to each input": ins * outs * area + ins,
         "there is one bias for a whole kernel, not one for each of its slices": ins * outs * area + ins * outs,
     }
@@ -209,7 +216,19 @@ def _models() -> list[nn.Module]:
     return [small, odd]
 
 
-# --- Comparing
+# --- Trying and comparing
+
+
+def _try(attempt: Attempt, *arguments: Any, what: str, hint: str = "") -> Any:
+    """Call the attempt; where it stops with an error, say for which sizes, and add the hint."""
+    try:
+        return attempt(*arguments)
+    except NotImplementedError:  # a stub's
+        raise
+    except Exception as error:
+        raise Mistake(
+            f"for {what}, your code stopped with {_describe(error)}{f'. Hint: {hint}' if hint else ''}"
+        ) from error
 
 
 def _whole_numbers(size: tuple[int, ...]) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,7 +44,8 @@ def _try_step(
     if leftovers:
         for parameter in stepping.parameters():
             parameter.grad = torch.ones_like(parameter)
-    returned = attempt(stepping, images.clone(), labels.clone(), learning_rate)
+    with _told_why_a_step_stops(stepping):
+        returned = attempt(stepping, images.clone(), labels.clone(), learning_rate)
     moves = {
         "they have not moved. Change each one in place, as `parameter -= …` does: "
         "`parameter = parameter - …` makes a new tensor and leaves the model's as it was": torch.zeros_like(before),
@@ -54,6 +56,9 @@ def _try_step(
         "cross_entropy wants the logits; it takes the softmax itself, so don't do it before": -learning_rate
         * doubled_gradient,
         "take the mean of the loss over the batch, not its sum": -learning_rate * gradient * len(labels),
+        "the step is minus the learning rate times the gradient; don't use Adam here": -learning_rate
+        * gradient
+        / (gradient.abs() + 1e-8),  # what Adam's first step is, with its own epsilon
     }
     compare(
         _flat(stepping.parameters()) - before,
@@ -69,6 +74,31 @@ def _try_step(
         what="the loss that you return",
         suspects={"that is the loss after the step; return the one before it": after},
     )
+
+
+@contextmanager
+def _told_why_a_step_stops(model: nn.Module) -> Iterator[None]:
+    """Turn PyTorch's errors about missing gradients and about changing a leaf into what to do."""
+    computed = 0  # gradients that `backward()` has filled in
+
+    def count(_: Tensor) -> None:
+        nonlocal computed
+        computed += 1
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(count)
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        if "NoneType" not in str(error) or any(parameter.grad is not None for parameter in model.parameters()):
+            raise
+        if computed:
+            raise Mistake("the gradients are gone (`None`): forget the old ones *before* `loss.backward()`") from error
+        raise Mistake("the gradients are `None`: `loss.backward()` fills them in; call it before the step") from error
+    except RuntimeError as error:
+        if "a leaf Variable that requires grad" not in str(error):
+            raise
+        raise Mistake("PyTorch keeps track of what you do: put the steps into `with torch.no_grad():`") from error
 
 
 def _flat(tensors: Any) -> Tensor:
@@ -111,7 +141,7 @@ def _try_overfitting(attempt: Attempt, model: nn.Module, images: Tensor, labels:
     losses = attempt(model, images.clone(), labels.clone(), threshold)
     counting.remove()
     if isinstance(losses, Sequence) and losses and isinstance(losses[0], Tensor):
-        losses = [float(loss) for loss in losses]
+        losses = [float(loss.detach()) if isinstance(loss, Tensor) else loss for loss in losses]
     losses = as_tensor(losses, what="what you return")
     if losses.dim() != 1 or len(losses) < 2:
         raise Mistake(f"return the list of losses, one a step; what you return has the shape {tuple(losses.shape)}")
@@ -250,8 +280,18 @@ def _try_picking(attempt: Attempt, name: str, rates: Tensor, losses: Tensor) -> 
     if rate < low:
         raise Mistake(
             f"for {name} you pick {rate:.2g}: too low. There the loss hardly falls; it is lowest near {lowest_at:.2g}, "
-            "and a rate three to ten times smaller than that is safe"
+            f"and a rate three to ten times smaller than that is safe{_why_too_low(rates, losses, rate, low)}"
         )
+
+
+def _why_too_low(rates: Tensor, losses: Tensor, rate: float, low: float) -> str:
+    """Guess the slip behind a rate that is too low: a single lucky batch, or smoothed losses with the wrong rates."""
+    lucky = float(rates[losses.nan_to_num(nan=math.inf).argmin()])
+    if rate <= lucky < low:
+        return ". One lucky batch fooled you: smooth first, over five losses or more"
+    if rate * float(rates[1] / rates[0]) ** 3 >= low:
+        return ". Does entry i of your smoothed losses belong to `rates[i + 3]`?"
+    return ""
 
 
 def _good_range(rates: Tensor, losses: Tensor) -> tuple[float, float, float]:

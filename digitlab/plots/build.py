@@ -151,18 +151,22 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
             blocks[-1][1].append(step)  # ReLU, for example, changes no shape: it is written on the same arrow
         else:
             blocks.append((step.shape, [step]))
-    ax = axes_or_new(ax, width=1.35 * len(blocks), height=2.4)
+    # A page is 8 to 10 inches wide: a wider figure would be shrunk, and its text with it.
+    ax = axes_or_new(ax, width=1.2 * len(blocks), height=2.3)
     right = 0.0
     for shape, done in blocks:
         if done:
-            ax.annotate("", (right + 0.75, 0), (right + 0.08, 0), arrowprops={"arrowstyle": "->", "color": "black"})
-            ax.text(right + 0.41, 0.09, _arrow_text(done), ha="center", va="bottom", fontsize=7.5, linespacing=1.3)
-            right += 0.83
+            length = 1.15 if any(step.parameters for step in done) else 0.85  # room for the word "parameters"
+            end, start = (right + length - 0.06, 0), (right + 0.06, 0)
+            ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0})
+            middle = right + length / 2
+            ax.text(middle, 0.07, _arrow_text(done), ha="center", va="bottom", fontsize=10.5, linespacing=1.15)
+            right += length
         width = _draw_block(ax, shape, right, image=None if done else image)
         size = "×".join(f"{value:,}" for value in shape)
-        ax.text(right + width / 2, -0.72, size, ha="center", va="top", fontsize=9, fontweight="bold")
+        ax.text(right + width / 2, -0.82, size, ha="center", va="top", fontsize=10.5, fontweight="bold")
         right += width
-    ax.set(xlim=(-0.05, right + 0.05), ylim=(-0.88, 0.86), aspect="equal")
+    ax.set(xlim=(-0.05, right + 0.05), ylim=(-1.02, 1.36), aspect="equal")
     ax.set_axis_off()
     return ax
 
@@ -178,7 +182,7 @@ def _draw_block(ax: Axes, shape: tuple[int, ...], left: float, *, image: Tensor 
     """Draw one block with its left edge at ``left``, centred on 0; returns its width."""
     if len(shape) == 1:
         return _draw_column(ax, shape[0], left)
-    sheets, side, offset = 1 + round(math.log2(shape[0])), shape[1] / 28, 0.045
+    sheets, side, offset = 1 + round(math.log2(shape[0])), 0.8 * shape[1] / 28, 0.04
     extent = side + offset * (sheets - 1)
     for sheet in reversed(range(sheets)):
         corner = (left + sheet * offset, -extent / 2 + sheet * offset)
@@ -192,11 +196,11 @@ def _draw_block(ax: Axes, shape: tuple[int, ...], left: float, *, image: Tensor 
 def _draw_column(ax: Axes, values: int, left: float) -> float:
     """Draw a column with its left edge at ``left``, cell by cell where the values are few; returns its width."""
     cells = values if values <= 16 else 1
-    height, width = (1.0 if cells > 1 else 0.3 * math.log10(values)), 0.14
+    height, width = (1.5 if cells > 1 else 0.3 * math.log10(values)), 0.15
     for cell in range(cells):
         bottom = height / 2 - height * (cell + 1) / cells
         box = Rectangle((left, bottom), width, height / cells, facecolor="#FBE3B5", edgecolor="black", linewidth=0.8)
         ax.add_patch(box)
         if cells > 1:
-            ax.text(left + width / 2, bottom + height / cells / 2, str(cell), ha="center", va="center", fontsize=6)
+            ax.text(left + width / 2, bottom + height / cells / 2, str(cell), ha="center", va="center", fontsize=8.5)
     return width

@@ -133,7 +133,7 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
         ax.plot(errors, [place] * len(errors), "o", color=BLUE, markersize=5, alpha=0.7)
         ax.plot([mean], [place], "|", color="black", markersize=18, markeredgewidth=2)
     labels = [f"{row['name']}\n{row['epochs']} × {row['images']:,} images" for row in rows]
-    ax.set(xlabel="validation error (share read wrong; logarithmic)", xscale="log")
+    ax.set(xlabel="validation error (share read wrong, logarithmic); dot: one seed, bar: mean", xscale="log")
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.xaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.03, 0.05, 0.1]))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -273,6 +273,8 @@ class KernelExplorer(ipywidgets.Box):
         self._legend.value = render.legend_html(limit)
         self._sum.value = render.sum_html(_numbers(patch), np.asarray(self.kernel))
         story = self._sentence(row, column, float(sums[row, column]), float(response[shown]))
+        if (row, column) != (self.row, self.column):  # else the fields Row and Column would seem to contradict it
+            story = f"Under the mouse: {story[0].lower()}{story[1:]}"
         self._story.value = render.story_html(story, busy=self._hovered is not None)
 
     def _sentence(self, row: int, column: int, total: float, shown: float) -> str:
