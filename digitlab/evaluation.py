@@ -44,10 +44,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         low, high = self.interval
-        span = f"95 % interval {low:.2%} to {high:.2%}"
-        return f"{self.accuracy:.2%} ({self.correct:,} of {self.total:,}; {span})".replace("%", " %").replace(
-            "95  %", "95 %"
-        )
+        text = f"{self.accuracy:.2%} ({self.correct:,} of {self.total:,}; 95% interval {low:.2%} to {high:.2%})"
+        return text.replace("%", " %")
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,7 +93,7 @@ def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> Non
     )
 
 
-@check("One number, fitted on validation images, and the confidence can be believed.")
+@check("One number, and the confidence fits the share that is right.")
 def check_temperature(attempt: Attempt) -> None:
     """Check ``attempt(logits, labels) -> temperature``: the one with the least cross-entropy.
 
