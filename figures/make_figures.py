@@ -33,6 +33,15 @@ def drawpad(path: Path) -> None:
         _screenshot(page.screenshot, path)
 
 
+def architecture(path: Path) -> None:
+    """The network, drawn from the model itself, with a digit at its entrance."""
+    from digitlab import DigitCNN, plots, rasterize
+    from tests.pen import DIGITS
+
+    figure = plots.architecture(DigitCNN(), image=rasterize(DIGITS[3])).figure
+    path.write_bytes(plots.to_png(figure))
+
+
 def _screenshot(take: Callable[..., bytes], path: Path) -> None:
     """Save a screenshot in 256 colours: enough for a page, at a third of the size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +50,7 @@ def _screenshot(take: Callable[..., bytes], path: Path) -> None:
         Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-FIGURES: dict[str, Callable[[Path], None]] = {"drawpad.png": drawpad}
+FIGURES: dict[str, Callable[[Path], None]] = {"drawpad.png": drawpad, "architecture.png": architecture}
 
 
 def main() -> None:
