@@ -59,7 +59,7 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
                 # A stub's error says nothing; PyTorch's own, as for the mean of bytes, comes with an explanation.
                 if isinstance(error, NotImplementedError) and not error.args:
                     return Verdict("not started", "not started yet")
-                return Verdict("not yet", f"Not yet: your code stopped with {_describe(error)}")
+                return Verdict("not yet", f"Not yet: your code stopped with {describe_error(error)}")
             return Verdict("passed", f"Right! {praise}")
 
         return examine_and_report
@@ -67,7 +67,7 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
     return decorate
 
 
-def _describe(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Name an error and the learner's line it came from: the last one that is not in an installed package."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     line = f" at `{frames[-1].line}`" if frames and frames[-1].line else ""

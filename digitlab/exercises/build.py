@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from digitlab.exercises._check import Attempt, Mistake, _describe, as_tensor, check, compare
+from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compare, describe_error
 
 # (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the course's pictures.
 CONVOLUTIONS = [
@@ -227,7 +227,7 @@ def _try(attempt: Attempt, *arguments: Any, what: str, hint: str = "") -> Any:
         raise
     except Exception as error:
         raise Mistake(
-            f"for {what}, your code stopped with {_describe(error)}{f'. Hint: {hint}' if hint else ''}"
+            f"for {what}, your code stopped with {describe_error(error)}{f'. Hint: {hint}' if hint else ''}"
         ) from error
 
 
