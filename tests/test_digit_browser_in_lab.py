@@ -75,21 +75,22 @@ def test_the_buttons_leaf_through_the_images(root: Locator, sample: Mnist) -> No
 
 
 def test_choosing_a_digit_and_a_split_shows_others(root: Locator, sample: Mnist) -> None:
-    root.get_by_label("Digit").select_option("8")
+    root.get_by_role("button", name="8", exact=True).click()
     expect(root.locator(".digitlab-caption")).to_have_text(f"8training image {index_of(sample, 8)}")
     expect(root.locator(".digitlab-strip img[alt$='a 8']")).to_have_count(9)
-    root.get_by_label("Images", exact=True).select_option("validation")
+    root.get_by_role("button", name="validation").click()
     expect(root.locator(".digitlab-caption")).to_contain_text("validation image")
     expect(picture(root)).to_have_attribute("aria-label", "The image, enlarged: a handwritten 8")
 
 
 def test_all_of_it_works_with_the_keyboard_alone(page: Page, root: Locator, sample: Mnist) -> None:
-    root.get_by_label("Images", exact=True).focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("3")  # a menu goes to the entry that is typed
+    root.get_by_role("button", name="any").focus()
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect(root.locator(".digitlab-caption")).to_have_text(f"3training image {index_of(sample, 3)}")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(7):
+        page.keyboard.press("Tab")
     expect(root.get_by_role("button", name="Previous")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -98,6 +99,35 @@ def test_all_of_it_works_with_the_keyboard_alone(page: Page, root: Locator, samp
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     expect(root.locator(".digitlab-value")).to_contain_text("Row 15, column 14")
+
+
+def test_there_is_no_control_whose_arrow_keys_jupyterlab_takes(root: Locator) -> None:
+    expect(root.get_by_role("combobox")).to_have_count(0)
+
+
+def test_any_is_marked_after_it_was_chosen_and_after_an_index_of_another_digit(root: Locator, sample: Mnist) -> None:
+    chosen = root.locator(".digitlab-choices button.mod-active").nth(1)
+    root.get_by_role("button", name="4", exact=True).click()
+    expect(chosen).to_have_text("4")
+    root.get_by_role("button", name="any").click()
+    expect(chosen).to_have_text("any")
+    root.get_by_role("button", name="4", exact=True).click()
+    expect(chosen).to_have_text("4")
+    box = root.get_by_label("Index")
+    box.fill(f"{index_of(sample, 5)}")
+    box.press("Enter")
+    expect(root.locator(".digitlab-caption")).to_contain_text("5training image")
+    expect(chosen).to_have_text("any")
+
+
+def test_an_index_that_does_not_exist_is_answered_in_words(root: Locator) -> None:
+    box = root.get_by_label("Index")
+    box.fill("99999999")
+    box.press("Enter")
+    expect(root.get_by_role("alert")).to_have_text(
+        "There is no training image 99,999,999: the first is 0, the last is 3,999."
+    )
+    expect(box).to_have_value("0")
 
 
 def test_an_index_can_be_typed(page: Page, root: Locator, sample: Mnist) -> None:
@@ -113,8 +143,13 @@ def test_pointing_at_a_pixel_reads_its_value(page: Page, root: Locator, sample: 
     side = box["width"] / 28
     page.mouse.move(box["x"] + 9.5 * side, box["y"] + 12.5 * side)
     value = int(sample.train_images[0, 0, 12, 9])
-    expect(root.get_by_text(f"row 12, column 9: {value}", exact=True)).to_be_visible()
-    expect(root.get_by_text("row 12, column 10: ")).to_be_hidden()
+    expect(picture(root).get_by_text(f"Row 12, column 9: {value} ")).to_be_visible()
+    expect(picture(root).get_by_text("Row 12, column 10: ")).to_be_hidden()
+    expect(root.get_by_role("status").get_by_text("Row 14, column 14: ")).to_be_hidden()  # one reading at a time
+    page.mouse.move(box["x"] + box["width"] + 30, box["y"] + 5)
+    expect(picture(root).get_by_text("Row 12, column 9: ")).to_be_hidden()
+    expect(root.locator(".digitlab-value")).to_contain_text("Row 14, column 14: ")
+    expect(root.locator(".digitlab-value")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

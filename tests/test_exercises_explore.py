@@ -108,6 +108,15 @@ def by_signed_differences(train_images: Tensor, train_labels: Tensor, images: Te
     return (images.float().flatten(1)[:, None] - means_of(train_images, train_labels)).sum(2).argmin(1)
 
 
+def in_bytes(train_images: Tensor, train_labels: Tensor, images: Tensor, wide: bool = True) -> Tensor:
+    differences = images.flatten(1)[:, None] - means_of(train_images, train_labels).byte()  # uint8: wraps around
+    return (differences.float() if wide else differences).square().sum(2).argmin(1)
+
+
+def in_bytes_by_absolute_differences(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    return (images.flatten(1)[:, None] - means_of(train_images, train_labels).byte()).abs().sum(2).argmin(1)
+
+
 @pytest.mark.parametrize(
     ("check", "wrong", "told"),
     [
@@ -134,6 +143,11 @@ def by_signed_differences(train_images: Tensor, train_labels: Tensor, images: Te
         (check_nearest_mean, lambda *a: distances(*a).argmax(1), "whose mean is furthest"),
         (check_nearest_mean, distances, "has ten values for each image"),
         (check_nearest_mean, lambda *a: distances(*a).min(1).values, "those are the distances"),
+        (check_nearest_mean, lambda *a: distances(*a).min(1), "`.min(dim=1)` returns two things"),
+        (check_nearest_mean, lambda *a: distances(*a).min(dim=1), "use `argmin(dim=1)`"),
+        (check_nearest_mean, in_bytes, "bytes wrap around below 0: change to float before you subtract"),
+        (check_nearest_mean, lambda *a: in_bytes(*a, wide=False), "and before you square"),
+        (check_nearest_mean, in_bytes_by_absolute_differences, "bytes wrap around below 0"),
         (check_nearest_mean, nearest_neighbour, "not of the nearest mean"),
         (check_nearest_mean, lambda *a: nearest_neighbour(*a, labelled=False), "the places of training images"),
         (check_nearest_mean, by_sums, "divide by their number"),

@@ -36,3 +36,14 @@ def test_the_map_names_each_class_once_and_keeps_the_names_apart() -> None:
     gaps = torch.pdist(torch.tensor([text.get_position() for text in ax.texts]))
     assert gaps.min() > 0.04 * float(points[:, 0].max() - points[:, 0].min())
     assert sum(len(group.get_offsets()) for group in ax.collections) == 200  # type: ignore[arg-type]
+
+
+def test_the_two_axes_are_named_and_share_a_scale_around_zero() -> None:
+    axes = torch.zeros(50, 784)
+    axes[0, 0], axes[1, 783] = 0.1, -0.2
+    ax = plots.explore.axis_pictures(axes)
+    assert [text.get_text() for text in ax.texts] == ["first axis", "second axis"]
+    (picture,) = ax.images
+    assert picture.get_clim() == pytest.approx((-0.2, 0.2))
+    assert [picture.get_array()[place] for place in ((0, 0), (27, 57))] == pytest.approx([0.1, -0.2])  # type: ignore[index]
+    assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["entry"]

@@ -97,6 +97,8 @@ def check_nearest_mean(attempt: Attempt) -> None:
         nearest_image = torch.cdist(flat, flat_train).argmin(1)
         read = attempt(train_images.clone(), train_labels.clone(), images.clone())
         what = f"the list of digits read in {len(images)} images of {height}×{width} pixels"
+        if isinstance(read, tuple) and hasattr(read, "indices"):
+            raise Mistake("`.min(dim=1)` returns two things, the values and their places: use `argmin(dim=1)`")
         if as_tensor(read, what=what).shape == distances.shape:
             raise Mistake(f"{what} has ten values for each image: return the place of the smallest, with argmin")
         compare(
@@ -113,6 +115,7 @@ def check_nearest_mean(attempt: Attempt) -> None:
                 ).argmin(1),
                 "you added up absolute differences; square them": torch.cdist(flat, means, p=1).argmin(1),
                 "you added up differences with their signs, which cancel; square them": _signed(flat, means).argmin(1),
+                **_wrapped(images.flatten(1), means.to(torch.uint8)),
             },
         )
 
@@ -144,3 +147,15 @@ def _noisy(images: Tensor) -> Tensor:
 def _signed(images: Tensor, means: Tensor) -> Tensor:
     """Sums of differences that were never squared: ``(N, 10)``."""
     return images.sum(1)[:, None] - means.sum(1)
+
+
+def _wrapped(images: Tensor, means: Tensor) -> dict[str, Tensor]:
+    """Digits read by arithmetic in bytes, by the sentence that helps; both ``(N, H · W)`` uint8."""
+    differences = images[:, None] - means  # (N, 10, H · W), modulo 256
+    below = "bytes wrap around below 0: change to float before you subtract"
+    return {
+        below: differences.double().square().sum(2).argmin(1),
+        f"{below}, and before you square": differences.square().sum(2).argmin(1),
+        f"{below}, or `abs` comes too late": differences.sum(2).argmin(1),
+        "you rounded the means to bytes: leave them float": torch.cdist(images.double(), means.double()).argmin(1),
+    }

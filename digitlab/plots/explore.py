@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
@@ -53,6 +56,20 @@ def centring(images: Tensor, *, ax: Axes | None = None) -> Axes:
     ax.legend(
         [mass, middle], ["centre of mass", "middle of the box"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2
     )
+    ax.set_axis_off()
+    return ax
+
+
+def axis_pictures(axes: Tensor, *, ax: Axes | None = None) -> Axes:
+    """Show the first two axes of a map, ``(2, 784)`` or more rows, as pictures: red is positive, blue is negative."""
+    sheet = np.full((28, 58), np.nan, dtype=np.float32)  # two pictures, and a gap of two pixels
+    ax = axes_or_new(ax, width=6.0, height=3.4)
+    for left, name, values in zip((0, 30), ("first axis", "second axis"), axes, strict=False):
+        sheet[:, left : left + 28] = values.reshape(28, 28)
+        ax.text(left + 13.5, 28.2, name, ha="center", va="top", fontsize=10)
+    limit = float(np.nanmax(np.abs(sheet)))
+    picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    cast(Figure, ax.figure).colorbar(picture, ax=ax, label="entry", shrink=0.9)
     ax.set_axis_off()
     return ax
 

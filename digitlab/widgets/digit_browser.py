@@ -1,7 +1,7 @@
 """The digit browser: leaf through MNIST, one digit at a time, and read its pixels.
 
-The picture, the marker on it and the strip below are HTML made by the pure functions at the end of this file; all state
-is in Python, so code can do what hands do.
+The picture, the marker on it, the value below it and the strip are HTML made by the pure functions at the end of this
+file; all state is in Python, so code can do what hands do.
 """
 
 import random
@@ -19,6 +19,7 @@ from digitlab.data import Mnist, load_mnist
 from digitlab.widgets._parts import guarded, png_data_uri
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
+ANY = "any"  # the button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all
 NEIGHBOURS = 4  # on either side of the image in the strip
 
 
@@ -115,11 +116,16 @@ class DigitBrowser(ipywidgets.VBox):
 
     def _build(self) -> None:
         narrow, wide = {"width": "160px"}, {"width": "100%", "max_width": "320px"}
-        of_split = [(name, split) for split, name in SPLITS.items()]
-        of_digit = [("any", None), *((str(digit), digit) for digit in range(10))]
-        self._split_menu = ipywidgets.Dropdown(description="Images", options=of_split, layout=narrow)
-        self._digit_menu = ipywidgets.Dropdown(description="Digit", options=of_digit, layout=narrow)
-        self._index_box = ipywidgets.BoundedIntText(description="Index", min=0, max=1, layout=narrow)
+        # Buttons and no drop-down menus: JupyterLab takes the arrow keys away from those, and moves to another cell.
+        self._split_buttons = ipywidgets.ToggleButtons(
+            description="Images", options=[(name, split) for split, name in SPLITS.items()]
+        )
+        self._digit_buttons = ipywidgets.ToggleButtons(
+            description="Digit",
+            options=[ANY, *map(str, range(10))],
+            tooltips=["Show every digit", *(f"Show only {digit}s" for digit in range(10))],
+        )
+        self._index_box = ipywidgets.IntText(description="Index", layout=narrow)
         self._row_slider, self._column_slider = (
             ipywidgets.IntSlider(description=name, min=0, max=27, layout=wide) for name in ("Row", "Column")
         )
@@ -138,29 +144,33 @@ class DigitBrowser(ipywidgets.VBox):
         return button
 
     def _rows(self) -> list[ipywidgets.Widget]:
-        """Menus on top; below, picture beside read-out and buttons (or above, on a narrow page); then the strip."""
+        """Choices on top; below, picture beside read-out and buttons (or above, on a narrow page); then the strip."""
         style = ipywidgets.HTML(STYLE)
-        stage = ipywidgets.Box([self._picture, self._marker])
-        menus = ipywidgets.Box([self._split_menu, self._digit_menu, self._index_box])
+        stage = ipywidgets.Box([self._picture, self._marker, self._readout])
+        choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
         buttons = ipywidgets.Box(self._buttons)
-        side = ipywidgets.VBox([self._caption, buttons, self._row_slider, self._column_slider, self._readout])
+        hint = ipywidgets.HTML("Point at a pixel to read its value, or choose one:")
+        side = ipywidgets.VBox([self._caption, buttons, hint, self._row_slider, self._column_slider])
         middle = ipywidgets.Box([stage, side])
-        named = {"style": style, "stage": stage, "menus": menus, "buttons": buttons, "side": side, "middle": middle}
+        named = {"style": style, "stage": stage, "choices": choices, "buttons": buttons, "side": side, "middle": middle}
         for name, box in named.items():
             box.add_class(f"digitlab-{name}")
-        return [style, menus, middle, self._strip, self._message]
+        return [style, choices, middle, self._strip, self._message]
 
     def _connect(self) -> None:
         """Tie each control to its attribute, both ways."""
-        self._index_box.max = len(self.labels) - 1
         for name, control in {
-            "split": self._split_menu,
-            "digit": self._digit_menu,
-            "index": self._index_box,
+            "split": self._split_buttons,
             "row": self._row_slider,
             "column": self._column_slider,
         }.items():
             traitlets.link((self, name), (control, "value"))
+        transform = (
+            lambda digit: ANY if digit is None else str(digit),
+            lambda name: None if name == ANY else int(name),
+        )
+        traitlets.link((self, "digit"), (self._digit_buttons, "value"), transform=transform)
+        self._index_box.observe(self._on_typed, "value")
 
     # --- moving ------------------------------------------------------------------------------------------------------
 
@@ -184,8 +194,17 @@ class DigitBrowser(ipywidgets.VBox):
     def _check_index(self, proposal: Any) -> int:
         index, count = int(proposal.value), len(self.labels)
         if not 0 <= index < count:
-            raise IndexError(f"there are {SPLITS[self.split]} images 0 to {count - 1:,}, not {index:,}")
+            name = SPLITS[self.split]
+            raise IndexError(f"there is no {name} image {index:,}: the first is 0, the last is {count - 1:,}")
         return index
+
+    def _on_typed(self, change: Any) -> None:
+        """Go to the index in the box; if there is no such image, say so, and put back the index shown."""
+        try:
+            self.index = change.new
+        except IndexError as error:
+            self._index_box.value = self.index
+            self._message.value = message_html(f"{str(error).capitalize()}.")
 
     def _tell(self, error: Exception) -> None:
         """Say in the widget what went wrong; it stays usable."""
@@ -196,7 +215,6 @@ class DigitBrowser(ipywidgets.VBox):
     @guarded
     def _on_split(self, change: Any) -> None:
         self.index = int(self._places()[0])
-        self._index_box.max = len(self.labels) - 1
         self._update()
 
     @traitlets.observe("digit")
@@ -224,6 +242,7 @@ class DigitBrowser(ipywidgets.VBox):
 
     def _update(self) -> None:
         strip = self._around(NEIGHBOURS)
+        self._index_box.value = self.index
         self._caption.value = caption_html(self.label, self.index, SPLITS[self.split])
         self._picture.value = picture_svg(self.image, self.label)
         self._strip.value = strip_html(self.images[strip], self.labels[strip].tolist(), strip, current=NEIGHBOURS)
@@ -232,10 +251,12 @@ class DigitBrowser(ipywidgets.VBox):
 
     def _show_pixel(self) -> None:
         self._marker.value = marker_svg(self.row, self.column)
-        self._readout.value = readout_html(self.row, self.column, int(self.image[0, self.row, self.column]))
+        self._readout.value = readout_svg(self.row, self.column, int(self.image[0, self.row, self.column]))
 
 
 # --- numbers in, HTML out --------------------------------------------------------------------------------------------
+
+VIEW = 'viewBox="0 0 28 30.5"'  # in pixels of the picture; the lowest two and a half are for the reading
 
 STYLE = """<style>
 .digitlab-browser {
@@ -249,8 +270,13 @@ STYLE = """<style>
 .digitlab-browser .widget-html-content { line-height: normal; width: 100%; }
 .digitlab-browser .digitlab-style { display: none; }
 .digitlab-browser .widget-box { overflow: visible; }
-.digitlab-browser .digitlab-menus { flex-flow: row wrap; gap: 8px 16px; }
-.digitlab-browser .digitlab-menus .widget-label { width: auto; margin-right: 8px; }
+.digitlab-browser .digitlab-choices { flex-flow: row wrap; gap: 8px 24px; }
+.digitlab-browser .digitlab-choices .widget-label { flex: none; width: 48px; margin: 0; text-align: left; }
+.digitlab-browser .digitlab-choices .widget-toggle-buttons { display: flex; width: auto; max-width: 100%; }
+.digitlab-browser .digitlab-choices .widget-toggle-buttons > div { display: flex; flex-flow: row wrap; gap: 4px; }
+.digitlab-browser .digitlab-choices button {
+  width: auto; min-width: 32px; height: 28px; margin: 0; padding: 0 8px; border-radius: 4px; line-height: 26px;
+}
 .digitlab-browser .digitlab-buttons { gap: 8px; margin: 8px 0; }
 .digitlab-browser .digitlab-buttons button {
   flex: 1 1 0; min-width: 0; max-width: 104px; height: 32px; padding: 0 4px; border-radius: 4px;
@@ -261,16 +287,16 @@ STYLE = """<style>
 .digitlab-browser .digitlab-side { flex: 1 1 280px; min-width: 0; max-width: min(340px, 100%); gap: 4px; }
 .digitlab-browser .digitlab-stage { display: grid; width: 340px; max-width: 100%; }
 .digitlab-browser .digitlab-stage > * { grid-area: 1 / 1; width: 100%; height: auto; }
-.digitlab-browser .digitlab-stage > :last-child { pointer-events: none; }
-.digitlab-browser .digitlab-stage svg { display: block; width: 100%; height: auto; }
-.digitlab-browser .digitlab-stage text { font-size: 1.15px; fill: currentColor; }
+.digitlab-browser .digitlab-stage > :not(:first-child) { pointer-events: none; }
+.digitlab-browser .digitlab-stage svg { display: block; width: 100%; height: auto; overflow: visible; }
+.digitlab-browser .digitlab-stage text { font-size: 1.25px; fill: currentColor; }
+.digitlab-browser .digitlab-stage tspan { font-size: 1.8px; font-weight: 700; }
 .digitlab-browser .digitlab-pixel text { visibility: hidden; }
 .digitlab-browser .digitlab-pixel:hover text { visibility: visible; }
-.digitlab-browser svg:hover .digitlab-hint { visibility: hidden; }
+.digitlab-browser .digitlab-stage:has(.digitlab-pixel:hover) .digitlab-value { visibility: hidden; }
+@supports not selector(:has(*)) { .digitlab-browser .digitlab-pixel text { display: none; } }
 .digitlab-browser .digitlab-pixel:hover rect { stroke: var(--digitlab-accent); stroke-width: 0.16px; }
 .digitlab-browser .digitlab-caption b { font-size: 34px; font-weight: 600; margin-right: 10px; }
-.digitlab-browser .digitlab-value { font-size: 14px; padding: 4px 0; }
-.digitlab-browser .digitlab-value b { font-size: 22px; font-variant-numeric: tabular-nums; }
 .digitlab-browser .digitlab-strip { display: flex; flex-flow: row wrap; gap: 6px; padding-top: 6px; }
 .digitlab-browser .digitlab-strip figure { margin: 0; text-align: center; font-size: 11px; }
 .digitlab-browser .digitlab-strip figcaption { padding-top: 2px; font-variant-numeric: tabular-nums; }
@@ -289,31 +315,34 @@ def caption_html(label: int, index: int, split: str) -> str:
 
 
 def picture_svg(image: Tensor, label: int) -> str:
-    """A ``(1, 28, 28)`` uint8 image as 28 × 28 squares; each tells its place and value when pointed at."""
+    """A ``(1, 28, 28)`` uint8 image as 28 × 28 squares; each tells its place and value while it is pointed at."""
     squares = "".join(
         f'<g class="digitlab-pixel"><rect x="{column}" y="{row}" width="1" height="1" fill="#{3 * f"{value:02x}"}"/>'
-        f'<text y="29.5">row {row}, column {column}: {value}</text></g>'
+        f"{reading(row, column, value)}</g>"
         for row, values in enumerate(image[0].tolist())
         for column, value in enumerate(values)
     )
     alt = f"The image, enlarged: a handwritten {label}"
-    hint = '<text class="digitlab-hint" y="29.5">Point at a pixel to read its value.</text>'
-    return f'<svg viewBox="0 0 28 30" shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}{hint}</svg>'
+    return f'<svg {VIEW} shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}</svg>'
 
 
 def marker_svg(row: int, column: int) -> str:
     """A frame around the chosen pixel, to lie on top of the picture: dark and light, so that it shows on any grey."""
     place = f'x="{column - 0.1}" y="{row - 0.1}" width="1.2" height="1.2" fill="none"'
     frames = f'<rect {place} stroke="black" stroke-width="0.5"/><rect {place} stroke="#E69F00" stroke-width="0.25"/>'
-    return f'<svg viewBox="0 0 28 30" aria-hidden="true" class="digitlab-marker">{frames}</svg>'
+    return f'<svg {VIEW} aria-hidden="true" class="digitlab-marker">{frames}</svg>'
 
 
-def readout_html(row: int, column: int, value: int) -> str:
-    """The value of the chosen pixel, in words."""
+def readout_svg(row: int, column: int, value: int) -> str:
+    """The value of the chosen pixel, below the picture; it gives way to that of a pixel that is pointed at."""
+    text = f'<svg {VIEW} role="presentation">{reading(row, column, value)}</svg>'  # no picture, to a screen reader
+    return f'<div class="digitlab-value" role="status">{text}</div>'
+
+
+def reading(row: int, column: int, value: int) -> str:
+    """A pixel's place and value in words, as SVG text below the picture."""
     meaning = "paper" if value == 0 else "full ink" if value > 250 else "partly ink"
-    return (
-        f'<div class="digitlab-value" role="status">Row {row}, column {column}: <b>{value}</b> of 255 ({meaning})</div>'
-    )
+    return f'<text y="30">Row {row}, column {column}: <tspan>{value}</tspan> ({meaning})</text>'
 
 
 def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current: int) -> str:
