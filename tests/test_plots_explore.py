@@ -41,7 +41,7 @@ def test_the_map_names_each_class_once_and_keeps_the_names_apart() -> None:
 def test_the_two_axes_are_named_and_share_a_scale_around_zero() -> None:
     axes = torch.zeros(50, 784)
     axes[0, 0], axes[1, 783] = 0.1, -0.2
-    ax = plots.explore.axis_pictures(axes)
+    ax = plots.axis_pictures(axes)
     assert [text.get_text() for text in ax.texts] == ["first axis", "second axis"]
     (picture,) = ax.images
     assert picture.get_clim() == pytest.approx((-0.2, 0.2))

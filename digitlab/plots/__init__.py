@@ -17,7 +17,7 @@ from digitlab.plots.evaluate import (
     robustness,
     temperature_losses,
 )
-from digitlab.plots.explore import centring, class_counts, digit_map, pixel_histogram
+from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_map, pixel_histogram
 from digitlab.plots.pictures import digit, digit_grid
 from digitlab.plots.train import (
     batch_losses,
@@ -38,6 +38,7 @@ __all__ = [
     "RED",
     "accuracies_by_chance",
     "architecture",
+    "axis_pictures",
     "batch_losses",
     "centring",
     "class_counts",

@@ -144,7 +144,7 @@ class DigitBrowser(ipywidgets.VBox):
         return button
 
     def _rows(self) -> list[ipywidgets.Widget]:
-        """Choices on top; below, picture beside read-out and buttons (or above, on a narrow page); then the strip."""
+        """Choices on top; below, picture beside buttons and sliders (or above, on a narrow page); then the strip."""
         style = ipywidgets.HTML(STYLE)
         stage = ipywidgets.Box([self._picture, self._marker, self._readout])
         choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
@@ -155,7 +155,7 @@ class DigitBrowser(ipywidgets.VBox):
         named = {"style": style, "stage": stage, "choices": choices, "buttons": buttons, "side": side, "middle": middle}
         for name, box in named.items():
             box.add_class(f"digitlab-{name}")
-        return [style, choices, middle, self._strip, self._message]
+        return [style, choices, self._message, middle, self._strip]
 
     def _connect(self) -> None:
         """Tie each control to its attribute, both ways."""
@@ -271,7 +271,7 @@ STYLE = """<style>
 .digitlab-browser .digitlab-style { display: none; }
 .digitlab-browser .widget-box { overflow: visible; }
 .digitlab-browser .digitlab-choices { flex-flow: row wrap; gap: 8px 24px; }
-.digitlab-browser .digitlab-choices .widget-label { flex: none; width: 48px; margin: 0; text-align: left; }
+.digitlab-browser .digitlab-choices .widget-label { flex: none; width: 56px; margin: 0; text-align: left; }
 .digitlab-browser .digitlab-choices .widget-toggle-buttons { display: flex; width: auto; max-width: 100%; }
 .digitlab-browser .digitlab-choices .widget-toggle-buttons > div { display: flex; flex-flow: row wrap; gap: 4px; }
 .digitlab-browser .digitlab-choices button {
