@@ -322,7 +322,7 @@ def test_what_learners_make_is_ignored_by_git_and_the_course_is_not(path, ignore
 @pytest.mark.parametrize(
     ("pattern", "allowed"),
     [
-        (r"/work/|/root/|/home/\w+/|/Users/\w+/|/tmp/ipykernel_|[A-Z]:\\+Users", []),
+        (r"/(?:work|root)/|/home/\w+/|/Users/\w+/|/tmp/ipykernel_|[A-Z]:\\+Users", []),
         (r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian\.org|conda\.anaconda\.org", []),
         (r"download\.pytorch\.org", ["tools/environment.py"]),
         (r"\.\./shared", [".ci/run"]),
