@@ -21,7 +21,10 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 def main(arguments: list[str]) -> int:
     """Execute the files named, or all notebooks of the course."""
-    paths = [Path(name) for name in arguments] or sorted(ROOT.glob("notebooks/*.ipynb"))
+    paths = [Path(name) for name in arguments] or [
+        *sorted(ROOT.glob("notebooks/0*.ipynb")),
+        ROOT / "digitlab" / "widgets" / "app.ipynb",
+    ]
     with tempfile.TemporaryDirectory() as work:
         os.environ["OMP_NUM_THREADS"] = "2"  # another number of threads adds up in another order, and digits change
         os.environ["DIGITLAB_WORK"] = work  # a learner's own networks in data/ are neither used nor replaced
@@ -35,9 +38,11 @@ def main(arguments: list[str]) -> int:
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
     """Strip what is volatile from an executed notebook, in place."""
+    title = {"title": notebook.metadata.title} if "title" in notebook.metadata else {}  # of the page that Voilà makes
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        **title,
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
