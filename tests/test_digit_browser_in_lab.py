@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from digitlab import Mnist
-from tests.browser import chromium, find_chromium, new_page, open_notebook, run_all, run_code, serve, use_theme
+from tests.browser import (
+    chromium,
+    find_chromium,
+    new_page,
+    open_notebook,
+    run_all,
+    run_code,
+    serve,
+    settled_box,
+    use_theme,
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -138,8 +148,7 @@ def test_an_index_can_be_typed(page: Page, root: Locator, sample: Mnist) -> None
 
 
 def test_pointing_at_a_pixel_reads_its_value(page: Page, root: Locator, sample: Mnist) -> None:
-    box = picture(root).bounding_box()
-    assert box
+    box = settled_box(picture(root))
     side = box["width"] / 28
     page.mouse.move(box["x"] + 9.5 * side, box["y"] + 12.5 * side)
     value = int(sample.train_images[0, 0, 12, 9])
