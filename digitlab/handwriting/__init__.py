@@ -24,7 +24,7 @@ from digitlab.ink import PEN_WIDTH, SIZE, rasterize
 STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType({digit: tuple(styles) for digit, styles in DIGITS.items()})
 NON_DIGITS: tuple[str, ...] = tuple(scrawl.KINDS)
 PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest
-JOINING = 0.2  # the chance that a pen is not lifted where it need not be
+JOINING = 0.12  # the chance that a pen is not lifted where it need not be
 
 
 def write_digit(

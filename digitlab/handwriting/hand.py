@@ -41,12 +41,12 @@ def draw_hand(rng: np.random.Generator, messiness: float) -> Hand:
     variables = rng.uniform(-1, 1, len(VARIABLES)) * min(messiness, 1.3)
     n = rng.standard_normal(8)
     mess = messiness * min(math.exp(0.4 * n[0]), 2.0)
-    hurried = rng.random() < 0.2  # a quick mouse leaves few points
-    step = rng.uniform(0.08, 0.14) if hurried else rng.uniform(0.02, 0.07)
+    hurried = rng.random() < 0.15  # a quick mouse leaves few points
+    step = rng.uniform(0.07, 0.11) if hurried else rng.uniform(0.02, 0.07)
     return Hand(
         variables=variables,
-        slant=math.tan(math.radians(float(np.clip(6 + 11 * n[1], -20, 35))) * messiness),
-        width=math.exp(float(np.clip(-0.08 + 0.24 * n[2], -0.7, 0.3)) * messiness),
+        slant=math.tan(math.radians(float(np.clip(7 + 10 * n[1], -18, 35))) * messiness),
+        width=math.exp(float(np.clip(-0.08 + 0.22 * n[2], -0.7, 0.2)) * messiness),
         turn=math.radians(4 * n[3]) * messiness,
         waist=0.035 * n[4] * messiness,
         belly=0.03 * n[5] * messiness,
@@ -71,7 +71,7 @@ def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> l
     strokes = []
     for stroke in template:
         points = stroke.points + np.tensordot(hand.variables, stroke.variation, 1)
-        points = points + hand.wobble * rng.standard_normal(points.shape)
+        points = points + hand.wobble * _correlated(points.shape, rng)
         path = stroke.line @ points
         if len(path) > 1:
             path = _round_off(path, hand.rounding)
@@ -80,6 +80,12 @@ def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> l
         path = path + np.sin(path @ waves + phases) @ directions + hand.drift * rng.standard_normal(2)
         strokes.append(_bend(path, hand))
     return [resample(path, step=hand.step) for path in _fit(strokes)]
+
+
+def _correlated(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Normal numbers that share half of their variance with the one before and half with the one behind."""
+    noise = rng.standard_normal((shape[0] + 1, *shape[1:]))
+    return np.asarray((noise[:-1] + noise[1:]) / math.sqrt(2))
 
 
 def _round_off(path: Array, length: float) -> Array:
