@@ -24,7 +24,8 @@ from digitlab.ink import PEN_WIDTH, SIZE, rasterize
 STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType({digit: tuple(styles) for digit, styles in DIGITS.items()})
 NON_DIGITS: tuple[str, ...] = tuple(scrawl.KINDS)
 PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest
-JOINING = 0.12  # the chance that a pen is not lifted where it need not be
+MESSIEST = 2.0
+JOINING = 0.08  # the chance that a pen is not lifted where it need not be
 
 
 def write_digit(
@@ -36,26 +37,26 @@ def write_digit(
         digit: 0 to 9.
         style: one of ``STYLES[digit]``; None for one at random, common ones more often than rare ones.
         seed: the same seed writes the same digit; a generator goes on from where it is.
-        messiness: 1 is as people write, 0 is the bare template.
+        messiness: 1 is as people write, 0 is the bare template, and by 2 many can't be read any more.
 
     Returns:
         Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards, in about the unit
         square. The points lie as a pen leaves them in equal times, closer where the line bends.
 
     Raises:
-        ValueError: there is no such digit or style, or ``messiness`` is negative.
+        ValueError: there is no such digit or style, or ``messiness`` is not from 0 to 2.
     """
     if digit not in DIGITS:
         raise ValueError(f"digit must be one of 0 to 9, got {digit!r}")
     styles = DIGITS[digit]
     if style is not None and style not in styles:
         raise ValueError(f"there is no style {style!r} of {digit}; there are {', '.join(styles)}")
-    if not 0 <= messiness < np.inf:
-        raise ValueError(f"messiness must be 0 or more, got {messiness!r}")
+    if not 0 <= messiness <= MESSIEST:
+        raise ValueError(f"messiness must be from 0 to {MESSIEST:g}, got {messiness!r}")
     rng = np.random.default_rng(seed)
     if style is None:
-        shares = np.cumsum([weight for weight, _ in styles.values()])
-        style = tuple(styles)[int(np.searchsorted(shares, rng.uniform(0, shares[-1]), side="right"))]
+        limits = np.cumsum([share for share, _ in styles.values()])
+        style = STYLES[digit][int(np.searchsorted(limits, rng.uniform(0, 100), side="right"))]
     joined = bool(rng.random() < JOINING * messiness)
     return write(parse_template(styles[style][1], joined=joined), draw_hand(rng, messiness), rng)
 

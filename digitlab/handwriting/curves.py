@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 VARIABLES = "abcde"
 STEP = 0.02  # of the square: how finely a line is laid out before a hand walks along it
 
-_POINT = re.compile(r"(?P<x>[^,!]+),(?P<y>[^,!]+)(?P<corner>!?)")
-_COORDINATE = re.compile(rf"(?P<mean>\d+)(?:(?P<change>[+-]\d+)(?P<variable>[{VARIABLES}]))?")
+_COORDINATE = rf"(\d+)(?:([+-]\d+)([{VARIABLES}]))?"
+_POINT = re.compile(f"{_COORDINATE},{_COORDINATE}(!?)")
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,20 @@ def parse_template(text: str, *, joined: bool = False) -> tuple[Stroke, ...]:
 
 
 def _parse_stroke(text: str) -> Stroke:
-    parts = [_POINT.fullmatch(point) for point in text.split()]
-    coordinates = [[_COORDINATE.fullmatch(part[axis]) for axis in "xy"] for part in parts if part]
-    corners = [number for number, part in enumerate(parts) if part and part["corner"]]
-    if not all(parts) or not all(itertools.chain(*coordinates)):
-        raise ValueError(f"a template's stroke must be points such as 20+4a,30 or 50,95!; got {text!r}")
-    points = np.zeros((len(parts), 2))
-    variation = np.zeros((len(VARIABLES), len(parts), 2))
-    for number, axis in np.ndindex(points.shape):
-        match = coordinates[number][axis]
-        assert match  # for mypy: checked above
-        points[number, axis] = int(match["mean"]) / 100
-        if match["variable"]:
-            variation[VARIABLES.index(match["variable"]), number, axis] = int(match["change"]) / 100
+    words = text.split()
+    points, corners = np.zeros((len(words), 2)), []
+    variation = np.zeros((len(VARIABLES), len(words), 2))
+    for number, word in enumerate(words):
+        match = _POINT.fullmatch(word)
+        if not match:
+            raise ValueError(f"a template's points are such as 50,95 or 20+4a,30! but here is {word!r} in {text!r}")
+        x, change_x, variable_x, y, change_y, variable_y, corner = match.groups()
+        points[number] = int(x) / 100, int(y) / 100
+        for axis, change, variable in ((0, change_x, variable_x), (1, change_y, variable_y)):
+            if variable:
+                variation[VARIABLES.index(variable), number, axis] = int(change) / 100
+        if corner:
+            corners.append(number)
     return Stroke(points, variation, _lay_out(points, corners))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ class Hand:
     """How one digit is written. With the defaults it comes out as its template says."""
 
     variables: Array  # (5,), between -1 and 1, for the template's a to e
-    slant: float = 0.0  # tangent of the angle to the vertical; leaning right is positive
+    slant: float = 0.0  # radians from the vertical; leaning right is positive
     width: float = 1.0  # times the template's
     turn: float = 0.0  # radians
     waist: float = 0.0  # how far the middle is moved down
@@ -38,25 +38,24 @@ class Hand:
 
 def draw_hand(rng: np.random.Generator, messiness: float) -> Hand:
     """Draw the hand that writes a digit: most are a little messy, few are very much so."""
-    variables = rng.uniform(-1, 1, len(VARIABLES)) * min(messiness, 1.3)
-    n = rng.standard_normal(8)
-    mess = messiness * min(math.exp(0.4 * n[0]), 2.0)
+    haste, slant, width, turn, waist, belly, spread = np.clip(rng.standard_normal(7), -2.4, 2.4)
+    own = messiness * min(math.exp(0.4 * haste), 2.0)
     hurried = rng.random() < 0.15  # a quick mouse leaves few points
     step = rng.uniform(0.07, 0.11) if hurried else rng.uniform(0.02, 0.07)
     return Hand(
-        variables=variables,
-        slant=math.tan(math.radians(float(np.clip(7 + 10 * n[1], -18, 35))) * messiness),
-        width=math.exp(float(np.clip(-0.08 + 0.22 * n[2], -0.7, 0.2)) * messiness),
-        turn=math.radians(4 * n[3]) * messiness,
-        waist=0.035 * n[4] * messiness,
-        belly=0.03 * n[5] * messiness,
-        spread=0.15 * n[6] * messiness,
-        wobble=0.014 * mess,
-        warp=0.016 * mess,
-        drift=0.014 * mess,
-        overshoot=0.022 * mess,
-        hook=0.10 * min(mess, 2.0),
-        tremor=0.003 * mess,
+        variables=rng.uniform(-1, 1, len(VARIABLES)) * min(messiness, 1.3),
+        slant=math.radians(7 + 10 * slant) * messiness,
+        width=math.exp(min(-0.08 + 0.22 * width, 0.2) * messiness),
+        turn=math.radians(3.5 * turn) * messiness,
+        waist=0.035 * waist * messiness,
+        belly=0.03 * belly * messiness,
+        spread=0.15 * spread * messiness,
+        wobble=0.014 * own,
+        warp=0.016 * own,
+        drift=0.014 * own,
+        overshoot=0.022 * own,
+        hook=0.10 * own,
+        tremor=0.003 * own,
         rounding=rng.uniform(0, 0.06) * messiness,
         step=step if messiness else TYPICAL_STEP,
     )
@@ -66,20 +65,25 @@ def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> l
     """Write a template's strokes: ``(n, 2)`` each, in about the unit square."""
     breadth = float(np.ptp(np.concatenate([stroke.points[:, 0] for stroke in template])))
     hand = replace(hand, width=max(hand.width, min(1.0, NARROWEST / max(breadth, 0.01))))
-    waves = rng.uniform(2, 9, (2, 4)) * rng.choice([-1, 1], (2, 4))
-    phases, directions = rng.uniform(0, 2 * math.pi, 4), hand.warp / math.sqrt(2) * rng.standard_normal((4, 2))
+    warp = _draw_warp(hand, rng)
     strokes = []
     for stroke in template:
         points = stroke.points + np.tensordot(hand.variables, stroke.variation, 1)
-        points = points + hand.wobble * _correlated(points.shape, rng)
-        path = stroke.line @ points
-        if len(path) > 1:
+        path = stroke.line @ (points + hand.wobble * _correlated(points.shape, rng))
+        if len(path) > 1:  # it is no dot
             path = _round_off(path, hand.rounding)
             path = _add_hooks(_stretch(path, hand, rng), hand, rng)
             path = _shake(path, hand, rng)
-        path = path + np.sin(path @ waves + phases) @ directions + hand.drift * rng.standard_normal(2)
+        path = warp(path) + hand.drift * rng.standard_normal(2)
         strokes.append(_bend(path, hand))
     return [resample(path, step=hand.step) for path in _fit(strokes)]
+
+
+def _draw_warp(hand: Hand, rng: np.random.Generator) -> Callable[[Array], Array]:
+    """Move every place of the square a little, places near one another alike: strokes that meet go on meeting."""
+    waves = rng.uniform(2, 9, (2, 4)) * rng.choice([-1, 1], (2, 4))  # radians per side of the square
+    phases, directions = rng.uniform(0, 2 * math.pi, 4), rng.standard_normal((4, 2)) / math.sqrt(2)
+    return lambda path: path + hand.warp * np.sin(path @ waves + phases) @ directions
 
 
 def _correlated(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -139,7 +143,7 @@ def _bend(path: Array, hand: Hand) -> Array:
     middle = np.cos(np.clip(y, -0.5, 0.5) * math.pi)  # 1 half-way down, 0 at the top and at the bottom
     x = hand.width * x * (1 + hand.spread * y) + hand.belly * middle
     y = y + hand.waist * middle
-    x = x - hand.slant * y
+    x = x - math.tan(hand.slant) * y
     cos, sin = math.cos(hand.turn), math.sin(hand.turn)
     return np.column_stack([cos * x - sin * y, sin * x + cos * y]) + _MIDDLE
 
