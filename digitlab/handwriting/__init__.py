@@ -40,7 +40,7 @@ def write_digit(
         messiness: 1 is as people write, 0 is the bare template, and by 2 many can't be read any more.
 
     Returns:
-        Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards, in about the unit
+        Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards, in the unit
         square. The points lie as a pen leaves them in equal times, closer where the line bends.
 
     Raises:

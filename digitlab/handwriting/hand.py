@@ -62,7 +62,7 @@ def draw_hand(rng: np.random.Generator, messiness: float) -> Hand:
 
 
 def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> list[Array]:
-    """Write a template's strokes: ``(n, 2)`` each, in about the unit square."""
+    """Write a template's strokes: ``(n, 2)`` each, in the unit square."""
     breadth = float(np.ptp(np.concatenate([stroke.points[:, 0] for stroke in template])))
     hand = replace(hand, width=max(hand.width, min(1.0, NARROWEST / max(breadth, 0.01))))
     warp = _draw_warp(hand, rng)
@@ -76,7 +76,17 @@ def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> l
             path = _shake(path, hand, rng)
         path = warp(path) + hand.drift * rng.standard_normal(2)
         strokes.append(_bend(path, hand))
-    return [resample(path, step=hand.step) for path in _fit(strokes)]
+    return [resample(path, step=hand.step) for path in fit(strokes)]
+
+
+def fit(strokes: list[Array]) -> list[Array]:
+    """Bring back into the unit square what has grown out of it."""
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    if (low >= 0).all() and (high <= 1).all():
+        return strokes
+    scale = min(1.0, 0.98 / float((high - low).max()))
+    return [(stroke - (low + high) / 2) * scale + _MIDDLE for stroke in strokes]
 
 
 def _draw_warp(hand: Hand, rng: np.random.Generator) -> Callable[[Array], Array]:
@@ -146,13 +156,3 @@ def _bend(path: Array, hand: Hand) -> Array:
     x = x - math.tan(hand.slant) * y
     cos, sin = math.cos(hand.turn), math.sin(hand.turn)
     return np.column_stack([cos * x - sin * y, sin * x + cos * y]) + _MIDDLE
-
-
-def _fit(strokes: list[Array]) -> list[Array]:
-    """Bring back into the unit square what has grown out of it."""
-    points = np.concatenate(strokes)
-    low, high = points.min(axis=0), points.max(axis=0)
-    if (low >= 0).all() and (high <= 1).all():
-        return strokes
-    scale = min(1.0, 0.98 / float((high - low).max()))
-    return [(stroke - (low + high) / 2) * scale + _MIDDLE for stroke in strokes]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from digitlab.handwriting.curves import Array, parse_template, resample
-from digitlab.handwriting.hand import TYPICAL_STEP, draw_hand, write
+from digitlab.handwriting.hand import TYPICAL_STEP, draw_hand, fit, write
 from digitlab.handwriting.templates import DIGITS, LETTERS, SHAPES
 
 Strokes = list[Array]
@@ -41,7 +41,7 @@ def _in_a_row(templates: list[str], rng: np.random.Generator) -> Strokes:
         move = np.array([right - points[:, 0].min(), rng.normal(0, 0.04)])
         strokes += [stroke + move for stroke in character]
         right = float(np.concatenate(strokes)[:, 0].max() + rng.uniform(0.08, 0.3))
-    return [stroke / max(1.0, right) for stroke in strokes]
+    return strokes
 
 
 def _word(rng: np.random.Generator) -> Strokes:
@@ -142,4 +142,4 @@ KINDS: Mapping[str, Callable[[np.random.Generator], Strokes]] = MappingProxyType
 
 def scrawl(kind: str, rng: np.random.Generator) -> Strokes:
     """Draw something of a kind, with points as a pen leaves them."""
-    return [resample(stroke, step=TYPICAL_STEP) for stroke in KINDS[kind](rng)]
+    return [resample(stroke, step=TYPICAL_STEP) for stroke in fit(KINDS[kind](rng))]
