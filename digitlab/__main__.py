@@ -81,7 +81,9 @@ def _train(options: argparse.Namespace) -> int:
     import torch
 
     from digitlab import DigitCNN, Recipe, evaluate, load_mnist, save_model
+    from digitlab.calibration import calibrate
     from digitlab.data import work_folder
+    from digitlab.evaluation import predict_logits
 
     path = options.out or work_folder() / "my_mnist_cnn.pth"
     if path.exists() and not options.overwrite:  # before the work, not after it
@@ -91,6 +93,7 @@ def _train(options: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     model = DigitCNN()
     history = _fit_with_bar(model, mnist, recipe=recipe, seed=options.seed, device=options.device)
+    model.calibration = calibrate(predict_logits(model, mnist.val_images), mnist.val_labels)
     results = {
         "source": mnist.source,
         "seed": options.seed,
@@ -173,7 +176,7 @@ def _predict(options: argparse.Namespace) -> int:
             print(f"{path}: {error}", file=sys.stderr)
             failed = True
             continue
-        doubt = "" if prediction.is_digit else "  (not sure that this is a digit)"
+        doubt = "" if prediction.is_digit else "  (this does not look like a digit)"
         print(f"{path}: {prediction}{doubt}")
     return int(failed)
 
