@@ -46,8 +46,10 @@ notebooks: $(STAMP)-lab  ## execute the notebooks and store their outputs
 figures: $(STAMP)-test   ## draw every picture that README shows
 	$(IN_VENV) -m figures.make_figures $(ARGS)
 
-bench: $(STAMP)-test     ## measure what README claims
+bench: $(STAMP)-test     ## measure what README claims of the network that comes with the course
 	$(IN_VENV) -m benchmarks.shipped_weights $(ARGS)
+	$(IN_VENV) -m benchmarks.pixel_path $(ARGS)
+	$(IN_VENV) -m benchmarks.confidence $(ARGS)
 
 lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .

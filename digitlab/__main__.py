@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from digitlab import History, Mnist, Recipe
     from digitlab.evaluation import Evaluation
@@ -128,10 +128,11 @@ def _fit_with_bar(
 
 def _evaluate(options: argparse.Namespace) -> int:
     from digitlab import evaluate, load_mnist, load_model
+    from digitlab.unipen import read_pen_digits
 
     model = load_model(options.weights)
     if options.pen:
-        images, labels = _pen_images(options.pen)
+        images, labels = read_pen_digits(options.pen)
         what = f"{len(labels):,} drawings in {options.pen.name}"
     else:
         mnist = load_mnist(options.data)
@@ -140,19 +141,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = evaluate(model, images, labels)
     print(f"{what}: {result}\n\n{_confusion_table(result)}")
     return 0
-
-
-def _pen_images(path: Path) -> tuple[Tensor, Tensor]:
-    """Rasterise a file of recorded digits: ``(N, 1, 28, 28)`` float32 in [0, 1] and ``(N,)`` int64."""
-    import torch
-    from tqdm import tqdm
-
-    from digitlab import rasterize
-    from digitlab.unipen import read_unipen
-
-    recordings = [recording for recording in read_unipen(path, y_up=True) if recording.label in "0123456789"]
-    images = [rasterize(recording.strokes) for recording in tqdm(recordings, desc="drawing", leave=False)]
-    return torch.stack(images), torch.tensor([int(recording.label) for recording in recordings])
 
 
 def _confusion_table(result: Evaluation) -> str:

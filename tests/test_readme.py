@@ -2,19 +2,20 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from benchmarks import shipped_weights
+from benchmarks import best_recipe, confidence, pixel_path, shipped_weights
 from benchmarks.report import README, insert, load_results
 
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_results_in_readme_are_the_measured_ones() -> None:
+@pytest.mark.parametrize("benchmark", [best_recipe, confidence, pixel_path, shipped_weights])
+def test_the_results_in_readme_are_the_measured_ones(benchmark: ModuleType) -> None:
     text = README.read_text(encoding="utf-8")
-    results = load_results(shipped_weights.NAME)
-    assert insert(text, shipped_weights.NAME, shipped_weights.readme_table(results)) == text
+    assert insert(text, benchmark.NAME, benchmark.readme_table(load_results(benchmark.NAME))) == text
 
 
 def test_a_table_needs_its_place() -> None:

@@ -23,6 +23,7 @@ from digitlab.ink import PEN_WIDTH, SIZE, rasterize
 
 STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType({digit: tuple(styles) for digit, styles in DIGITS.items()})
 NON_DIGITS: tuple[str, ...] = tuple(scrawl.KINDS)
+LETTERS = 0.3  # share of the non-digits that are letters, beside those drawn as any other kind
 PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest
 MESSIEST = 2.0
 JOINING = 0.08  # the chance that a pen is not lifted where it need not be
@@ -65,7 +66,7 @@ def write_non_digit(*, kind: str | None = None, seed: int | np.random.Generator 
     """Draw something that nobody would take for one digit.
 
     Args:
-        kind: one of ``NON_DIGITS``; None for any of them at random.
+        kind: one of ``NON_DIGITS``; None for one at random, a letter more often than others: letters are the hardest.
         seed: as for :func:`write_digit`.
 
     Returns:
@@ -77,7 +78,9 @@ def write_non_digit(*, kind: str | None = None, seed: int | np.random.Generator 
     if kind is not None and kind not in NON_DIGITS:
         raise ValueError(f"there is no kind {kind!r} of what is not a digit; there are {', '.join(NON_DIGITS)}")
     rng = np.random.default_rng(seed)
-    return scrawl.scrawl(kind or NON_DIGITS[rng.integers(len(NON_DIGITS))], rng)
+    if kind is None:
+        kind = "letter" if rng.random() < LETTERS else NON_DIGITS[rng.integers(len(NON_DIGITS))]
+    return scrawl.scrawl(kind, rng)
 
 
 def written_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS) -> tuple[Tensor, Tensor]:
@@ -100,7 +103,7 @@ def written_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float]
 
 
 def written_non_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS) -> Tensor:
-    """Draw what is not a digit, all kinds alike, as :func:`written_digits` draws digits.
+    """Draw what is not a digit, of all kinds, as :func:`written_digits` draws digits.
 
     Returns:
         ``(count, 1, 28, 28)`` uint8.

@@ -110,8 +110,8 @@ def _cross(rng: np.random.Generator) -> Strokes:
 
 
 def _dots(rng: np.random.Generator) -> Strokes:
-    """Two to nine dots, or dashes as short as dots, far enough apart to be told from one another."""
-    places = rng.permutation(9)[: rng.integers(2, 10)]
+    """One to nine dots, or dashes as short as dots, far enough apart to be told from one another."""
+    places = rng.permutation(9)[: rng.integers(1, 10)]
     middles = np.column_stack([places % 3, places // 3]) * 0.4 + 0.1 + rng.uniform(-0.08, 0.08, (len(places), 2))
     return [middle + rng.normal(0, 0.015, (rng.integers(1, 4), 2)) for middle in middles]
 
