@@ -8,8 +8,13 @@ from digitlab import write_digit
 Point = tuple[float, float]
 Stroke = list[Point]
 
+MARGIN = 0.1  # left free around a digit, as most people do
+
 DIGITS: dict[int, list[Stroke]] = {
-    digit: [[(float(x), float(y)) for x, y in stroke] for stroke in write_digit(digit, style="plain", messiness=0)]
+    digit: [
+        [(float(x), float(y)) for x, y in MARGIN + (1 - 2 * MARGIN) * stroke]
+        for stroke in write_digit(digit, style="plain", messiness=0)
+    ]
     for digit in range(10)
 }
 

@@ -13,6 +13,7 @@ from digitlab.handwriting.templates import DIGITS, LETTERS, SHAPES
 
 EVERY_STYLE = [(digit, style) for digit, styles in STYLES.items() for style in styles]
 seeds = st.integers(0, 2**32)
+patient = settings(deadline=None)  # the first digit of all takes as long as a hundred
 
 
 def same(one: list[Array], other: list[Array]) -> bool:
@@ -28,11 +29,13 @@ def assert_drawn(strokes: list[Array]) -> None:
     assert rasterize(strokes).max() > 0.5
 
 
+@patient
 @given(st.sampled_from(EVERY_STYLE), seeds, st.floats(0, MESSIEST))
 def test_every_style_is_drawn_whoever_writes_it(written: tuple[int, str], seed: int, messiness: float) -> None:
     assert_drawn(write_digit(written[0], style=written[1], seed=seed, messiness=messiness))
 
 
+@patient
 @given(st.sampled_from(NON_DIGITS), seeds)
 def test_every_kind_of_non_digit_is_drawn(kind: str, seed: int) -> None:
     assert_drawn(write_non_digit(kind=kind, seed=seed))
@@ -49,8 +52,8 @@ def test_without_mess_a_digit_is_its_bare_template(digit: int, style: str) -> No
         assert distance.max() < 0.05  # it passes each of the template's points, if not stopping there
 
 
+@settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(0, 9))
-@settings(max_examples=20)
 def test_a_seed_fixes_what_is_written(seed: int, digit: int) -> None:
     assert same(write_digit(digit, seed=seed), write_digit(digit, seed=seed))
     assert not same(write_digit(digit, seed=seed), write_digit(digit, seed=seed + 1))

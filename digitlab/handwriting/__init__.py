@@ -1,8 +1,8 @@
-"""Digits written by rule: the ways in which people all over the world write them, with the chances of a hand.
+"""Digits written by rule, in the ways in which people all over the world write them.
 
-MNIST's digits come from one country and from before its writers were born who will draw on a pad. Others cross their
-sevens, put flags on their ones, leave their fours open. Each way of writing a digit is a *style*: a template, which a
-hand then slants, stretches, bends and shakes, never twice alike.
+MNIST's digits were written in one country. Elsewhere people cross their sevens, put flags on their ones and slashes
+through their zeros. Each way of writing a digit is a *style*: a template, which a hand then slants, stretches, bends
+and shakes, never twice alike. What is not a digit is written too, for a network to be tried on.
 """
 
 from __future__ import annotations

@@ -53,9 +53,8 @@ def _number(rng: np.random.Generator) -> Strokes:
     return _in_a_row([templates[rng.integers(len(templates))] for _ in range(rng.integers(2, 4))], rng)
 
 
-def _smooth(corners: Array) -> Array:
-    """A random walk's corners, rounded: each point is moved half-way to the next, twice over."""
-    path = corners
+def _smooth(path: Array) -> Array:
+    """Round a path off: cut its corners at a quarter of each side, three times over (Chaikin 1974)."""
     for _ in range(3):
         path = np.stack([0.75 * path[:-1] + 0.25 * path[1:], 0.25 * path[:-1] + 0.75 * path[1:]], axis=1).reshape(-1, 2)
     return path
