@@ -15,6 +15,7 @@ from digitlab.plots.evaluate import (
     probability_bars,
     reliability_diagram,
     robustness,
+    scores,
     temperature_losses,
 )
 from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_map, pixel_histogram
@@ -62,6 +63,7 @@ __all__ = [
     "reliability_diagram",
     "responses",
     "robustness",
+    "scores",
     "show",
     "strokes",
     "tables",
