@@ -107,7 +107,8 @@ def load_info(path: str | Path | None = None) -> dict[str, Any]:
 def _read_state(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"there are no weights at {path}; train some with `python -m digitlab train --out {path}`"
+            f"there are no weights at {path}; run notebook 3 first, which trains a network and saves it, "
+            f"or `python -m digitlab train --out {path}`"
         )
     try:
         # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code
