@@ -118,7 +118,8 @@ def _read_calibration(path: Path) -> Calibration:
 def _read_state(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"there are no weights at {path}; train some with `python -m digitlab train --out {path}`"
+            f"there are no weights at {path}; run notebook 3 first, which trains a network and saves it, "
+            f"or `python -m digitlab train --out {path}`"
         )
     try:
         # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code

@@ -188,7 +188,8 @@ class Comparison:
 
     def __str__(self) -> str:
         alone = f"only the first right: {self.only_first}, only the second right: {self.only_second}"
-        return f"{alone}, p = {self.p_value:.2g}"
+        size = f"= {self.p_value:.2g}" if self.p_value >= 0.0001 else "< 0.0001"  # 6.5e-67 would say no more
+        return f"{alone}, p {size}"
 
 
 def mcnemar(first_correct: Tensor, second_correct: Tensor) -> Comparison:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import nbformat
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from tests.pen import DIGITS, Stroke
@@ -227,6 +228,21 @@ def run_in_kernel(page: Page, code: str) -> None:
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
     outcome = "reply => { if (reply.content.status !== 'ok') throw reply.content.evalue; }"
     _await_in_page(page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})")
+
+
+@contextmanager
+def lab_page(code: str) -> Iterator[Page]:
+    """A page of JupyterLab with a notebook whose one cell, ``code``, has run."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cell = nbformat.v4.new_code_cell(code)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one_cell.ipynb"
+        nbformat.write(notebook, path)
+        with serve("lab", path) as address, chromium() as browser, new_page(browser) as page:
+            open_notebook(page, "lab", address, path.name)
+            run_all(page)
+            yield page
 
 
 def save(page: Page) -> None:

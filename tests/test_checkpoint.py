@@ -171,7 +171,7 @@ def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_wrong_name_are_said(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there are no weights at"):
+    with pytest.raises(FileNotFoundError, match="there are no weights at .*; run notebook 3 first"):
         load_model(tmp_path / "nowhere.pth")
     with pytest.raises(ValueError, match="ends in .pth"):
         save_model(DigitCNN(), tmp_path / "net.bin")

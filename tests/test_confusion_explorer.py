@@ -43,18 +43,18 @@ def test_it_opens_on_the_largest_confusion_with_the_surest_answer_first() -> Non
     assert repr(widget) == "ConfusionExplorer(4 read as 9: 3 times)"
 
 
-def test_a_click_on_a_cell_opens_it_and_moves_the_menus() -> None:
+def test_a_click_on_a_cell_opens_it_and_moves_the_buttons() -> None:
     widget = explorer()
     widget.cells[5][3].click()
-    assert (widget._true_menu.value, widget._read_menu.value) == (5, 3)
+    assert (widget._true_buttons.value, widget._read_buttons.value) == (5, 3)
     assert shown(widget) == [6] and marked(widget) == [(5, 3)]
 
 
-def test_the_menus_open_a_cell() -> None:
+def test_the_buttons_open_a_cell() -> None:
     widget = explorer()
-    widget._true_menu.value, widget._read_menu.value = 3, 3
+    widget._true_buttons.index, widget._read_buttons.index = 3, 3  # as the page sets them
     assert shown(widget) == [5, 7] and "<b>3</b> read right: 2 times" in widget._summary.value
-    widget._order_menu.value = True
+    widget._order_buttons.index = 1
     assert shown(widget) == [7, 5]
 
 
@@ -83,11 +83,13 @@ def test_without_mistakes_it_opens_on_right_answers() -> None:
     assert shown(widget) == [0] and widget._next_button.disabled
 
 
-def test_every_picture_and_cell_says_in_words_what_it_is() -> None:
+def test_every_picture_cell_and_button_says_in_words_what_it_is() -> None:
     widget = explorer()
     assert 'alt="Image 1, a 4, read as 9 with 99.0 %"' in widget._gallery.value
     assert widget.cells[7][2].tooltip == "7 read as 2: 2 times" and widget.cells[7][2].description == "2"
     assert widget.cells[0][1].tooltip == "0 read as 1: never"
+    assert widget._true_buttons.tooltips[4] == "Show the 4s"
+    assert widget._read_buttons.tooltips[9] == "Show what was read as 9"
 
 
 def test_a_failure_becomes_a_sentence_and_the_widget_lives_on() -> None:

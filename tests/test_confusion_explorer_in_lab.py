@@ -1,13 +1,11 @@
 """The confusion explorer in JupyterLab, used with the mouse and with the keyboard alone."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import chromium, find_chromium, new_page, open_notebook, run_all, serve
+from tests.browser import find_chromium, hide_sidebars, lab_page
 
 pytestmark = [
     pytest.mark.browser,
@@ -27,14 +25,8 @@ ConfusionExplorer(torch.rand(len(labels), 1, 28, 28), labels, probabilities)
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path = Path(tmp_path_factory.mktemp("lab")) / "explorer.ipynb"
-    nbformat.write(notebook, path)
-    with serve("lab", path) as address, chromium() as browser, new_page(browser) as page:
-        open_notebook(page, "lab", address, path.name)
-        run_all(page)
+def page() -> Iterator[Page]:
+    with lab_page(CODE) as page:
         yield page
 
 
@@ -59,24 +51,35 @@ def test_a_click_on_a_cell_shows_its_digits(explorer: Locator) -> None:
 
 
 def test_the_keyboard_alone_reaches_every_cell(explorer: Locator, page: Page) -> None:
-    explorer.get_by_label("True digit").focus()
-    page.keyboard.press("5")
-    page.keyboard.press("Tab")
-    page.keyboard.press("5")
+    explorer.get_by_title("Show the 3s").focus()
+    for key in ("Tab", "Tab", "Space"):
+        page.keyboard.press(key)
+    expect(explorer.get_by_title("Show the 5s")).to_be_focused()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect_cell(explorer, "5 read right: 20 times", pictures=15)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(7):
+        page.keyboard.press("Tab")
+    expect(explorer.get_by_role("button", name="Next mistake")).to_be_focused()
     page.keyboard.press("Enter")
     expect_cell(explorer, "4 read as 9: 2 times", pictures=2)
+    assert page.evaluate("jupyterapp.shell.currentWidget.content.model.cells.length") == 1  # no key went to JupyterLab
 
 
-def test_on_a_phone_every_count_fits_into_its_cell(explorer: Locator, page: Page) -> None:
+def test_there_is_no_control_whose_arrow_keys_jupyterlab_takes(explorer: Locator) -> None:
+    expect(explorer.get_by_role("combobox")).to_have_count(0)
+
+
+def test_on_a_phone_counts_and_buttons_fit(explorer: Locator, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 900})
-    page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")  # else it takes the whole page
+    hide_sidebars(page)  # else they take the whole page
     page.wait_for_function(
         """() => {
             const fits = element => element.scrollWidth <= element.clientWidth;
             const root = document.querySelector('.digitlab-confusion');
-            return fits(root) && [...root.querySelectorAll('.digitlab-cells button')].every(fits);
+            return fits(root) && [...root.querySelectorAll('button')].every(fits);
         }"""
     )
+    rows = {explorer.get_by_title(f"Show the {digit}s").bounding_box()["y"] for digit in range(10)}  # type: ignore[index]
+    assert len(rows) == 1

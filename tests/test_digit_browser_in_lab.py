@@ -2,24 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from digitlab import Mnist
-from tests.browser import (
-    chromium,
-    find_chromium,
-    new_page,
-    open_notebook,
-    run_all,
-    run_code,
-    serve,
-    settled_box,
-    use_theme,
-)
+from tests.browser import find_chromium, lab_page, run_code, settled_box, use_theme
 
 pytestmark = [
     pytest.mark.browser,
@@ -34,14 +22,9 @@ browser"""
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page() -> Iterator[Page]:
     """One page for all tests: it takes seconds to open, and each test sets what it starts from."""
-    notebook: Path = tmp_path_factory.mktemp("browser") / "browser.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=kernel), notebook)
-    with serve("lab", notebook) as address, chromium() as chrome, new_page(chrome) as page:
-        open_notebook(page, "lab", address, notebook.name)
-        run_all(page)
+    with lab_page(CELL) as page:
         yield page
 
 

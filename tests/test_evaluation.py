@@ -188,3 +188,4 @@ def test_mcnemars_test_wants_the_same_images() -> None:
 
 def test_a_comparison_prints_as_a_sentence() -> None:
     assert str(mcnemar(*answers(1, 0, 6, 1))) == "only the first right: 0, only the second right: 6, p = 0.031"
+    assert str(mcnemar(*answers(1, 0, 99, 1))).endswith("p < 0.0001")

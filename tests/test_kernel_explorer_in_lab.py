@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -26,14 +24,8 @@ explorer"""
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE)], metadata=kernel)
-    path: Path = tmp_path_factory.mktemp("explorer") / "explorer.ipynb"
-    nbformat.write(notebook, path)
-    with browser.serve("lab", path) as address, browser.chromium() as chromium, browser.new_page(chromium) as page:
-        browser.open_notebook(page, "lab", address, path.name)
-        browser.run_all(page)
+def page() -> Iterator[Page]:
+    with browser.lab_page(CODE) as page:
         yield page
 
 

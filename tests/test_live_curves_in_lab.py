@@ -1,13 +1,11 @@
 """The live curves in JupyterLab: they move while the kernel is busy, and the controls answer when it is done."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import chromium, find_chromium, new_page, open_notebook, run_all, run_code, serve, settled_box
+from tests.browser import find_chromium, lab_page, run_code, settled_box
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,16 +29,9 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page() -> Iterator[Page]:
     """A notebook that shows the curves before any training."""
-    cell = {"cell_type": "code", "id": "show", "metadata": {}, "source": SHOW, "outputs": [], "execution_count": None}
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    document = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    path = Path(tmp_path_factory.mktemp("notebook")) / "curves.ipynb"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    with serve("lab", path) as address, chromium() as browser, new_page(browser) as page:
-        open_notebook(page, "lab", address, path.name)
-        run_all(page)
+    with lab_page(SHOW) as page:
         yield page
 
 

@@ -1,6 +1,7 @@
 """Figures draw the numbers they are given, and can be read without seeing them."""
 
 import io
+import itertools
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from digitlab import Mnist, plots
+from digitlab.calibration import Reliability
 from digitlab.training import History
 
 
@@ -63,6 +65,11 @@ def test_a_grid_has_a_caption_for_each_picture(images: torch.Tensor) -> None:
     assert ax.images[0].get_array().shape == (3 * 37, 5 * 30)  # type: ignore[union-attr]
 
 
+def test_captions_of_two_lines_have_room_below_their_pictures(images: torch.Tensor) -> None:
+    ax = plots.digit_grid(images, captions=["one\ntwo"] * 12, columns=5)
+    assert ax.images[0].get_array().shape == (3 * 44, 5 * 30)  # type: ignore[union-attr]
+
+
 def test_class_counts_are_written_on_their_bars() -> None:
     ax = plots.class_counts(torch.tensor([0, 0, 3] + [9] * 1000))
     assert [bar.get_height() for bar in ax.patches] == [2, 0, 0, 1, 0, 0, 0, 0, 0, 1000]  # type: ignore[attr-defined]
@@ -75,6 +82,35 @@ def test_a_confusion_matrix_shows_each_count_in_its_place() -> None:
     ax = plots.confusion_matrix(confusion)
     assert texts(ax)[4 * 10 + 9] == "7" and texts(ax)[0] == "90" and texts(ax)[1] == "·"
     assert ax.get_ylabel() == "true digit" and "read" in ax.get_xlabel()
+
+
+def test_bins_of_few_answers_are_faded_and_left_out_of_the_line() -> None:
+    counts = torch.tensor([0, 9, 10, 500])
+    result = Reliability(counts, confidence=torch.tensor([0, 0.3, 0.6, 0.9]), accuracy=torch.tensor([0, 0.5, 0.7, 0.9]))
+    ax = plots.reliability_diagram({"as trained": result})
+    trusted, faded = (container.lines[0] for container in ax.containers)
+    assert trusted.get_xdata() == pytest.approx([0.6, 0.9]) and trusted.get_linestyle() == "-"
+    assert faded.get_xdata() == pytest.approx([0.3]) and faded.get_linestyle() == "None" and faded.get_alpha() < 1
+
+
+def test_ticks_on_logarithmic_axes_are_plain_numbers() -> None:
+    ax = plots.temperature_losses(torch.logspace(-1, 1, 5), torch.tensor([0.05, 0.02, 0.03, 0.4, 2]), 0.4)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    for axis in (ax.xaxis, ax.yaxis):
+        assert {"0.1", "0.3", "1"} <= {label.get_text() for label in axis.get_ticklabels()}
+
+
+def test_every_row_of_distorted_pictures_has_its_name_and_strengths(images: torch.Tensor) -> None:
+    figure = plots.distortions({"turned (degrees)": ([-10, 0, 10], images[:3]), "noise": ([0, 0.5], images[:2])})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["turned (degrees)", "noise"]
+    assert [texts(ax) for ax in figure.axes] == [["−10", "0", "10"], ["0", "0.5"]]
+
+
+def test_four_networks_differ_in_colour_marker_and_dash() -> None:
+    curves = {name: [0.9, 0.8] for name in "abcd"}
+    ax = plots.robustness({name: ([0, 1], curves) for name in ("shift", "turn", "noise", "pen")}).axes[0]
+    looks = [{line.get_color(), line.get_marker(), line.get_linestyle()} for line in ax.get_lines()]
+    assert len(looks) == 4 and all(first.isdisjoint(second) for first, second in itertools.combinations(looks, 2))
 
 
 def test_the_largest_probability_carries_its_value() -> None:

@@ -28,7 +28,19 @@ def check_accuracy_interval(attempt: Attempt) -> None:
         result = _pair(attempt(correct, total), what=what, names=("low", "high"))
         # With many images the typical mistakes are too small to tell them apart, and from the right answer.
         suspects = _interval_suspects(correct, total, expected) if (correct, total) == (9, 10) else {}
+        _name_the_wrong_end(result, expected, what=what)
         compare(result, expected, what=what, suspects=suspects)
+
+
+def _name_the_wrong_end(result: Tensor, expected: Tensor, *, what: str) -> None:
+    """Raise a :class:`Mistake` if one end is right and the other is not."""
+    if result.shape != expected.shape:
+        return  # `compare` tells
+    right = torch.isclose(result, expected, rtol=1e-4, atol=1e-4).tolist()
+    for place, wrong, other in ((0, "low", "high"), (1, "high", "low")):
+        if not right[place] and right[1 - place]:
+            told = f"you have {result[place]:.4f}, expected {expected[place]:.4f}"
+            raise Mistake(f"{what} is wrong: its {other} end is right, its {wrong} end is not: {told}")
 
 
 def _interval_suspects(correct: int, total: int, expected: Tensor) -> dict[str, Tensor]:
@@ -49,8 +61,9 @@ def _interval_suspects(correct: int, total: int, expected: Tensor) -> dict[str, 
             rate, z * error
         ),
         "did you forget to divide by 1 + z² / n?": interval(center, spread),
-        "only part of it is divided by 1 + z² / n: both the middle and the half-width are": interval(
-            center / scale, spread
+        "only the middle is divided by 1 + z² / n: the half-width is, too": interval(center / scale, spread),
+        "only the half-width is divided by 1 + z² / n: the middle is, too. Are there brackets missing?": interval(
+            center, spread / scale
         ),
         "did you forget z² / (2n) in the middle?": interval(rate / scale, spread / scale),
         "did you forget the square root?": interval(center / scale, z * inside / scale),
@@ -76,9 +89,14 @@ def check_precision_recall(attempt: Attempt) -> None:
 
 def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> None:
     precision, recall = precision_recall(confusion)
-    result = _pair(attempt(confusion.clone()), what=f"your result{where}", names=("precision", "recall"))
+    try:
+        result = _pair(attempt(confusion.clone()), what=f"your result{where}", names=("precision", "recall"))
+    except ZeroDivisionError:
+        if not where:
+            raise
+        result = torch.tensor(math.nan)  # which is what tensors give where plain numbers raise
     if where and not torch.isfinite(result).all():
-        raise Mistake(f"a matrix{where} makes you divide 0 by 0, which gives nan: return 0 there")
+        raise Mistake(f"a matrix{where} makes you divide 0 by 0: return 0 there")
     hits = confusion.diagonal().double()
     whole = {"did you divide by all images? Divide by one row's or one column's sum": hits / confusion.sum()}
     if not where and result.shape == (2, 10) and torch.allclose(result, torch.stack([recall, precision]), atol=1e-4):
@@ -112,14 +130,17 @@ def check_temperature(attempt: Attempt) -> None:
 
 
 def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Tensor) -> None:
-    def loss(temperature: float) -> float:
-        return float(functional.cross_entropy(logits.double() / temperature, labels))
+    def loss(temperature: float, *, softmax_first: bool = False) -> float:
+        scaled = logits.double() / temperature
+        return float(functional.cross_entropy(scaled.softmax(dim=1) if softmax_first else scaled, labels))
 
     found = f"for logits whose best temperature is {best:.2f}, you found {yours:.4g}"
     if not math.isfinite(yours) or yours <= 0:
         raise Mistake(f"{found}: a temperature is a number above 0")
     if loss(yours) <= loss(best) + 1e-3:
         return
+    if yours.is_integer() and yours > 5:
+        raise Mistake(f"{found}: is that a place in your list? Return the temperature at that place")
     if abs(yours - 1 / best) < 0.03 * yours:
         raise Mistake(f"{found}: that is 1 / T. Did you multiply by the temperature? Divide the logits by it")
     if abs(yours - loss(best)) < 0.01 * yours:
@@ -128,7 +149,10 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
         raise Mistake(f"{found}: that is the cross-entropy at temperature 1. Return a temperature")
     if yours == 1 and best < 1:
         raise Mistake(f"{found}: do you search below 1, too? A network can also be too unsure of itself")
-    raise Mistake(f"{found}: its cross-entropy is {loss(yours):.4f}, the least is {loss(best):.4f}")
+    told = f"{found}: its cross-entropy is {loss(yours):.4f}, the least is {loss(best):.4f}"
+    if loss(yours, softmax_first=True) < loss(best, softmax_first=True):
+        raise Mistake(f"{told}. Did you take the softmax before `cross_entropy`? It wants logits")
+    raise Mistake(told)
 
 
 def _pair(actual: Any, *, what: str, names: tuple[str, str]) -> Tensor:

@@ -9,6 +9,7 @@ from digitlab.plots.draw import strokes
 from digitlab.plots.evaluate import (
     accuracies_by_chance,
     confusion_matrix,
+    distortions,
     feature_maps,
     occlusion,
     precision_and_recall,
@@ -47,6 +48,7 @@ __all__ = [
     "digit",
     "digit_grid",
     "digit_map",
+    "distortions",
     "feature_maps",
     "filters",
     "ingredients",

@@ -10,22 +10,25 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
 from digitlab.calibration import Reliability
 from digitlab.evaluation import wilson_interval
-from digitlab.plots._style import BLUE, GRAY, GREEN, RED, as_pixels, axes_or_new
+from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
+from digitlab.plots.pictures import digit_grid
 
 _LINES: tuple[dict[str, Any], ...] = (  # told apart by marker and dash as well as by colour
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": RED, "marker": "s", "linestyle": "--"},
     {"color": GREEN, "marker": "^", "linestyle": "-."},
+    {"color": ORANGE, "marker": "D", "linestyle": ":"},
 )
+_FEW = 10  # answers; the accuracy of fewer is mostly chance
 
 
 def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded."""
+    """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded; a dot is a zero."""
     ax = axes_or_new(ax, width=5.4, height=5.0)
     mistakes = confusion.float().clone().fill_diagonal_(0)
     ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
@@ -59,7 +62,7 @@ def accuracies_by_chance(accuracies: Tensor, interval: tuple[float, float], *, a
         ax.axvline(end, color=BLUE, linestyle="--", label=name)
     ax.set(xlabel="accuracy on one test set", ylabel="test sets")
     ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     return ax
 
@@ -70,30 +73,39 @@ def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None =
     ax.plot(range(10), precision.tolist(), "o", color=BLUE, label="precision: can a reading be trusted?")
     ax.plot(range(10), recall.tolist(), "s", color=RED, markerfacecolor="none", label="recall: is a digit found?")
     ax.set(xlabel="digit", ylabel="share", xticks=range(10))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.margins(y=0.25)
     ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     return ax
 
 
 def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None = None) -> Axes:
-    """Show accuracy against confidence, a line for each result; the bars are 95 % intervals, the diagonal is honest."""
+    """Show accuracy against confidence, a line for each result; the bars are 95 % intervals, the diagonal is honest.
+
+    Bins of fewer than ten answers are faded, and no line leads to them.
+    """
     ax = axes_or_new(ax, width=5.4, height=4.4)
     ax.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="as sure as right")
     for (name, result), style in zip(results.items(), _LINES, strict=False):
-        used = (result.counts > 0).nonzero().flatten().tolist()
-        counts, confidence, accuracy = (
-            values[used].tolist() for values in (result.counts, result.confidence, result.accuracy)
-        )
-        ends = [wilson_interval(round(a * n), n) for a, n in zip(accuracy, counts, strict=True)]
-        errors = [[max(0.0, a - end[0]) for a, end in zip(accuracy, ends, strict=True)]]
-        errors += [[max(0.0, end[1] - a) for a, end in zip(accuracy, ends, strict=True)]]
-        ax.errorbar(confidence, accuracy, yerr=errors, capsize=3, elinewidth=1, label=name, **style)
+        few = (result.counts > 0) & (result.counts < _FEW)
+        _accuracies_with_intervals(ax, result, result.counts >= _FEW, label=name, **style)
+        _accuracies_with_intervals(ax, result, few, alpha=0.3, **style | {"linestyle": ""})
     ax.set(xlabel="confidence (mean of the bin)", ylabel="accuracy (share read right)", xlim=(0, 1.02), ylim=(0, 1.03))
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.legend(loc="upper left", fontsize=9)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    ax.legend(loc="lower right", fontsize=9)
     return ax
+
+
+def _accuracies_with_intervals(ax: Axes, result: Reliability, bins: Tensor, **style: Any) -> None:
+    """Draw the chosen ``bins``, ``(bins,)`` bool, of a result."""
+    counts, confidence, accuracy = (
+        values[bins].tolist() for values in (result.counts, result.confidence, result.accuracy)
+    )
+    ends = [wilson_interval(round(a * n), n) for a, n in zip(accuracy, counts, strict=True)]
+    below = [max(0.0, a - low) for a, (low, _) in zip(accuracy, ends, strict=True)]
+    above = [max(0.0, high - a) for a, (_, high) in zip(accuracy, ends, strict=True)]
+    ax.errorbar(confidence, accuracy, yerr=[below, above], capsize=3, elinewidth=1, **style)
 
 
 def temperature_losses(temperatures: Tensor, losses: Tensor, best: float, *, ax: Axes | None = None) -> Axes:
@@ -103,10 +115,26 @@ def temperature_losses(temperatures: Tensor, losses: Tensor, best: float, *, ax:
     ax.axvline(best, color=RED, linestyle=":", label=f"least at T = {best:.2f}")
     ax.axvline(1, color=GRAY, linestyle="--", label="as the network says: T = 1")
     ax.set(xlabel="temperature T", ylabel="loss (nats)", xscale="log", yscale="log")
-    ax.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"], minor=False)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.minorticks_off()
     ax.legend(fontsize=9)
     return ax
+
+
+def distortions(rows: Mapping[str, tuple[Sequence[float], Tensor]]) -> Figure:
+    """Show a picture distorted more and more, a named row for each kind, with the strength below each picture.
+
+    Args:
+        rows: by the distortion's name and unit: its strengths, and the pictures ``(N, 1, H, W)`` that they gave.
+    """
+    longest = max(len(strengths) for strengths, _ in rows.values())
+    figure, axes = plt.subplots(len(rows), 1, figsize=(0.8 * longest, 1.3 * len(rows)), squeeze=False)
+    for ax, (kind, (strengths, pictures)) in zip(axes.flat, rows.items(), strict=True):
+        captions = [f"{strength:g}".replace("-", "−") for strength in strengths]
+        digit_grid(pictures, captions=captions, columns=longest, title=kind, ax=ax)
+    return figure
 
 
 def robustness(panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]) -> Figure:
@@ -117,10 +145,10 @@ def robustness(panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.2), sharey=True)
     for ax, (kind, (strengths, curves)) in zip(axes.flat, panels.items(), strict=True):
-        for (name, accuracies), style in zip(curves.items(), _LINES, strict=True):
+        for (name, accuracies), style in zip(curves.items(), _LINES[: len(curves)], strict=True):
             ax.plot(strengths, accuracies, markersize=4, label=name, **style)
         ax.set(xlabel=kind, ylim=(0, 1.03))
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy")
     axes[0, 0].legend(loc="lower left", fontsize=9)
@@ -177,7 +205,7 @@ def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None 
         bars, labels=[f"{value:.0%}".replace("%", " %") if i == best else "" for i, value in enumerate(values)]
     )
     ax.set(xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1.12), title=title)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.grid(axis="x", visible=False)
     return ax
 

@@ -36,8 +36,9 @@ def digit_grid(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``, each with its caption below."""
-    count, gap = len(images), 9 if captions is not None else 2
+    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``, each with its caption, of one line or more, below."""
+    count, lines = len(images), max((str(caption).count("\n") + 1 for caption in captions or ()), default=0)
+    gap = 2 + 7 * lines
     height, width = images.shape[-2:]
     rows = -(-count // columns)
     sheet = np.ones((rows * (height + gap), columns * (width + 2)), dtype=np.float32)

@@ -46,9 +46,28 @@ STYLE = """<style>
 .digitlab-confusion .digitlab-cells button.digitlab-many { background: color-mix(in srgb, #e69f00 70%, transparent); }
 .digitlab-confusion .digitlab-cells button:hover { box-shadow: 0 0 0 1px var(--digitlab-text); }
 .digitlab-confusion .digitlab-cells button.digitlab-chosen { box-shadow: 0 0 0 2.5px var(--digitlab-text); }
-.digitlab-confusion .digitlab-controls { display: flex; flex-flow: row wrap; gap: 8px 12px; overflow: visible; }
-.digitlab-confusion .digitlab-controls > * { width: auto; flex: 0 0 auto; }
-.digitlab-confusion .digitlab-controls .widget-label { width: auto; color: var(--digitlab-text); }
+.digitlab-confusion .digitlab-controls {
+  display: flex; flex-flow: column; align-items: flex-start; gap: 8px; width: 100%; overflow: visible;
+}
+.digitlab-confusion .digitlab-controls > * { max-width: 100%; }
+.digitlab-confusion .widget-toggle-buttons {
+  display: flex; flex-flow: row wrap; align-items: center; gap: 2px 8px; width: 100%; height: auto;
+}
+.digitlab-confusion .widget-toggle-buttons .widget-label {
+  flex: none; width: 80px; height: auto; margin: 0; line-height: 1.5; text-align: left; color: var(--digitlab-text);
+}
+.digitlab-confusion .widget-toggle-buttons > div { display: flex; flex-flow: row wrap; gap: 4px; }
+.digitlab-confusion .digitlab-digits > div {
+  flex: 1 1 236px; display: grid; grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 3px; max-width: 320px;
+}
+.digitlab-confusion .digitlab-controls button {
+  width: auto; min-width: 0; height: 28px; margin: 0; padding: 0 8px; border-radius: 4px; line-height: 26px;
+}
+.digitlab-confusion .digitlab-digits button { padding: 0; text-overflow: clip; }
+.digitlab-confusion .digitlab-controls button.mod-active { box-shadow: 0 0 0 2px var(--digitlab-text); }
+.digitlab-confusion .digitlab-controls button:focus-visible {
+  outline: 2px solid var(--digitlab-accent); outline-offset: 2px;
+}
 .digitlab-confusion .digitlab-summary { font-size: 14px; }
 .digitlab-gallery {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(66px, 1fr)); gap: 8px; margin: 0; padding: 0;

@@ -15,7 +15,7 @@ SHOWN = 15  # pictures at a time: about as high as the matrix beside them
 
 
 class ConfusionExplorer(ipywidgets.Box):
-    """A confusion matrix whose cells open: a click, or the two menus, show the images in a cell.
+    """A confusion matrix whose cells open: a click, or the two rows of buttons, show the images in a cell.
 
     It opens on the largest confusion, or on the most frequent right answer if there is none. ``choose`` and the traits
     do from code what hands do.
@@ -94,22 +94,22 @@ class ConfusionExplorer(ipywidgets.Box):
         self._style = ipywidgets.HTML(render.STYLE)
         self._style.add_class("digitlab-style")
         self.cells = [[self._new_cell(true, read, largest) for read in range(10)] for true in range(10)]
-        digits = [(str(digit), digit) for digit in range(10)]
-        self._true_menu = ipywidgets.Dropdown(options=digits, description="True digit", layout={"width": "auto"})
-        self._read_menu = ipywidgets.Dropdown(options=digits, description="read as", layout={"width": "auto"})
-        self._order_menu = ipywidgets.Dropdown(
-            options=[("most confident first", False), ("least confident first", True)], description="Order"
+        # Buttons and no drop-down menus: JupyterLab takes the arrow keys away from those, and moves to another cell.
+        self._true_buttons = _digit_buttons("True digit", "Show the {}s")
+        self._read_buttons = _digit_buttons("Read as", "Show what was read as {}")
+        self._order_buttons = ipywidgets.ToggleButtons(
+            options=[("highest first", False), ("lowest first", True)], description="Confidence"
         )
-        traitlets.link((self, "true"), (self._true_menu, "value"))
-        traitlets.link((self, "read"), (self._read_menu, "value"))
-        traitlets.link((self, "least_confident_first"), (self._order_menu, "value"))
+        traitlets.link((self, "true"), (self._true_buttons, "value"))
+        traitlets.link((self, "read"), (self._read_buttons, "value"))
+        traitlets.link((self, "least_confident_first"), (self._order_buttons, "value"))
         self._next_button = ipywidgets.Button(description="Next mistake", tooltip="The next smaller confusion")
         self._next_button.on_click(lambda _: self._by_hand(self.next_mistake))
         self._next_button.disabled = not len(self._largest_first)
         self._summary, self._gallery = ipywidgets.HTML(), ipywidgets.HTML()
 
     def _new_cell(self, true: int, read: int, largest: int) -> ipywidgets.Button:
-        """A cell of the matrix. Tab leaves it out: a hundred stops on the way past would be too many; use the menus."""
+        """A cell of the matrix. Tab leaves it out: a hundred stops on the way past are too many; use the buttons."""
         count = int(self.confusion[true, read])
         name = render.cell_name(true, read, count)
         button = ipywidgets.Button(description=f"{count}" if count else "·", tooltip=name, tabbable=False)
@@ -123,8 +123,8 @@ class ConfusionExplorer(ipywidgets.Box):
         heads = [_axis(str(read)) for read in range(10)]
         rows = [[_axis(str(true)), *row] for true, row in enumerate(self.cells)]
         grid = ipywidgets.Box([*corner, *heads, *(widget for row in rows for widget in row)])
-        controls = ipywidgets.Box([self._true_menu, self._read_menu, self._order_menu, self._next_button])
-        left = ipywidgets.VBox([_axis("columns: digit read; rows: true digit"), grid])
+        controls = ipywidgets.Box([self._true_buttons, self._read_buttons, self._order_buttons, self._next_button])
+        left = ipywidgets.VBox([_axis("columns: digit read; rows: true digit; a dot: none"), grid])
         right = ipywidgets.VBox([controls, self._summary, self._gallery])
         for name, box in {"cells": grid, "controls": controls, "left": left, "right": right}.items():
             box.add_class(f"digitlab-{name}")
@@ -156,6 +156,17 @@ class ConfusionExplorer(ipywidgets.Box):
         self.log.warning("the confusion explorer met an error", exc_info=error)
         self._summary.value = render.failure_html(error)
         self._gallery.value = ""
+
+
+def _digit_buttons(description: str, tooltip: str) -> ipywidgets.ToggleButtons:
+    """A row of ten buttons, 0 to 9, each with a tooltip that holds its digit."""
+    buttons = ipywidgets.ToggleButtons(
+        description=description,
+        options=[(str(digit), digit) for digit in range(10)],
+        tooltips=[tooltip.format(digit) for digit in range(10)],
+    )
+    buttons.add_class("digitlab-digits")
+    return buttons
 
 
 def _axis(text: str) -> ipywidgets.HTML:
