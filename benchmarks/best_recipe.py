@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.report import markdown_table, save_results, update_readme
+from benchmarks.report import markdown_table, save_results
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, save_model
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
@@ -28,7 +28,7 @@ NAME = "best_recipe"
 
 
 def main() -> None:
-    """Train what is not trained yet, choose, and write the results and README's table."""
+    """Train what is not trained yet, choose, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ship", action="store_true", help="make the chosen network the one that comes with digitlab")
@@ -41,11 +41,10 @@ def main() -> None:
     chosen = max(rows, key=lambda row: (row["val"], -row["val_loss"]))["seed"]
     results = {"recipe": asdict(Recipe.best()), "seeds": rows, "chosen": chosen}
     save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
     if options.ship:
         measured = load_info(weights(chosen))["results"]
         save_model(load_model(weights(chosen)), SHIPPED_WEIGHTS, recipe=Recipe.best(), results=measured, overwrite=True)
-    print(readme_table(results))
+    print(table(results))
 
 
 def weights(seed: int) -> Path:
@@ -77,8 +76,8 @@ def measure(model: DigitCNN, seed: int, mnist: Mnist, pen: tuple[Tensor, Tensor]
     }
 
 
-def readme_table(results: dict[str, Any]) -> str:
-    """Lay the results out for README: every seed, and mean ± standard deviation."""
+def table(results: dict[str, Any]) -> str:
+    """Lay the results out: every seed, and mean ± standard deviation."""
     rows = results["seeds"]
     columns = {"val": "validation", "mnist": "MNIST test", "pen": "pen digits"}
     lines = [

@@ -6,13 +6,13 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import best_recipe, confidence, pixel_path, shipped_weights
+from benchmarks import confidence, pixel_path, shipped_weights
 from benchmarks.report import README, insert, load_results
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("benchmark", [best_recipe, confidence, pixel_path, shipped_weights])
+@pytest.mark.parametrize("benchmark", [confidence, pixel_path, shipped_weights])
 def test_the_results_in_readme_are_the_measured_ones(benchmark: ModuleType) -> None:
     text = README.read_text(encoding="utf-8")
     assert insert(text, benchmark.NAME, benchmark.readme_table(load_results(benchmark.NAME))) == text
