@@ -7,7 +7,7 @@
 #   make lab PYTHON=python3.12                  a Python of your choice
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test app train notebooks figures bench lint
+.PHONY: help setup lab test app train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
@@ -27,6 +27,8 @@ endif
 help:       ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
 	@sed -n '2,8s/^# *//p' Makefile
+
+setup: $(STAMP)-lab      ## set up .venv and stop there: before a class, or in a container
 
 lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
 	$(IN_VENV) -m jupyterlab --ServerApp.root_dir=. $(ALLOW_ROOT) $(if $(PORT),--port=$(PORT)) $(ARGS) $(FIRST)
@@ -55,6 +57,9 @@ lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m mypy
+
+update:                  ## fetch the newest version of the course, and keep your notebooks
+	@$(find_python); "$$python" tools/update_course.py
 
 # A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these files changes, or when
 # the interpreter behind .venv was replaced or removed.
