@@ -1,6 +1,6 @@
 """What ``Recipe.best()`` reaches: trained with several seeds, and the seed to ship chosen on the validation images.
 
-    python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER] [--pen FILE]
+    python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER]
 
 A seed takes about nine minutes on two CPU cores. Its network is kept in ``best_recipe/`` in the work folder, so that a
 run that was cut off goes on where it stopped. ``--ship`` copies the chosen network over the one that comes with
@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.report import markdown_table, save_results
+from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, save_model
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
@@ -33,10 +33,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ship", action="store_true", help="make the chosen network the one that comes with digitlab")
     parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
-    parser.add_argument("--pen", type=Path, help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)")
     options = parser.parse_args()
     mnist = load_mnist(options.data, source="mnist")
-    pen = read_pen_digits(options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra")
+    pen = read_pen_digits(data_folder(options.data) / PEN_DIGITS)
     rows = [measure(trained(seed, options.data), seed, mnist, pen) for seed in options.seeds]
     chosen = max(rows, key=lambda row: (row["val"], -row["val_loss"]))["seed"]
     results = {"recipe": asdict(Recipe.best()), "seeds": rows, "chosen": chosen}
@@ -81,10 +80,10 @@ def table(results: dict[str, Any]) -> str:
     rows = results["seeds"]
     columns = {"val": "validation", "mnist": "MNIST test", "pen": "pen digits"}
     lines = [
-        [f"{row['seed']}{', shipped' if row['seed'] == results['chosen'] else ''}", *(f"{row[c]:.2%}" for c in columns)]
+        [f"{row['seed']}{', shipped' if row['seed'] == results['chosen'] else ''}", *(percent(row[c]) for c in columns)]
         for row in rows
     ]
-    spread = [f"{mean(row[c] for row in rows):.2%} ± {100 * stdev(row[c] for row in rows):.2f}" for c in columns]
+    spread = [f"{percent(mean(row[c] for row in rows))} ± {100 * stdev(row[c] for row in rows):.2f}" for c in columns]
     return markdown_table(["seed", *columns.values()], [*lines, ["mean", *spread]])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.report import markdown_table, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from digitlab import DigitCNN, load_mnist, load_model, rasterize
 from digitlab.calibration import reliability, top_two
 from digitlab.data import data_folder
@@ -39,7 +39,7 @@ def main() -> None:
     mnist = load_mnist(folder, source="mnist")
     digits = {
         "mnist": (mnist.test_images, mnist.test_labels),
-        "pen": read_pen_digits(folder / "pen_digits" / "pendigits-orig.tra"),
+        "pen": read_pen_digits(folder / PEN_DIGITS),
     }
     others = {"letters": read_letters(folder / "pen_letters"), **{kind: written(kind) for kind in NON_DIGITS}}
     results = measure(load_model(), digits, others)
@@ -108,12 +108,16 @@ def readme_table(results: dict[str, Any]) -> str:
     kinds = [name for name in NON_DIGITS if name != "letter"]
     written_rejected = [rejected[name] for name in kinds]
     rows = [
-        ["calibration error, MNIST test images", f"{error['mnist']:.2%}", "0.5 % at most"],
-        ["calibration error, pen digits", f"{error['pen']:.2%}", "2 % at most"],
-        ["pen digits taken for digits", f"{share['pen']['share']:.1%}", "98 %"],
-        ["letters by pen said to be no digits", f"{rejected['letters']:.1%}", "75 %"],
+        ["calibration error, MNIST test images", percent(error["mnist"]), "0.5 % at most"],
+        ["calibration error, pen digits", percent(error["pen"]), "2 % at most"],
+        ["pen digits taken for digits", percent(share["pen"]["share"], 1), "98 %"],
+        ["letters by pen said to be no digits", percent(rejected["letters"], 1), "75 %"],
         ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.95"],
-        ["scribbles, lines, dots, … said to be no digits", f"{min(written_rejected):.1%} or more of each", "95 %"],
+        [
+            "scribbles, lines, dots, … said to be no digits",
+            f"{percent(min(written_rejected), 1)} or more of each",
+            "95 %",
+        ],
     ]
     return markdown_table(["does it know what it does not know?", "measured", "aim"], rows)
 

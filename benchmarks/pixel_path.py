@@ -1,6 +1,6 @@
 """What each step of the pixel path is worth: real pen strokes, drawn with one step left out at a time.
 
-    python -m benchmarks.pixel_path [--data FOLDER] [--pen FILE]
+    python -m benchmarks.pixel_path [--data FOLDER]
 
 The steps of ``digitlab.ink.rasterize`` are scaling to a box of 20×20, a pen of constant width in the finished picture,
 and moving the centre of mass to the middle. Here the same strokes are drawn by Pillow, twenty times as large and
@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import markdown_table, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from benchmarks.shipped_weights import score
 from digitlab import load_model
 from digitlab.data import data_folder
@@ -55,9 +55,8 @@ def main() -> None:
     """Measure, print, and write the results and README's table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the data folder (default: $DIGITLAB_DATA, else data/)")
-    parser.add_argument("--pen", type=Path, help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)")
     options = parser.parse_args()
-    recordings = read_unipen(options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra", y_up=True)
+    recordings = read_unipen(data_folder(options.data) / PEN_DIGITS, y_up=True)
     labels = torch.tensor([int(recording.label) for recording in recordings])
     model = load_model()
     results = {
@@ -101,7 +100,7 @@ def render(strokes: list[np.ndarray[Any, Any]], pen_width: float) -> np.ndarray[
 
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
-    rows = [[name, f"{results[name]['accuracy']:.2%}"] for name in WAYS]
+    rows = [[name, percent(results[name]["accuracy"])] for name in WAYS]
     return markdown_table(["how the picture is made of the strokes", "pen digits read right"], rows)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
+PEN_DIGITS = "pen_digits/pendigits-orig.tra"  # in the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
 
 
 def machine() -> dict[str, Any]:
@@ -40,6 +41,11 @@ def load_results(name: str) -> dict[str, Any]:
     """Read what a benchmark wrote."""
     results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return results
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """Write a share in [0, 1] as everywhere in the course: ``percent(0.9956)`` is ``99.56 %``."""
+    return f"{100 * share:.{decimals}f} %"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

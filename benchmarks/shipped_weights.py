@@ -1,9 +1,9 @@
 """How well the shipped network reads: MNIST's test images, the same as photos, and real pen strokes.
 
-    python -m benchmarks.shipped_weights [--pen FILE] [--data FOLDER]
+    python -m benchmarks.shipped_weights [--data FOLDER]
 
-``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original version, Alpaydin
-and Alimoglu 1998): 7,494 digits by 30 people, none of which the network was trained on.
+The pen strokes are ``pen_digits/pendigits-orig.tra`` in the data folder, of UCI's "Pen-Based Recognition of Handwritten
+Digits" (original version, Alpaydin and Alimoglu 1998): 7,494 digits by 30 people, none of which it was trained on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import markdown_table, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model
 from digitlab.data import data_folder
 from digitlab.unipen import read_pen_digits
@@ -30,9 +30,8 @@ def main() -> None:
     """Measure, print, and write the results and README's table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
-    parser.add_argument("--pen", type=Path, help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)")
     options = parser.parse_args()
-    pen = options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
+    pen = data_folder(options.data) / PEN_DIGITS
     model = load_model()
     results = {**measure_mnist(model, options.data), "pen": score(model, *read_pen_digits(pen))}
     table = readme_table(results)
@@ -91,7 +90,7 @@ def readme_table(results: dict[str, Any]) -> str:
 def cells(result: dict[str, Any]) -> list[str]:
     """Accuracy, interval and total of one row."""
     low, high = result["interval"]
-    return [f"{result['accuracy']:.2%}", f"{low:.2%} – {high:.2%}", f"{result['total']:,}"]
+    return [percent(result["accuracy"]), f"{percent(low)} – {percent(high)}", f"{result['total']:,}"]
 
 
 if __name__ == "__main__":
