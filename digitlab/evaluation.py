@@ -82,7 +82,11 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> Evaluation:
     """
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"expected as many images as labels and at least one, got {len(images)} and {len(labels)}")
-    logits = predict_logits(model, images)
+    return evaluate_logits(predict_logits(model, images), labels)
+
+
+def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
+    """Compare answers that are there already, ``(N, 10)`` logits for at least one image, with the labels."""
     labels = labels.to(logits.device)
     guesses = logits.argmax(dim=1)
     confusion = torch.bincount(labels * 10 + guesses, minlength=100).reshape(10, 10).cpu()
