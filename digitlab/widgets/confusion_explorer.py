@@ -124,7 +124,7 @@ class ConfusionExplorer(ipywidgets.Box):
         rows = [[_axis(str(true)), *row] for true, row in enumerate(self.cells)]
         grid = ipywidgets.Box([*corner, *heads, *(widget for row in rows for widget in row)])
         controls = ipywidgets.Box([self._true_buttons, self._read_buttons, self._order_buttons, self._next_button])
-        left = ipywidgets.VBox([_axis("columns: digit read; rows: true digit; a dot: none"), grid])
+        left = ipywidgets.VBox([_axis("rows: true digit; columns: read; a dot is 0"), grid])
         right = ipywidgets.VBox([controls, self._summary, self._gallery])
         for name, box in {"cells": grid, "controls": controls, "left": left, "right": right}.items():
             box.add_class(f"digitlab-{name}")
