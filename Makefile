@@ -7,7 +7,7 @@
 #   make lab PYTHON=python3.12                  a Python of your choice
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test app train notebooks figures bench lint
+.PHONY: help setup lab test app train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
@@ -28,6 +28,8 @@ help:       ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
 	@sed -n '2,8s/^# *//p' Makefile
 
+setup: $(STAMP)-lab      ## set up .venv and stop there: before a class, or in a container
+
 lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
 	$(IN_VENV) -m jupyterlab --ServerApp.root_dir=. $(ALLOW_ROOT) $(if $(PORT),--port=$(PORT)) $(ARGS) $(FIRST)
 
@@ -46,13 +48,18 @@ notebooks: $(STAMP)-lab  ## execute the notebooks and store their outputs
 figures: $(STAMP)-test   ## draw every picture that README shows
 	$(IN_VENV) -m figures.make_figures $(ARGS)
 
-bench: $(STAMP)-test     ## measure what README claims
+bench: $(STAMP)-test     ## measure what README claims of the network that comes with the course
 	$(IN_VENV) -m benchmarks.shipped_weights $(ARGS)
+	$(IN_VENV) -m benchmarks.pixel_path $(ARGS)
+	$(IN_VENV) -m benchmarks.confidence $(ARGS)
 
 lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m mypy
+
+update:                  ## fetch the newest version of the course, and keep your notebooks
+	@$(find_python); "$$python" tools/update_course.py
 
 # A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these files changes, or when
 # the interpreter behind .venv was replaced or removed.

@@ -3,8 +3,7 @@
     python -m benchmarks.shipped_weights [--pen FILE] [--data FOLDER]
 
 ``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original version, Alpaydin
-and Alimoglu 1998): 7,494 digits by 30 people, none of which the network was trained on. The last rows show what the
-same network reads when the picture is made as many demonstrations make it: the canvas shrunk to 28×28.
+and Alimoglu 1998): 7,494 digits by 30 people, none of which the network was trained on.
 """
 
 from __future__ import annotations
@@ -15,18 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.report import markdown_table, save_results, update_readme
-from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model, rasterize
+from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model
 from digitlab.data import data_folder
-from digitlab.unipen import Point, Recording, read_unipen
+from digitlab.unipen import read_pen_digits
 
 NAME = "shipped_weights"
-CANVAS = 280  # pixels a side, of the pages that shrink it to 28
-TABLET = 500  # units a side, of the tablet that the strokes were recorded on
 
 
 def main() -> None:
@@ -37,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     pen = options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
     model = load_model()
-    results = {**measure_mnist(model, options.data), **measure_pen(model, pen)}
+    results = {**measure_mnist(model, options.data), "pen": score(model, *read_pen_digits(pen))}
     table = readme_table(results)
     save_results(NAME, results)
     update_readme(NAME, table)
@@ -53,17 +50,6 @@ def measure_mnist(model: DigitCNN, root: Path | None) -> dict[str, Any]:
     return {
         "mnist": score(model, mnist.test_images, mnist.test_labels),
         "enlarged": score(model, found, mnist.test_labels),
-    }
-
-
-def measure_pen(model: DigitCNN, path: Path) -> dict[str, Any]:
-    """Read pen strokes by digitlab's path, and by shrinking the canvas they were drawn on."""
-    recordings = read_unipen(path, y_up=True)
-    labels = torch.tensor([int(recording.label) for recording in recordings])
-    ways = {"pen": draw, "pen_shrunk_as_written": shrink_as_written, "pen_shrunk_filled": shrink_filled}
-    return {
-        name: score(model, torch.stack([way(recording) for recording in tqdm(recordings, desc=name)]), labels)
-        for name, way in ways.items()
     }
 
 
@@ -89,47 +75,12 @@ def enlarge(image: Tensor, generator: np.random.Generator) -> Image.Image:
     return canvas
 
 
-def draw(recording: Recording) -> Tensor:
-    """Make the picture as digitlab does."""
-    return rasterize(recording.strokes)
-
-
-def shrink_as_written(recording: Recording) -> Tensor:
-    """Draw at the size and the place where it was written, then shrink the canvas."""
-    scale = CANVAS / TABLET
-    return shrink([[(x * scale, (TABLET + y) * scale) for x, y in stroke] for stroke in recording.strokes])
-
-
-def shrink_filled(recording: Recording) -> Tensor:
-    """Draw so that the digit fills the canvas, as a patient visitor would, then shrink the canvas."""
-    points = np.array([point for stroke in recording.strokes for point in stroke])
-    low, side = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1.0)
-    scale = 0.8 * CANVAS / side
-    offset = (CANVAS - np.ptp(points, axis=0) * scale) / 2
-    x0, y0 = offset - low * scale
-    return shrink([[(x * scale + x0, y * scale + y0) for x, y in stroke] for stroke in recording.strokes])
-
-
-def shrink(strokes: list[list[Point]]) -> Tensor:
-    """Draw white lines, 18 pixels wide, on a black canvas of 280×280, and average it down to 28×28."""
-    canvas = Image.new("L", (CANVAS, CANVAS))
-    pen, radius = ImageDraw.Draw(canvas), 9
-    for stroke in strokes:
-        pen.line(stroke, fill=255, width=2 * radius, joint="curve")
-        for x, y in (stroke[0], stroke[-1]):
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-    small = np.asarray(canvas.resize((28, 28), Image.Resampling.BOX), dtype=np.float32) / 255
-    return torch.from_numpy(small)[None]
-
-
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
     rows = {
         "mnist": "MNIST test images",
         "enlarged": "the same, enlarged tenfold, anywhere on a canvas, through `from_image`",
         "pen": "**real pen strokes of 30 people, through `rasterize`**",
-        "pen_shrunk_filled": "the same strokes, scaled to fill a canvas that is then shrunk to 28×28",
-        "pen_shrunk_as_written": "the same strokes, as large and where they were written, canvas shrunk to 28×28",
     }
     return markdown_table(
         ["what it reads", "read right", "95 % interval", "of"],

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from digitlab.checkpoint import load_model, save_model
     from digitlab.data import Mnist, load_mnist
     from digitlab.evaluation import Prediction, evaluate, predict
+    from digitlab.handwriting import write_digit, write_non_digit, written_digits, written_non_digits
     from digitlab.ink import from_image, rasterize
     from digitlab.model import DigitCNN
     from digitlab.training import History, Recipe, fit
@@ -32,12 +33,17 @@ __all__ = [
     "predict",
     "rasterize",
     "save_model",
+    "write_digit",
+    "write_non_digit",
+    "written_digits",
+    "written_non_digits",
 ]
 
 _MODULES = {
     "checkpoint": ("load_model", "save_model"),
     "data": ("Mnist", "load_mnist"),
     "evaluation": ("Prediction", "evaluate", "predict"),
+    "handwriting": ("write_digit", "write_non_digit", "written_digits", "written_non_digits"),
     "ink": ("from_image", "rasterize"),
     "model": ("DigitCNN",),
     "training": ("History", "Recipe", "fit"),

@@ -1,4 +1,4 @@
-"""Whether a network's confidence can be believed: reliability, calibration error, and temperature scaling."""
+"""Whether a network's confidence can be believed: reliability, calibration error, temperature, and "no digit"."""
 
 from __future__ import annotations
 
@@ -11,6 +11,55 @@ from torch.nn import functional
 
 _TEMPERATURES = (0.01, 100.0)  # where `fit_temperature` looks
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_ACCEPTED = 0.995  # share of the validation images that `calibrate` takes for digits
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How to read a network's logits.
+
+    Attributes:
+        temperature: what to divide them by before softmax.
+        min_top_two: what the two likeliest digits have to reach together, if the picture is to count as a digit. Of
+            two, because a picture between 4 and 9 is a digit all the same.
+    """
+
+    temperature: float = 1.0
+    min_top_two: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be positive, got {self.temperature!r}")
+        if not 0 <= self.min_top_two <= 1:
+            raise ValueError(f"min_top_two must be from 0 to 1, got {self.min_top_two!r}")
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities: ``(…, 10)`` float, adding up to 1."""
+        return (logits / self.temperature).softmax(dim=-1)
+
+    def is_digit(self, probabilities: Tensor) -> Tensor:
+        """Whether calibrated probabilities ``(…, 10)`` are those of a digit: ``(…)`` bool."""
+        return top_two(probabilities) >= self.min_top_two
+
+
+def top_two(probabilities: Tensor) -> Tensor:
+    """Add up the two largest probabilities: ``(…, classes)`` → ``(…)``."""
+    return probabilities.topk(2, dim=-1).values.sum(dim=-1)
+
+
+def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
+    """Calibrate a network by its answers on validation images.
+
+    The temperature is that of :func:`fit_temperature`; ``min_top_two`` is what all but one in 200 images reach.
+
+    Args:
+        logits: ``(N, classes)`` float.
+        labels: ``(N,)`` int64.
+    """
+    temperature = fit_temperature(logits, labels)
+    reached = top_two(Calibration(temperature).probabilities(logits.cpu().double()))
+    return Calibration(temperature, min_top_two=float(reached.quantile(1 - _ACCEPTED)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +125,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         The temperature, to about one part in a million; an end of the range if the loss falls that far (where
         every answer is right, for example, the network can't be sure enough).
     """
-    logits, labels = logits.double(), labels.to(logits.device)
+    logits, labels = logits.cpu().double(), labels.cpu()  # Apple's GPUs have no float64
 
     def loss(log_temperature: float) -> float:
         return float(functional.cross_entropy(logits / math.exp(log_temperature), labels))

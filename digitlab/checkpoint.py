@@ -1,7 +1,7 @@
 """Weights in and out, safely.
 
 A checkpoint is two files: ``NAME.pth``, a plain state dict that any PyTorch program can load, and ``NAME.json`` beside
-it, which tells how the weights were made and how good they were measured to be.
+it, which tells how the weights were made, how good they were measured to be, and how to read the network's logits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digitlab.calibration import Calibration
 from digitlab.files import replacing
 from digitlab.model import DigitCNN
 from digitlab.training import Recipe
@@ -64,6 +65,7 @@ def save_model(
             "sha256": _sha256(weights),
             "torch": torch.__version__,
             "recipe": dataclasses.asdict(recipe) if recipe else None,
+            "calibration": dataclasses.asdict(getattr(model, "calibration", Calibration())),
             "results": dict(results or {}),
         }
         description.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
@@ -71,7 +73,7 @@ def save_model(
 
 
 def load_model(path: str | Path | None = None, *, device: torch.device | str = "cpu") -> DigitCNN:
-    """Load a trained network, in evaluation mode.
+    """Load a trained network, in evaluation mode, with the calibration that lies beside its weights.
 
     Args:
         path: a state dict of ``DigitCNN``; the weights shipped with digitlab if None.
@@ -88,11 +90,12 @@ def load_model(path: str | Path | None = None, *, device: torch.device | str = "
     if difference:
         raise ValueError(f"{path} does not hold the weights of DigitCNN: {difference}")
     model.load_state_dict(state)
+    model.calibration = _read_calibration(path)
     return model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def load_info(path: str | Path | None = None) -> dict[str, Any]:
-    """Read what is known of a checkpoint: ``recipe``, ``results``, ``torch``; empty if nothing is known.
+    """Read what is known of a checkpoint: ``recipe``, ``calibration``, ``results``, ``torch``; empty if nothing is.
 
     A description that belongs to other weights (its checksum says so) tells nothing about these.
     """
@@ -102,6 +105,14 @@ def load_info(path: str | Path | None = None) -> dict[str, Any]:
         return info if info.get("sha256") == _sha256(path) else {}
     except (OSError, ValueError, AttributeError):
         return {}
+
+
+def _read_calibration(path: Path) -> Calibration:
+    """The calibration beside the weights; weights from elsewhere have none, and are read as they are."""
+    try:
+        return Calibration(**load_info(path)["calibration"])
+    except (KeyError, TypeError, ValueError):
+        return Calibration()
 
 
 def _read_state(path: Path) -> Mapping[str, Any]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from digitlab.calibration import Calibration
+
 _EVALUATION_BATCH = 500  # small enough to stay in a CPU's cache, large enough for a GPU
-MIN_CONFIDENCE = 0.5  # below it `Prediction.is_digit` is False
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +54,10 @@ class Prediction:
     """What the network says of one picture.
 
     Attributes:
-        probabilities: ``(10,)`` float32, one for each digit, adding up to 1.
+        probabilities: ``(10,)`` float32, one for each digit, adding up to 1; calibrated, if the network is.
         digit: the likeliest digit.
         confidence: its probability.
-        is_digit: False if the picture is blank or no digit stands out.
+        is_digit: False if the picture is blank, or does not look like any digit, nor like something between two.
     """
 
     probabilities: Tensor
@@ -104,9 +105,7 @@ def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
 def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
     """Read one picture.
 
-    ``is_digit`` compares the largest probability with ``MIN_CONFIDENCE``, the usual baseline (Hendrycks and Gimpel
-    2017, arXiv:1610.02136). It finds blank and undecided pictures, but a network can be sure of itself on a
-    scribble, too.
+    The logits are read as ``model.calibration`` says (:class:`digitlab.calibration.Calibration`), where there is one.
 
     Args:
         model: network from images to ``(N, 10)`` logits.
@@ -117,9 +116,10 @@ def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
         ValueError: ``image`` has another shape or range.
     """
     picture = _as_batch(image)
-    probabilities = predict_logits(model, picture).softmax(dim=1)[0].float().cpu()
+    calibration: Calibration = getattr(model, "calibration", None) or Calibration()
+    probabilities = calibration.probabilities(predict_logits(model, picture)[0].float().cpu())
     confidence, digit = probabilities.max(dim=0)
-    is_digit = bool(picture.any()) and float(confidence) >= MIN_CONFIDENCE
+    is_digit = bool(picture.any()) and bool(calibration.is_digit(probabilities))
     return Prediction(probabilities, digit=int(digit), confidence=float(confidence), is_digit=is_digit)
 
 

@@ -10,6 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from digitlab.ink import rasterize
+
 Point = tuple[float, float]
 
 _SEGMENT = re.compile(r'^\.SEGMENT\b.*"(?P<label>[^"]+)"\s*$')
@@ -44,6 +49,22 @@ def read_unipen(path: str | Path, *, y_up: bool) -> list[Recording]:
     if not recordings:
         raise ValueError(f'{path} holds no UNIPEN recordings: not a line of the form .SEGMENT DIGIT … "7"')
     return recordings
+
+
+def read_pen_digits(path: str | Path, *, y_up: bool = True) -> tuple[Tensor, Tensor]:
+    """Read the digits of a file, of "Pen-Based Recognition of Handwritten Digits" by default, as MNIST would show them.
+
+    Returns:
+        Images ``(N, 1, 28, 28)`` float32 in [0, 1], white ink on black, and labels ``(N,)`` int64.
+
+    Raises:
+        FileNotFoundError, ValueError: as in :func:`read_unipen`; there is no digit.
+    """
+    digits = [recording for recording in read_unipen(path, y_up=y_up) if recording.label in tuple("0123456789")]
+    if not digits:
+        raise ValueError(f"{path} holds no recording of a digit")
+    images = torch.stack([rasterize(recording.strokes) for recording in digits])
+    return images, torch.tensor([int(recording.label) for recording in digits])
 
 
 def parse_unipen(text: str, *, y_up: bool) -> list[Recording]:

@@ -35,10 +35,10 @@ def drawpad(path: Path) -> None:
 
 def architecture(path: Path) -> None:
     """The network, drawn from the model itself, with a digit at its entrance."""
-    from digitlab import DigitCNN, plots, rasterize
-    from tests.pen import DIGITS
+    from digitlab import DigitCNN, plots, rasterize, write_digit
 
-    figure = plots.architecture(DigitCNN(), image=rasterize(DIGITS[3])).figure
+    three = rasterize(write_digit(3, style="plain", messiness=0))
+    figure = plots.architecture(DigitCNN(), image=three).figure
     path.write_bytes(plots.to_png(figure))
 
 

@@ -223,6 +223,13 @@ def run_code(page: Page, code: str) -> None:
     _await_in_page(page, "jupyterapp.commands.execute('notebook:run-cell')")
 
 
+def run_in_kernel(page: Page, code: str) -> None:
+    """Run ``code`` in the notebook's kernel without a cell, so that the page stays where it is."""
+    kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    outcome = "reply => { if (reply.content.status !== 'ok') throw reply.content.evalue; }"
+    _await_in_page(page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})")
+
+
 @contextmanager
 def lab_page(code: str) -> Iterator[Page]:
     """A page of JupyterLab with a notebook whose one cell, ``code``, has run."""
@@ -265,6 +272,14 @@ def _await_in_page(page: Page, promise: str) -> None:
     assert outcome == "done", f"{promise}: {outcome}"
 
 
+def settled_box(part: Locator) -> FloatRect:
+    """Where a part of the page is, once it is in view, uncovered and still: a page that scrolls takes its time."""
+    part.hover(trial=True)
+    box = part.bounding_box()
+    assert box is not None, "it is not on the page"
+    return box
+
+
 # --- the drawing pad -------------------------------------------------------------------------------------------------
 
 
@@ -287,7 +302,7 @@ class Pad:
 
     def draw(self, strokes: Sequence[Stroke]) -> None:
         """Draw with the mouse. ``strokes`` are in the unit square; each move waits for the page, so none is lost."""
-        mouse, box = self.page.mouse, self._box()
+        mouse, box = self.page.mouse, settled_box(self.canvas)
         for stroke in strokes:
             points = [_place(point, box) for point in stroke]
             mouse.move(*points[0])
@@ -298,7 +313,7 @@ class Pad:
 
     def touch(self, strokes: Sequence[Stroke]) -> None:
         """Draw with a finger."""
-        session, box = self.page.context.new_cdp_session(self.page), self._box()
+        session, box = self.page.context.new_cdp_session(self.page), settled_box(self.canvas)
         for stroke in strokes:
             for number, point in enumerate(stroke):
                 x, y = _place(point, box)
@@ -317,7 +332,7 @@ class Pad:
 
     def hover(self, points: Stroke) -> None:
         """Move the mouse over the canvas, no button pressed."""
-        box = self._box()
+        box = settled_box(self.canvas)
         for point in points:
             self.page.mouse.move(*_place(point, box))
 
@@ -336,12 +351,6 @@ class Pad:
     def ink(self) -> int:
         """How many canvas pixels are white."""
         return int(self.canvas.evaluate(f"canvas => ({_COUNT_WHITE})(canvas)"))
-
-    def _box(self) -> FloatRect:
-        self.canvas.scroll_into_view_if_needed()
-        box = self.canvas.bounding_box()
-        assert box is not None, "the canvas is not on the page"
-        return box
 
 
 _COUNT_WHITE = """canvas => {

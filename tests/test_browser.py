@@ -107,10 +107,12 @@ def test_in_lab_leaving_the_canvas_with_the_button_down_ends_the_stroke(pad: Pad
 
 
 def test_in_lab_an_error_in_the_kernel_leaves_a_sentence_and_the_pad_alive(pad: Pad) -> None:
-    browser.run_code(pad.page, BREAK)
-    pad.draw_digit(5)
-    expect(pad.readout).to_contain_text("RuntimeError: out of ink")
-    browser.run_code(pad.page, "pad.model = working")
+    browser.run_in_kernel(pad.page, BREAK)
+    try:
+        pad.draw_digit(5)
+        expect(pad.readout).to_contain_text("RuntimeError: out of ink")
+    finally:
+        browser.run_in_kernel(pad.page, "pad.model = working")
     pad.press("Predict")
     pad.expect_digit(5)
 

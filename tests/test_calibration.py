@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from digitlab.calibration import fit_temperature, reliability
+from digitlab.calibration import Calibration, calibrate, fit_temperature, reliability, top_two
 
 
 def calibrated(count: int = 20_000, *, classes: int = 10, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -56,3 +56,24 @@ def test_no_other_temperature_has_a_smaller_loss() -> None:
 
 def test_where_every_answer_is_right_the_temperature_stays_finite() -> None:
     assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(0.01, rel=0.01)
+
+
+def test_calibrating_finds_the_temperature_and_what_all_but_one_in_200_reach() -> None:
+    logits, labels = calibrated()
+    calibration = calibrate(2 * logits, labels)
+    assert calibration.temperature == pytest.approx(2, rel=0.05)
+    accepted = calibration.is_digit(calibration.probabilities(2 * logits)).double().mean()
+    assert accepted == pytest.approx(0.995, abs=0.001)
+
+
+def test_between_two_digits_is_a_digit_and_between_all_is_none() -> None:
+    calibration = Calibration(min_top_two=0.75)
+    between_4_and_9 = torch.full((10,), 0.01).index_fill(0, torch.tensor([4, 9]), 0.46)
+    assert top_two(between_4_and_9) == pytest.approx(0.92)
+    assert calibration.is_digit(torch.stack([between_4_and_9, torch.full((10,), 0.1)])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("values", [{"temperature": 0}, {"temperature": float("nan")}, {"min_top_two": 1.5}])
+def test_a_calibration_that_makes_no_sense_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        Calibration(**values)

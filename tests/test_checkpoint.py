@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_model, save_model
+from digitlab.calibration import Calibration
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
 
 
@@ -23,7 +24,21 @@ def test_what_is_saved_is_loaded_with_its_recipe_and_results(tmp_path: Path) -> 
     assert not loaded.training
     assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
     info = load_info(path)
-    assert info["recipe"]["epochs"] == 15 and info["results"] == {"val_accuracy": 0.99}
+    assert info["recipe"]["epochs"] == Recipe.best().epochs and info["results"] == {"val_accuracy": 0.99}
+
+
+def test_the_calibration_comes_back_with_the_weights(tmp_path: Path) -> None:
+    model = DigitCNN()
+    model.calibration = Calibration(temperature=0.5, min_top_two=0.9)
+    assert load_model(save_model(model, tmp_path / "net.pth")).calibration == model.calibration
+
+
+@pytest.mark.parametrize("found", [None, {"temperature": -1.0, "min_top_two": 0.9}, {"temperature": "hot"}, {"x": 1}])
+def test_a_calibration_that_cannot_be_read_is_none(tmp_path: Path, found: Any) -> None:
+    path = save_model(DigitCNN(), tmp_path / "net.pth")
+    info = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**info, "calibration": found}))
+    assert load_model(path).calibration == Calibration()
 
 
 def test_the_file_is_a_plain_state_dict_that_any_program_can_load(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from digitlab import Mnist
-from tests.browser import find_chromium, lab_page, run_code, use_theme
+from tests.browser import find_chromium, lab_page, run_code, settled_box, use_theme
 
 pytestmark = [
     pytest.mark.browser,
@@ -131,8 +131,7 @@ def test_an_index_can_be_typed(page: Page, root: Locator, sample: Mnist) -> None
 
 
 def test_pointing_at_a_pixel_reads_its_value(page: Page, root: Locator, sample: Mnist) -> None:
-    box = picture(root).bounding_box()
-    assert box
+    box = settled_box(picture(root))
     side = box["width"] / 28
     page.mouse.move(box["x"] + 9.5 * side, box["y"] + 12.5 * side)
     value = int(sample.train_images[0, 0, 12, 9])

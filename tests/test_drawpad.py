@@ -437,7 +437,7 @@ def test_percentages_never_claim_certainty(value: float, expected: str) -> None:
 
 def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
     html = render.readout_html(prediction(7, 0.34, is_digit=False))
-    assert "Not sure that this is a digit" in html
+    assert "This does not look like a digit" in html
     assert "7 · 34 %" in html
 
 

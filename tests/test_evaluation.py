@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from digitlab import DigitCNN, Mnist, evaluate, predict, rasterize
+from digitlab.calibration import Calibration
 from digitlab.evaluation import mcnemar, precision_recall, predict_logits, wilson_interval
 
 
@@ -106,6 +107,15 @@ def test_a_blank_or_undecided_picture_is_no_digit(shipped: DigitCNN) -> None:
     assert not predict(shipped, torch.zeros(1, 28, 28)).is_digit
     assert not predict(Fixed(0.0), images_saying([5])[0]).is_digit
     assert predict(Fixed(), images_saying([5])[0]).is_digit
+
+
+def test_the_networks_calibration_decides_how_its_logits_are_read() -> None:
+    model, image = Fixed(), images_saying([5])[0]
+    plain = predict(model, image)
+    model.calibration = Calibration(temperature=4.0, min_top_two=0.99)  # type: ignore[assignment]  # no module
+    modest = predict(model, image)
+    assert modest.digit == plain.digit == 5 and plain.is_digit
+    assert modest.confidence < plain.confidence and not modest.is_digit
 
 
 @pytest.mark.parametrize(

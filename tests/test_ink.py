@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from PIL import Image
 from torch import Tensor
 
@@ -37,6 +37,7 @@ def test_any_drawing_becomes_a_picture_of_mnists_kind(strokes: list[list[tuple[f
     assert max(ink_box(picture)) <= 22  # 20 pixels, and a faint rim where they fall between pixels
 
 
+@settings(deadline=None)  # torch.testing takes its time to be imported
 @given(drawings, st.floats(1e-3, 1e3), coordinates, coordinates)
 def test_size_and_place_of_a_drawing_make_no_difference(strokes, factor, x, y) -> None:  # type: ignore[no-untyped-def]
     points = np.concatenate([np.array(stroke) for stroke in strokes])

@@ -52,10 +52,7 @@ def pixels(explorer: Locator) -> str:
 
 def place(explorer: Locator, row: int, column: int) -> tuple[float, float]:
     """Where a pixel of the input is on the page."""
-    canvas = explorer.locator("canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box
+    box = browser.settled_box(explorer.locator("canvas"))
     return box["x"] + (column + 0.5) * box["width"] / 28, box["y"] + (row + 0.5) * box["height"] / 28
 
 

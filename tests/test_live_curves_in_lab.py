@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import find_chromium, lab_page, run_code
+from tests.browser import find_chromium, lab_page, run_code, settled_box
 
 pytestmark = [
     pytest.mark.browser,
@@ -62,8 +62,7 @@ def test_the_curves_live_from_before_the_training_to_after_an_interrupt(page: Pa
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
     expect(status).to_contain_text("Step 123: loss")
-    box = slider.locator("xpath=ancestor-or-self::*[contains(@class, 'noUi-target')]").bounding_box()
-    assert box is not None
+    box = settled_box(slider.locator("xpath=ancestor-or-self::*[contains(@class, 'noUi-target')]"))
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(status).to_contain_text("Step 6")
     expect(status).not_to_contain_text("Step 123")

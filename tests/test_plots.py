@@ -118,6 +118,15 @@ def test_the_largest_probability_carries_its_value() -> None:
     assert [text for text in texts(ax) if text] == ["82 %"]
 
 
+def test_scores_are_shown_as_shares_for_each_network() -> None:
+    figure = plots.scores(
+        {"a": (torch.tensor([0.99, 1.0, 0.2, 0.99]), torch.tensor([0.21])), "b": (torch.ones(3),) * 2}
+    )
+    digits, rest = (patch.get_data().values for patch in figure.axes[0].patches)  # type: ignore[attr-defined]
+    assert digits[-1] == 0.75 and digits.sum() == 1 and rest[5] == 1
+    assert [ax.get_title() for ax in figure.axes] == ["", ""] and figure.axes[1].get_title(loc="left") == "b"
+
+
 def test_strokes_are_drawn_with_y_downwards() -> None:
     assert plots.strokes([[(0, 0), (10, 20)]]).yaxis_inverted()
 

@@ -139,7 +139,7 @@ def test_a_failure_of_pip_is_explained_in_one_line(output, expected):
 
 
 def test_a_problem_ends_in_one_line_and_exit_status_1(monkeypatch, capsys):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise SetupError("this is missing: do that")
 
     monkeypatch.setattr(environment, "set_up", fail)
@@ -203,6 +203,18 @@ def test_where_the_usual_build_is_small_the_option_changes_nothing(platform, mon
     assert environment.cpu_build() == []
 
 
+def test_the_newest_versions_are_taken_without_the_tested_ones(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(environment.sys, "platform", "linux")
+    monkeypatch.setattr(environment, "install", lambda venv, arguments: asked.append(arguments))
+    for name in ("require_space", "make_venv"):
+        monkeypatch.setattr(environment, name, lambda *_: None)
+    environment.set_up("test", "cpu", tmp_path, newest=True)
+    assert [argument for argument in asked[0] if argument.startswith("torch")] == ["torch", "torchvision"]
+    assert "--constraint" not in asked[1]
+    assert "--upgrade" in asked[1]
+
+
 # The Makefile
 
 
@@ -252,6 +264,12 @@ def test_an_environment_whose_python_is_gone_is_set_up_again(ready):
     assert "setup_venv" in make(ready, "-n", "lab").stdout
 
 
+def test_setup_opens_nothing(checkout):
+    printed = make(checkout, "-n", "setup").stdout
+    assert "setup_venv.py --for lab" in printed
+    assert "jupyterlab" not in printed
+
+
 def test_lab_does_not_bring_what_only_tests_need(ready):
     assert "setup_venv.py --for test" in make(ready, "-n", "test").stdout
 
@@ -281,7 +299,7 @@ def test_an_unknown_build_of_torch_is_refused_with_the_one_that_exists(checkout)
 
 def test_every_command_is_listed_by_help(checkout):
     shown = make(checkout, "help").stdout
-    for command in ("lab", "test", "app", "train", "notebooks", "figures", "bench", "lint"):
+    for command in ("setup", "lab", "test", "app", "train", "notebooks", "figures", "bench", "lint", "update"):
         assert f"make {command} " in shown
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit
 from digitlab.augment import RandomAffine
-from digitlab.training import Progress
+from digitlab.training import Progress, training_set
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,8 @@ EVERYTHING = Recipe(
     augment=RandomAffine(),
     ema_decay=0.5,
     weight_decay=0.01,
+    written_digits=100,
+    non_digits=50,
 )
 
 
@@ -134,3 +136,19 @@ def test_any_network_from_images_to_logits_can_be_trained(small: Mnist) -> None:
 def test_a_recipe_that_could_not_train_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_recipe_adds_written_digits_and_what_is_none(small: Mnist) -> None:
+    images, targets = training_set(small, EVERYTHING, seed=0)
+    assert images.shape == (1150, 1, 28, 28) and images.dtype == torch.uint8 and targets.shape == (1150, 10)
+    assert torch.equal(images[:1000], small.train_images)
+    assert torch.equal(targets[:1000].argmax(dim=1), small.train_labels)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(1150))
+    torch.testing.assert_close(targets[:1100].max(dim=1).values, torch.full((1100,), 0.955))  # 5 % spread over ten
+    torch.testing.assert_close(targets[1100:], torch.full((50, 10), 0.1))
+    assert not torch.equal(images, training_set(small, EVERYTHING, seed=1)[0])
+
+
+def test_without_additions_it_trains_on_mnist_alone(small: Mnist) -> None:
+    images, targets = training_set(small, Recipe.quick(), seed=0)
+    assert torch.equal(images, small.train_images) and targets.max(dim=1).values.min() == 1

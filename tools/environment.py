@@ -35,9 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make .venv and install digitlab into it.")
     parser.add_argument("--for", dest="purpose", choices=EXTRAS, default="lab", help="what it will be used for")
     parser.add_argument("--torch", choices=["cpu"], help="cpu: the small PyTorch without CUDA")
+    parser.add_argument("--newest", action="store_true", help="the newest versions allowed, not those tested together")
     options = parser.parse_args(arguments)
     try:
-        set_up(options.purpose, options.torch)
+        set_up(options.purpose, options.torch, newest=options.newest)
     except SetupError as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -47,8 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def set_up(purpose: str, torch: str | None, venv: Path = VENV) -> None:
+def set_up(purpose: str, torch: str | None, venv: Path = VENV, *, newest: bool = False) -> None:
     """Make the environment and install; may be repeated at any time, and goes on where it was stopped.
+
+    Args:
+        purpose: what it will be used for, a key of ``EXTRAS``.
+        torch: "cpu" for the build without CUDA.
+        venv: where.
+        newest: take the newest versions that pyproject.toml allows, and not those of constraints.txt.
 
     Raises:
         SetupError: where something is missing on this machine.
@@ -57,9 +64,10 @@ def set_up(purpose: str, torch: str | None, venv: Path = VENV) -> None:
     if not any(venv.glob("**/site-packages/torch/version.py")):
         require_space(announce_size(torch), shutil.disk_usage(ROOT).free)
     make_venv(venv)
-    if torch == "cpu" and cpu_build():
-        install(venv, cpu_build())
-    install(venv, ["--editable", f"{ROOT}{EXTRAS[purpose]}", "--constraint", str(CONSTRAINTS)])
+    if torch == "cpu" and cpu_build(newest=newest):
+        install(venv, cpu_build(newest=newest))
+    versions = ["--upgrade", "--upgrade-strategy", "eager"] if newest else ["--constraint", str(CONSTRAINTS)]
+    install(venv, ["--editable", f"{ROOT}{EXTRAS[purpose]}", *versions])
 
 
 def require_modules(*names: str) -> None:
@@ -123,7 +131,7 @@ def make_venv(venv: Path) -> None:
         raise SetupError(explain(made.stdout + made.stderr, f"{sys.executable} -m venv could not make {venv.name}"))
 
 
-def cpu_build() -> list[str]:
+def cpu_build(*, newest: bool = False) -> list[str]:
     """The arguments that make pip install PyTorch without CUDA; none where the usual build has none either.
 
     The CPU build is a local version, "2.15.0+cpu". Asked for by that name, it replaces the CUDA build, and pip cannot
@@ -133,7 +141,8 @@ def cpu_build() -> list[str]:
     if sys.platform != "linux":
         return []
     pins = re.findall(r"^(torch(?:vision)?==\S+)", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
-    return ["--no-deps", "--index-url", CPU_INDEX, *(f"{pin}+cpu" for pin in pins)]
+    wanted = ["--upgrade", "torch", "torchvision"] if newest else [f"{pin}+cpu" for pin in pins]
+    return ["--no-deps", "--index-url", CPU_INDEX, *wanted]
 
 
 def install(venv: Path, arguments: list[str]) -> None:

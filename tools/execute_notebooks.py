@@ -31,7 +31,10 @@ def main(arguments: list[str]) -> int:
         for path in paths:
             print(path.name, flush=True)
             notebook = nbformat.read(path, as_version=4)
-            NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+            client = NotebookClient(
+                notebook, timeout=600, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
+            )
+            client.execute()
             nbformat.write(tidy(notebook), path)
     return 0
 

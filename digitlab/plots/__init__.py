@@ -16,6 +16,7 @@ from digitlab.plots.evaluate import (
     probability_bars,
     reliability_diagram,
     robustness,
+    scores,
     temperature_losses,
 )
 from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_map, pixel_histogram
@@ -64,6 +65,7 @@ __all__ = [
     "reliability_diagram",
     "responses",
     "robustness",
+    "scores",
     "show",
     "strokes",
     "tables",

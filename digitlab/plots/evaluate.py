@@ -208,3 +208,24 @@ def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None 
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.grid(axis="x", visible=False)
     return ax
+
+
+def scores(results: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Show how the scores of digits and of other drawings are spread, a panel for each network.
+
+    Args:
+        results: by the network's name: scores of digits, and of other drawings, ``(N,)`` each, in [0, 1].
+    """
+    figure, axes = plt.subplots(1, len(results), figsize=(7.0, 2.6), sharey=True, squeeze=False)
+    bins = np.linspace(0, 1, 26)
+    for ax, (name, both) in zip(axes.flat, results.items(), strict=True):
+        looks = ({"color": BLUE, "label": "digits"}, {"color": RED, "label": "other drawings", "hatch": "//"})
+        for values, look in zip(both, looks, strict=True):
+            shares = np.histogram(values.numpy(), bins)[0] / len(values)
+            ax.stairs(shares, bins, fill="hatch" not in look, alpha=0.6, linewidth=1.5, **look)
+        ax.set(title=name, xlabel="the two likeliest digits together")
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes[0, 0].set_ylabel("share of the drawings")
+    axes[0, 0].legend(loc="upper left", fontsize=9)
+    return figure

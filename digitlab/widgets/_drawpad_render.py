@@ -94,7 +94,7 @@ def _answer_html(prediction: Prediction) -> str:
     if prediction.is_digit:
         return f'<div class="digitlab-answer"><b>{prediction.digit}</b> · {confidence}</div>'
     guess = f'<span class="digitlab-guess">{prediction.digit} · {confidence}</span>'
-    return f"Not sure that this is a digit. Best guess: {guess}"
+    return f"This does not look like a digit. Best guess: {guess}"
 
 
 def failure(error: BaseException) -> str:

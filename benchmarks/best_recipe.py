@@ -1,0 +1,92 @@
+"""What ``Recipe.best()`` reaches: trained with several seeds, and the seed to ship chosen on the validation images.
+
+    python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER] [--pen FILE]
+
+A seed takes about nine minutes on two CPU cores. Its network is kept in ``best_recipe/`` in the work folder, so that a
+run that was cut off goes on where it stopped. ``--ship`` copies the chosen network over the one that comes with
+digitlab.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from torch import Tensor
+
+from benchmarks.report import markdown_table, save_results
+from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, save_model
+from digitlab.__main__ import main as command_line
+from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
+from digitlab.data import data_folder, work_folder
+from digitlab.unipen import read_pen_digits
+
+NAME = "best_recipe"
+
+
+def main() -> None:
+    """Train what is not trained yet, choose, print, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--ship", action="store_true", help="make the chosen network the one that comes with digitlab")
+    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser.add_argument("--pen", type=Path, help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)")
+    options = parser.parse_args()
+    mnist = load_mnist(options.data, source="mnist")
+    pen = read_pen_digits(options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra")
+    rows = [measure(trained(seed, options.data), seed, mnist, pen) for seed in options.seeds]
+    chosen = max(rows, key=lambda row: (row["val"], -row["val_loss"]))["seed"]
+    results = {"recipe": asdict(Recipe.best()), "seeds": rows, "chosen": chosen}
+    save_results(NAME, results)
+    if options.ship:
+        measured = load_info(weights(chosen))["results"]
+        save_model(load_model(weights(chosen)), SHIPPED_WEIGHTS, recipe=Recipe.best(), results=measured, overwrite=True)
+    print(table(results))
+
+
+def weights(seed: int) -> Path:
+    """Where a seed's network is kept."""
+    return work_folder() / NAME / f"seed_{seed}.pth"
+
+
+def trained(seed: int, data: Path | None) -> DigitCNN:
+    """Train a network by digitlab's own command, unless it lies there already."""
+    path = weights(seed)
+    if load_info(path).get("recipe") != asdict(Recipe.best()):
+        command = ["train", "--recipe", "best", "--seed", str(seed), "--out", str(path), "--overwrite"]
+        status = command_line([*command, "--data", str(data)] if data else command)
+        if status:
+            raise SystemExit(status)
+    return load_model(path)
+
+
+def measure(model: DigitCNN, seed: int, mnist: Mnist, pen: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """Accuracies of one seed's network, and how long it took to train."""
+    validation = evaluate(model, mnist.val_images, mnist.val_labels)
+    return {
+        "seed": seed,
+        "val": round(validation.accuracy, 5),
+        "val_loss": round(validation.loss, 5),
+        "mnist": round(evaluate(model, mnist.test_images, mnist.test_labels).accuracy, 5),
+        "pen": round(evaluate(model, *pen).accuracy, 5),
+        "seconds": load_info(weights(seed))["results"]["seconds"],
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Lay the results out: every seed, and mean ± standard deviation."""
+    rows = results["seeds"]
+    columns = {"val": "validation", "mnist": "MNIST test", "pen": "pen digits"}
+    lines = [
+        [f"{row['seed']}{', shipped' if row['seed'] == results['chosen'] else ''}", *(f"{row[c]:.2%}" for c in columns)]
+        for row in rows
+    ]
+    spread = [f"{mean(row[c] for row in rows):.2%} ± {100 * stdev(row[c] for row in rows):.2f}" for c in columns]
+    return markdown_table(["seed", *columns.values()], [*lines, ["mean", *spread]])
+
+
+if __name__ == "__main__":
+    main()

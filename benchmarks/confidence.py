@@ -1,0 +1,122 @@
+"""Whether the shipped network knows what it does not know: its calibration, and what is no digit.
+
+    python -m benchmarks.confidence [--data FOLDER]
+
+Reads the pen digits (``pen_digits/pendigits-orig.tra``) and the letters (``pen_letters/*.txt``, of UCI's "UJI Pen
+Characters", Llorens et al. 2008) in the data folder; of the letters, those that do not look like digits. Scribbles,
+lines and dots are written by rule, with a seed that no training uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.report import markdown_table, save_results, update_readme
+from digitlab import DigitCNN, load_mnist, load_model, rasterize
+from digitlab.calibration import reliability, top_two
+from digitlab.data import data_folder
+from digitlab.evaluation import predict_logits, wilson_interval
+from digitlab.handwriting import NON_DIGITS, write_non_digit
+from digitlab.unipen import read_pen_digits, read_unipen
+
+NAME = "confidence"
+LETTERS = frozenset("ACEFGHKLMNPRUVWXYacdefhkmnpruvwx")  # the others look like digits to people, too
+SEED = 1_000_000
+EACH = 300  # drawings of each kind
+BINS = 15  # as usual since Guo et al. 2017
+
+
+def main() -> None:
+    """Measure, print, and write the results and README's table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    folder = data_folder(parser.parse_args().data)
+    mnist = load_mnist(folder, source="mnist")
+    digits = {
+        "mnist": (mnist.test_images, mnist.test_labels),
+        "pen": read_pen_digits(folder / "pen_digits" / "pendigits-orig.tra"),
+    }
+    others = {"letters": read_letters(folder / "pen_letters"), **{kind: written(kind) for kind in NON_DIGITS}}
+    results = measure(load_model(), digits, others)
+    save_results(NAME, results)
+    update_readme(NAME, readme_table(results))
+    print(readme_table(results))
+
+
+def read_letters(folder: Path) -> Tensor:
+    """Pictures of the letters in all files of a folder, ``(N, 1, 28, 28)``."""
+    recordings = [recording for path in sorted(folder.glob("*.txt")) for recording in read_unipen(path, y_up=False)]
+    return torch.stack([rasterize(recording.strokes) for recording in recordings if recording.label in LETTERS])
+
+
+def written(kind: str) -> Tensor:
+    """Pictures of what is no digit, written by rule: ``(EACH, 1, 28, 28)``."""
+    return torch.stack([rasterize(write_non_digit(kind=kind, seed=SEED + number)) for number in range(EACH)])
+
+
+def measure(model: DigitCNN, digits: dict[str, tuple[Tensor, Tensor]], others: dict[str, Tensor]) -> dict[str, Any]:
+    """Calibration errors on digits, and the shares that pass for digits, of digits and of others."""
+
+    def probabilities(images: Tensor) -> Tensor:
+        return model.calibration.probabilities(predict_logits(model, images))
+
+    read = {name: probabilities(images) for name, (images, _) in digits.items()}
+    strange = {name: probabilities(images) for name, images in others.items()}
+    return {
+        "temperature": round(model.calibration.temperature, 4),
+        "min_top_two": round(model.calibration.min_top_two, 4),
+        "calibration_error": {
+            name: round(reliability(read[name], labels, bins=BINS).expected_calibration_error, 5)
+            for name, (_, labels) in digits.items()
+        },
+        "auroc": {name: round(auroc(top_two(read["pen"]), top_two(found)), 4) for name, found in strange.items()},
+        "accepted": {name: accepted(model, found) for name, found in (read | strange).items()},
+        "rejected_at_98": {  # where the bar is set so that exactly 98 % of the pen digits pass
+            name: round(float((top_two(found) < top_two(read["pen"]).quantile(0.02)).double().mean()), 4)
+            for name, found in strange.items()
+        },
+        "blank_is_rejected": not bool(model.calibration.is_digit(probabilities(torch.zeros(1, 1, 28, 28)))),
+    }
+
+
+def accepted(model: DigitCNN, probabilities: Tensor) -> dict[str, Any]:
+    """How many pass for digits, with the 95 % interval of their share."""
+    count, total = int(model.calibration.is_digit(probabilities).sum()), len(probabilities)
+    low, high = wilson_interval(count, total)
+    return {"share": round(count / total, 4), "interval": [round(low, 4), round(high, 4)], "total": total}
+
+
+def auroc(positive: Tensor, negative: Tensor) -> float:
+    """Area under the receiver operating characteristic: how often a positive scores above a negative; ties count half.
+
+    By ranks, as Mann and Whitney (1947) count.
+    """
+    ordered = negative.sort().values
+    below, not_above = (torch.searchsorted(ordered, positive, right=right).double() for right in (False, True))
+    return float((below + not_above).mean() / 2 / len(negative))
+
+
+def readme_table(results: dict[str, Any]) -> str:
+    """Lay the results out for README."""
+    error, share = results["calibration_error"], results["accepted"]
+    rejected = {name: 1 - found["share"] for name, found in share.items()}
+    kinds = [name for name in NON_DIGITS if name != "letter"]
+    written_rejected = [rejected[name] for name in kinds]
+    rows = [
+        ["calibration error, MNIST test images", f"{error['mnist']:.2%}", "0.5 % at most"],
+        ["calibration error, pen digits", f"{error['pen']:.2%}", "2 % at most"],
+        ["pen digits taken for digits", f"{share['pen']['share']:.1%}", "98 %"],
+        ["letters by pen said to be no digits", f"{rejected['letters']:.1%}", "75 %"],
+        ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.95"],
+        ["scribbles, lines, dots, … said to be no digits", f"{min(written_rejected):.1%} or more of each", "95 %"],
+    ]
+    return markdown_table(["does it know what it does not know?", "measured", "aim"], rows)
+
+
+if __name__ == "__main__":
+    main()

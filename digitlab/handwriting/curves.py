@@ -1,0 +1,121 @@
+"""From a template's text to smooth lines."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+VARIABLES = "abcde"
+STEP = 0.02  # of the square: how finely a line is laid out before a hand walks along it
+
+_COORDINATE = rf"(\d+)(?:([+-]\d+)([{VARIABLES}]))?"
+_POINT = re.compile(f"{_COORDINATE},{_COORDINATE}(!?)")
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A stroke of a template: ``n`` control points, and the ``m`` points of the line that they define."""
+
+    points: Array  # (n, 2), in the unit square
+    variation: Array  # (5, n, 2), what each variable adds to them
+    line: Array  # (m, n), whose product with the points is the line: (m, 2)
+
+
+@cache
+def parse_template(text: str, *, joined: bool = False) -> tuple[Stroke, ...]:
+    """Parse a template; ``joined`` leaves the pen down wherever a writer might.
+
+    Raises:
+        ValueError: a point of the template is not as the format wants it.
+    """
+    strokes = text.replace(" ~ ", "! " if joined else " | ").split(" | ")
+    return tuple(_parse_stroke(stroke) for stroke in strokes)
+
+
+def _parse_stroke(text: str) -> Stroke:
+    words = text.split()
+    points, corners = np.zeros((len(words), 2)), []
+    variation = np.zeros((len(VARIABLES), len(words), 2))
+    for number, word in enumerate(words):
+        match = _POINT.fullmatch(word)
+        if not match:
+            raise ValueError(f"a template's points are such as 50,95 or 20+4a,30! but here is {word!r} in {text!r}")
+        x, change_x, variable_x, y, change_y, variable_y, corner = match.groups()
+        points[number] = int(x) / 100, int(y) / 100
+        for axis, change, variable in ((0, change_x, variable_x), (1, change_y, variable_y)):
+            if variable:
+                variation[VARIABLES.index(variable), number, axis] = int(change) / 100
+        if corner:
+            corners.append(number)
+    return Stroke(points, variation, _lay_out(points, corners))
+
+
+def _lay_out(points: Array, corners: list[int]) -> Array:
+    """Weights of the control points in each point of the line: smooth pieces that meet at the corners."""
+    ends = [0, *(corner for corner in corners if 0 < corner < len(points) - 1), len(points) - 1]
+    rows = [np.eye(1, len(points))]
+    for start, end in itertools.pairwise(ends):
+        if start < end:
+            piece = _spline(points[start : end + 1])
+            rows.append(np.pad(piece[1:], ((0, 0), (start, len(points) - 1 - end))))
+    return np.concatenate(rows)
+
+
+def _spline(points: Array) -> Array:
+    """Weights of a centripetal Catmull-Rom spline, which neither loops nor overshoots between uneven points.
+
+    Between neighbours it is a cubic whose slope at each point is that of the parabola through it and its neighbours
+    (Barry and Goldman 1988; Yuksel, Schaefer and Keyser 2011).
+    """
+    count = len(points)
+    length = np.hypot(*np.diff(points, axis=0).T)
+    knots = np.concatenate([[0], np.cumsum(np.sqrt(length))])
+    identity = np.eye(count)  # the same arithmetic on unit vectors gives weights instead of points
+    slopes = _slopes(identity, knots)
+    rows = [identity[:1]]
+    for i in range(count - 1):
+        t = np.arange(1, (pieces := max(1, round(length[i] / STEP))) + 1)[:, None] / pieces
+        width = knots[i + 1] - knots[i]
+        rows.append(
+            (1 + 2 * t) * (1 - t) ** 2 * identity[i]
+            + t * (1 - t) ** 2 * width * slopes[i]
+            + t**2 * (3 - 2 * t) * identity[i + 1]
+            + t**2 * (t - 1) * width * slopes[i + 1]
+        )
+    return np.concatenate(rows)
+
+
+def _slopes(values: Array, knots: Array) -> Array:
+    """Slope at each knot of the parabola through its value and its neighbours'."""
+    secants = np.diff(values, axis=0) / np.diff(knots)[:, None]
+    if len(values) == 2:
+        return np.concatenate([secants, secants])
+    before, after = np.diff(knots)[:-1, None], np.diff(knots)[1:, None]
+    inner = (after * secants[:-1] + before * secants[1:]) / (before + after)
+    # At the ends the parabola is that of the neighbour: its slope is the secant's, mirrored.
+    return np.concatenate([2 * secants[:1] - inner[:1], inner, 2 * secants[-1:] - inner[-1:]])
+
+
+def resample(path: Array, *, step: float) -> Array:
+    """The points that a pen leaves in equal times, on average ``step`` apart.
+
+    A hand slows down where its line bends, with the cube root of the radius (Lacquaniti, Terzuolo and Viviani 1983).
+    """
+    moves = np.hypot(*np.diff(path, axis=0).T)
+    total = moves.sum()
+    if total == 0:
+        return path[:1]
+    directions = np.unwrap(np.arctan2(*np.diff(path, axis=0).T[::-1]))
+    turning = np.abs(np.gradient(directions)) if len(moves) > 1 else np.zeros(1)
+    curvature = turning / np.maximum(moves, STEP / 4)
+    time = np.concatenate([[0], np.cumsum(moves * (1 + curvature) ** (1 / 3))])  # 1: a straight line takes time too
+    count = max(2, round(total / step) + 1)
+    moments = np.linspace(0, time[-1], count)
+    return np.column_stack([np.interp(moments, time, path[:, axis]) for axis in (0, 1)])
