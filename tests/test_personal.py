@@ -66,11 +66,11 @@ def taught(result: Taught | None) -> Taught:
 def test_an_odd_hand_is_learned_and_mnist_is_not_forgotten(shipped: DigitCNN, small: Mnist) -> None:
     before, known = copy.deepcopy(shipped.state_dict()), evaluate(shipped, small.val_images, small.val_labels)
     images, labels = draw(ODD, of_each=3)
-    result = taught(teach(shipped, images, labels, small, lesson=SHORT))
+    result = taught(teach(shipped, images, labels, small))
 
     assert result.own_before.confusion[1, 7] == 3  # all its ones were read as sevens
     assert result.own_after is not None and result.own_after.total == 30
-    assert result.own_after.correct > result.own_before.correct
+    assert result.own_after.correct >= result.own_before.correct + 2
     assert evaluate(result.model, *draw(ODD, of_each=5, seed=1)).accuracy > 0.95
     assert result.mnist_before.correct == known.correct
     assert result.mnist_after.correct >= known.correct - 3
