@@ -85,9 +85,14 @@ def new_page(browser: Browser, width: int = 1280, height: int = 900, **options: 
 
 @contextmanager
 def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
-    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address."""
+    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address.
+
+    Beside that folder lie the measured results that notebooks read, as in the checkout.
+    """
     with tempfile.TemporaryDirectory(prefix="digitlab-browser-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder)
+        root = Path(folder) / "notebooks"
+        root.mkdir()
+        shutil.copytree(REPOSITORY / "benchmarks" / "results", Path(folder) / "benchmarks" / "results")
         for notebook in notebooks:
             _copy_notebook(notebook, root)
         port = _free_port()
