@@ -150,7 +150,8 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
     if yours == 1 and best < 1:
         raise Mistake(f"{found}: do you search below 1, too? A network can also be too unsure of itself")
     told = f"{found}: its cross-entropy is {loss(yours):.4f}, the least is {loss(best):.4f}"
-    if loss(yours, softmax_first=True) < loss(best, softmax_first=True):
+    least = min(loss(temperature, softmax_first=True) for temperature in torch.logspace(-1, 1, 41).tolist())
+    if loss(yours, softmax_first=True) <= least + 1e-3:
         raise Mistake(f"{told}. Did you take the softmax before `cross_entropy`? It wants logits")
     raise Mistake(told)
 

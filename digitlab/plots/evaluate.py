@@ -31,7 +31,8 @@ def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded; a dot is a zero."""
     ax = axes_or_new(ax, width=5.4, height=5.0)
     mistakes = confusion.float().clone().fill_diagonal_(0)
-    ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
+    shaded = np.ma.masked_equal(mistakes.numpy(), 0)  # the palest orange is not white
+    ax.imshow(shaded, cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
     for row in range(10):
         for column in range(10):
             count = int(confusion[row, column])
@@ -75,6 +76,7 @@ def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None =
     ax.set(xlabel="digit", ylabel="share", xticks=range(10))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.margins(y=0.25)
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 1], minor=False)
     ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     return ax
 
