@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     prediction.set_defaults(run=_predict)
 
     doctor = commands.add_parser("doctor", help="find out what is wrong with this installation, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="print what was found for a program to read")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -169,10 +170,10 @@ def _predict(options: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _doctor(_options: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from digitlab.doctor import run_doctor
 
-    return run_doctor()
+    return run_doctor(as_json=options.json)
 
 
 if __name__ == "__main__":
