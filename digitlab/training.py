@@ -192,9 +192,10 @@ def _run(
         for batch in _batches(len(images), recipe.batch_size, shuffler, device):
             batch_images = _vary(images[batch], recipe, augmenter)
             history.learning_rates.append(float(schedule.get_last_lr()[0]))
-            logits, wanted = network(team.share(batch_images)), targets[team.share(batch)]
-            # The mean over the batch; over the share it would be wrong where shares differ in size.
-            loss = functional.cross_entropy(logits, wanted, reduction="sum") * team.size / len(batch)
+            with mixed_precision(device):
+                logits, wanted = network(team.share(batch_images)), targets[team.share(batch)]
+                # The mean over the batch; over the share it would be wrong where shares differ in size.
+                loss = functional.cross_entropy(logits, wanted, reduction="sum") * team.size / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -248,6 +249,12 @@ def _vary(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
 def _batches(count: int, batch_size: int, shuffler: torch.Generator, device: torch.device) -> Iterator[Tensor]:
     """Split a fresh shuffle of ``0 … count - 1`` into batches of indices; the last may be smaller."""
     return iter(torch.randperm(count, generator=shuffler).to(device).split(batch_size))
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute products in bfloat16 where the hardware can, which is CUDA from Ampere on; weights stay float32."""
+    can = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=can)
 
 
 def best_device() -> torch.device:
