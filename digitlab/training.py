@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from digitlab.augment import RandomAffine, add_random_noise
 from digitlab.data import Mnist
+from digitlab.distributed import ALONE, Team
 from digitlab.evaluation import evaluate
 from digitlab.handwriting import written_digits, written_non_digits
 
@@ -126,11 +127,15 @@ def fit(
     seed: int = 0,
     device: torch.device | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    team: Team = ALONE,
 ) -> History:
     """Train ``model`` in place on the training images and watch it on the validation images.
 
     Two runs from the same weights with the same seed, device and number of threads give the same network. The
     global random state is left as it was.
+
+    A team of processes gives the network that one would, up to rounding: each shuffles and augments whole batches alike
+    and takes its share of the result. Dropout alone falls differently, each process drawing for its share.
 
     Args:
         model: network from ``(N, 1, 28, 28)`` uint8 or float images in [0, 1] to ``(N, 10)`` logits. It stays on
@@ -140,6 +145,7 @@ def fit(
         seed: decides the order of the images, the augmentation and the dropout.
         device: where to train; the best there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
+        team: the processes that call ``fit`` together, each with the same arguments; this one alone by default.
 
     Returns:
         The history of losses, accuracies and learning rates.
@@ -151,8 +157,8 @@ def fit(
         if isinstance(layer, nn.Dropout):
             layer.p = recipe.dropout
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # dropout draws from the global generator
-        return _run(model, mnist, recipe, seed, device, on_progress)
+        torch.manual_seed(seed + team.rank)  # dropout draws from the global generator
+        return _run(model, mnist, recipe, seed, device, on_progress, team)
 
 
 def _run(
@@ -162,11 +168,13 @@ def _run(
     seed: int,
     device: torch.device,
     on_progress: Callable[[Progress], None] | None,
+    team: Team,
 ) -> History:
     images, targets = (part.to(device) for part in training_set(mnist, recipe, seed=seed))
     val_images, val_labels = mnist.val_images.to(device), mnist.val_labels.to(device)
     steps_per_epoch = -(-len(images) // recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
+    network = team.connect(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -184,14 +192,17 @@ def _run(
         for batch in _batches(len(images), recipe.batch_size, shuffler, device):
             batch_images = _vary(images[batch], recipe, augmenter)
             history.learning_rates.append(float(schedule.get_last_lr()[0]))
-            loss = functional.cross_entropy(model(batch_images), targets[batch])
+            with mixed_precision(device):
+                logits, wanted = network(team.share(batch_images)), targets[team.share(batch)]
+                # The mean over the batch; over the share it would be wrong where shares differ in size.
+                loss = functional.cross_entropy(logits, wanted, reduction="sum") * team.size / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             if average is not None:
                 average.update_parameters(model)
-            pending.append(loss.detach())
+            pending.append(team.mean(loss.detach()))
             step += 1
             if on_progress and step % report_every == 0 and step % steps_per_epoch:
                 history.batch_losses += torch.stack(pending).tolist()
@@ -238,6 +249,12 @@ def _vary(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
 def _batches(count: int, batch_size: int, shuffler: torch.Generator, device: torch.device) -> Iterator[Tensor]:
     """Split a fresh shuffle of ``0 … count - 1`` into batches of indices; the last may be smaller."""
     return iter(torch.randperm(count, generator=shuffler).to(device).split(batch_size))
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute products in bfloat16 where the hardware can, which is CUDA from Ampere on; weights stay float32."""
+    can = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=can)
 
 
 def best_device() -> torch.device:
