@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"digitlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("digitlab: stopped; nothing unfinished was written", file=sys.stderr)
+        advice = "; the same command with --resume goes on after the last whole epoch" if options.run is _train else ""
+        print(f"digitlab: stopped{advice}", file=sys.stderr)
         return 130
 
 
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         help="where the weights go (default: data/my_mnist_cnn.pth); with --seeds, _seed_0 and so on is added",
     )
     train.add_argument("--overwrite", action="store_true", help="replace weights that are there already")
+    train.add_argument(
+        "--resume", action="store_true", help="go on after the last whole epoch of the same training, if it was cut off"
+    )
     train.add_argument("--device", help="cpu, cuda or mps (default: the fastest there is)")
     _add_data_option(train)
     train.set_defaults(run=_train)
@@ -95,8 +99,10 @@ def _train(options: argparse.Namespace) -> int:
     if there and not options.overwrite:  # before the work, not after it
         raise FileExistsError(f"{there[0]} exists; choose another with --out, or replace it with --overwrite")
     recipe = Recipe.best() if options.recipe == "best" else Recipe.quick()
-    runs = [Run(recipe, seed, path, options.device) for seed, path in zip(seeds, paths, strict=True)]
+    runs = [Run(recipe, seed, path, options.device, options.resume) for seed, path in zip(seeds, paths, strict=True)]
     with joined_team() as team:
+        if options.resume and team.size > 1:
+            raise ValueError("--resume is for one process; torchrun starts anew")
         results = list(train_all(runs, partial(load_mnist, options.data), team=team))
         if options.seeds is None:
             print(f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}")

@@ -40,12 +40,19 @@ class Run:
         seed: decides its first weights, the order of images, the augmentation.
         path: where the checkpoint goes; what is there is replaced.
         device: where to train; the best there is if None.
+        resume: go on where a training with the same recipe and seed was cut off, if there was one.
     """
 
     recipe: Recipe
     seed: int
     path: Path
     device: str | None = None
+    resume: bool = False
+
+    @property
+    def snapshot(self) -> Path:
+        """Where the state of an unfinished training lies, beside the checkpoint-to-be."""
+        return self.path.with_suffix(".unfinished")
 
 
 def train_and_save(run: Run, mnist: Mnist, *, show: bool = True, team: Team = ALONE) -> dict[str, Any]:
@@ -54,6 +61,8 @@ def train_and_save(run: Run, mnist: Mnist, *, show: bool = True, team: Team = AL
     Returns:
         What was measured, as the checkpoint has it: ``seed``, ``val_accuracy``, ``test_accuracy``, ``seconds``, …
     """
+    if not run.resume:
+        run.snapshot.unlink(missing_ok=True)
     torch.manual_seed(run.seed)
     model = DigitCNN()
     with tqdm(unit="step", disable=not show or team.rank > 0) as bar:
@@ -66,7 +75,16 @@ def train_and_save(run: Run, mnist: Mnist, *, show: bool = True, team: Team = AL
             bar.set_postfix(numbers, refresh=False)
             bar.update(progress.step - bar.n)
 
-        history = fit(model, mnist, recipe=run.recipe, seed=run.seed, device=run.device, on_progress=tick, team=team)
+        history = fit(
+            model,
+            mnist,
+            recipe=run.recipe,
+            seed=run.seed,
+            device=run.device,
+            on_progress=tick,
+            team=team,
+            snapshot=run.snapshot if team.size == 1 else None,
+        )
     results = {
         "source": mnist.source,
         "seed": run.seed,
@@ -77,6 +95,7 @@ def train_and_save(run: Run, mnist: Mnist, *, show: bool = True, team: Team = AL
     if team.rank == 0:
         model.calibration = calibrate(predict_logits(model, mnist.val_images), mnist.val_labels)
         save_model(model, run.path, recipe=run.recipe, results=results, overwrite=True)
+        run.snapshot.unlink(missing_ok=True)
     return results
 
 

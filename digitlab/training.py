@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from digitlab.data import Mnist
 from digitlab.distributed import ALONE, Team
 from digitlab.evaluation import evaluate
 from digitlab.handwriting import written_digits, written_non_digits
+from digitlab.snapshot import Snapshot, Stateful
 
 _REPORTS_PER_EPOCH = 50
 
@@ -128,6 +130,7 @@ def fit(
     device: torch.device | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     team: Team = ALONE,
+    snapshot: Path | None = None,
 ) -> History:
     """Train ``model`` in place on the training images and watch it on the validation images.
 
@@ -146,10 +149,17 @@ def fit(
         device: where to train; the best there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
         team: the processes that call ``fit`` together, each with the same arguments; this one alone by default.
+        snapshot: file to write everything to after each epoch. Where it exists, training goes on from there, and ends
+            in the very network that it would have given without a break. Whoever called removes it.
 
     Returns:
         The history of losses, accuracies and learning rates.
+
+    Raises:
+        ValueError: the snapshot is of another training, or one was asked for by a team.
     """
+    if snapshot and team.size > 1:
+        raise ValueError("several processes together can't go on from a snapshot")
     recipe = recipe or Recipe.quick()
     device = torch.device(device) if device is not None else best_device()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions run twice as fast
@@ -158,7 +168,7 @@ def fit(
             layer.p = recipe.dropout
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed + team.rank)  # dropout draws from the global generator
-        return _run(model, mnist, recipe, seed, device, on_progress, team)
+        return _run(model, mnist, recipe, seed, device, on_progress, team, snapshot)
 
 
 def _run(
@@ -169,6 +179,7 @@ def _run(
     device: torch.device,
     on_progress: Callable[[Progress], None] | None,
     team: Team,
+    snapshot_path: Path | None,
 ) -> History:
     images, targets = (part.to(device) for part in training_set(mnist, recipe, seed=seed))
     val_images, val_labels = mnist.val_images.to(device), mnist.val_labels.to(device)
@@ -185,8 +196,17 @@ def _run(
     shuffler = torch.Generator().manual_seed(seed)  # on the CPU: the same order on every device
     augmenter = torch.Generator(device).manual_seed(seed)
     report_every = max(1, steps_per_epoch // _REPORTS_PER_EPOCH)
-    history, start, step = History(), time.perf_counter(), 0
-    for epoch in range(1, recipe.epochs + 1):
+    history = History()
+    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    if average is not None:
+        parts["average"] = average
+    task = {**asdict(recipe), "seed": seed, "source": mnist.source, "images": len(images)}
+    generators = {"shuffler": shuffler, "augmenter": augmenter}
+    snapshot = Snapshot(snapshot_path, task, parts, generators, history) if snapshot_path else None
+    epochs_done = snapshot.restore() if snapshot else 0
+    step = epochs_done * steps_per_epoch
+    start = time.perf_counter() - (history.seconds[-1] if epochs_done else 0.0)
+    for epoch in range(epochs_done + 1, recipe.epochs + 1):
         model.train()
         pending: list[Tensor] = []  # losses not read from the device yet: each read would make it wait
         for batch in _batches(len(images), recipe.batch_size, shuffler, device):
@@ -214,6 +234,8 @@ def _run(
         history.val_loss.append(result.loss)
         history.val_accuracy.append(result.accuracy)
         history.seconds.append(time.perf_counter() - start)
+        if snapshot:
+            snapshot.save(epoch)
         if on_progress:
             on_progress(Progress(step, steps, epoch, recipe.epochs, history))
     if average is not None:
