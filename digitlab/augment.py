@@ -55,3 +55,20 @@ class RandomAffine:
         row_x = torch.stack([cos / size_x, (slant * cos - sin) / size_x, shift_x], dim=1)
         row_y = torch.stack([sin / size_y, (slant * sin + cos) / size_y, shift_y], dim=1)
         return torch.stack([row_x, row_y], dim=1)
+
+
+def add_random_noise(images: Tensor, *, largest: float, generator: torch.Generator | None = None) -> Tensor:
+    """Add Gaussian noise to about half of a batch, and leave the other half clean.
+
+    Args:
+        images: ``(N, 1, H, W)`` float in [0, 1].
+        largest: bound of the noise's standard deviation, which is drawn uniformly for each noisy picture.
+        generator: source of the random numbers; on the images' device.
+
+    Returns:
+        ``(N, 1, H, W)`` float in [0, 1].
+    """
+    draws = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device, dtype=images.dtype)
+    strength = largest * (2 * draws - 1).clamp(min=0)
+    noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    return (images + strength * noise).clamp(0, 1)

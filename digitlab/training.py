@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from digitlab.augment import RandomAffine
+from digitlab.augment import RandomAffine, add_random_noise
 from digitlab.data import Mnist
 from digitlab.evaluation import evaluate
 from digitlab.handwriting import written_digits, written_non_digits
@@ -36,6 +36,7 @@ class Recipe:
         label_smoothing: share of the target spread evenly over the classes (Szegedy et al. 2016, arXiv:1512.00567).
         dropout: probability that a ``Dropout`` layer drops a value.
         augment: changes to the training images, or None.
+        noise: largest standard deviation of the noise that about half of the training images get.
         ema_decay: decay a step of the running average of the weights that is kept in the end; 0 keeps the last weights.
         written_digits: how many digits written by rule (:mod:`digitlab.handwriting`) to add to the training images.
         non_digits: how many drawings that are no digits to add. Their target is 10 % for every digit, so that the
@@ -50,6 +51,7 @@ class Recipe:
     label_smoothing: float = 0.0
     dropout: float = 0.0
     augment: RandomAffine | None = None
+    noise: float = 0.0
     ema_decay: float = 0.0
     written_digits: int = 0
     non_digits: int = 0
@@ -64,7 +66,7 @@ class Recipe:
             )
         if self.max_learning_rate <= 0:
             raise ValueError(f"max_learning_rate must be positive, got {self.max_learning_rate}")
-        for name in ("warmup", "label_smoothing", "dropout", "ema_decay"):
+        for name in ("warmup", "label_smoothing", "dropout", "noise", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)}")
 
@@ -165,7 +167,9 @@ def _run(
     val_images, val_labels = mnist.val_images.to(device), mnist.val_labels.to(device)
     steps_per_epoch = -(-len(images) // recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=recipe.max_learning_rate, total_steps=steps + 1, pct_start=recipe.warmup
     )
@@ -178,9 +182,11 @@ def _run(
         model.train()
         pending: list[Tensor] = []  # losses not read from the device yet: each read would make it wait
         for batch in _batches(len(images), recipe.batch_size, shuffler, device):
-            batch_images = images[batch]
+            batch_images = images[batch].float() / 255
             if recipe.augment is not None:
-                batch_images = recipe.augment(batch_images.float() / 255, generator=augmenter)
+                batch_images = recipe.augment(batch_images, generator=augmenter)
+            if recipe.noise:
+                batch_images = add_random_noise(batch_images, largest=recipe.noise, generator=augmenter)
             history.learning_rates.append(float(schedule.get_last_lr()[0]))
             loss = functional.cross_entropy(model(batch_images), targets[batch])
             optimizer.zero_grad()

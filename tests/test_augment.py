@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from digitlab import Mnist
-from digitlab.augment import RandomAffine
+from digitlab.augment import RandomAffine, add_random_noise
 
 
 @pytest.fixture
@@ -59,3 +59,19 @@ def test_a_rotation_turns_by_up_to_its_degrees() -> None:
     assert mass.mean() == pytest.approx(40, rel=0.05)
     assert 10 < math.degrees(slope.abs().max()) <= 12.5
     assert slope.min() < 0 < slope.max()
+
+
+def test_half_of_the_pictures_get_noise_of_different_strengths() -> None:
+    grey = torch.full((400, 1, 28, 28), 0.5)
+    noisy = add_random_noise(grey, largest=0.1, generator=seeded())
+    strengths = noisy.std((1, 2, 3))
+    clean = strengths == 0
+    assert 0.4 < clean.float().mean() < 0.6
+    assert strengths.max() == pytest.approx(0.1, rel=0.1)
+    assert strengths[~clean].min() < 0.02
+
+
+def test_noise_keeps_within_black_and_white_and_the_seed_decides_it(images: Tensor) -> None:
+    noisy = add_random_noise(images, largest=0.3, generator=seeded(1))
+    assert noisy.shape == images.shape and noisy.min() >= 0 and noisy.max() <= 1
+    assert torch.equal(noisy, add_random_noise(images, largest=0.3, generator=seeded(1)))

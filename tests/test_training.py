@@ -32,6 +32,7 @@ EVERYTHING = Recipe(
     dropout=0.2,
     label_smoothing=0.05,
     augment=RandomAffine(),
+    noise=0.2,
     ema_decay=0.5,
     weight_decay=0.01,
     written_digits=100,
