@@ -1,0 +1,111 @@
+"""A picture, wherever it comes from, as an array of greys of a size to work with."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path
+Array: TypeAlias = NDArray[np.float32]
+
+LARGEST = 640  # pixels along the longer side: plenty for a digit of 20, and quick
+MOST_PIXELS = 50_000_000  # of a file: no phone's usual photo has more, and 150 MB are enough memory for one picture
+
+
+def read_picture(picture: Picture) -> Array:
+    """Bring any accepted picture to ``(H, W)`` float32 in [0, 1], no side longer than :data:`LARGEST`.
+
+    Args:
+        picture: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` (uint8 in
+            0..255, bool, or float in [0, 1]), or the path of a picture file.
+
+    Raises:
+        ValueError: it is not a picture, or too small or too large to be one of a digit.
+        FileNotFoundError: there is no such file.
+    """
+    if isinstance(picture, (str, Path)):
+        picture = _open(Path(picture))
+    if not isinstance(picture, Image.Image):
+        picture = _from_array(_as_array(picture))
+    if min(picture.size) < 2:
+        raise ValueError(f"the picture has {picture.size[0]}×{picture.size[1]} pixels: too few to hold a digit")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.has_transparency_data:
+        gray = _on_contrasting_background(shrink(picture.convert("RGBA"), LARGEST)).convert("L")
+    elif picture.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0, neginf=0)
+        gray = shrink(Image.fromarray(np.clip(values / max(values.max(), 1), 0, 1) * np.float32(255)), LARGEST)
+    else:
+        gray = shrink(picture.convert("L"), LARGEST)
+    return np.asarray(gray, dtype=np.float32) / np.float32(255)
+
+
+def shrink(image: Image.Image, longest: int) -> Image.Image:
+    """Make a large picture small, each new pixel the average of those that it covers."""
+    factor = longest / max(image.size)
+    if factor >= 1:
+        return image
+    width, height = (max(2, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BOX)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is stricter
+            with Image.open(path) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise _too_large(path)
+                image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded at a fraction of its size, and faster so
+                image.load()
+                return image
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no picture file {path}") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture in a format that Pillow reads, such as PNG or JPEG") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except (OSError, SyntaxError) as error:  # SyntaxError is what Pillow raises for some broken PNGs
+        raise ValueError(f"{path} can't be read as a picture: {error}") from error
+
+
+def _too_large(path: Path) -> ValueError:
+    return ValueError(f"{path} has too many pixels: make it smaller, 1,000 pixels a side are plenty")
+
+
+def _as_array(picture: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(picture)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"expected a picture, its path, or an array of its pixels: {error}") from error
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if (array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4))) or not array.size:
+        raise ValueError(f"expected an array of shape (H, W), (1, H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
+    if array.dtype.kind == "f":
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+            raise ValueError("an array of floats must lie in [0, 1]; for 0..255 use uint8")
+        array = np.round(array * 255).astype(np.uint8)
+    elif array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    elif array.dtype != np.uint8:
+        raise ValueError(f"expected an array of uint8, bool or float, got {array.dtype}")
+    return Image.fromarray(array)
+
+
+def _on_contrasting_background(image: Image.Image) -> Image.Image:
+    """Lay a transparent picture on black if what is visible of it is light, else on white."""
+    pixels = np.asarray(image, dtype=np.float32) / 255
+    alpha = pixels[..., 3]
+    lightness = (pixels[..., :3].mean(axis=-1) * alpha).sum() / max(float(alpha.sum()), 1e-6)
+    background = Image.new("RGBA", image.size, "black" if lightness > 0.5 else "white")
+    return Image.alpha_composite(background, image).convert("RGB")
