@@ -70,15 +70,13 @@ class Studio:
     def photo(self, kind: str, seed: int) -> Photo:
         """Take a photo of a kind: "clean", a fault's name, or one of ``MIXED``. The same seed gives the same photo."""
         random = np.random.default_rng([seed, *kind.encode()])
-        if kind in MIXED:
-            scene = many_faults(random)
-        else:
-            scene = one_fault(kind, random) if kind in FAULTS else Scene()
+        scene = Scene() if kind == "clean" else many_faults(random) if kind in MIXED else one_fault(kind, random)
         if kind == "empty paper":
             return photograph(None, scene, random), -1
-        shape, digit = self._shape(scene, random, written=kind == "any pen" or random.random() < 0.5)
-        if kind == "two digits":
-            second, _ = self._shape(scene, random, written=random.random() < 0.5)
+        written = kind == "any pen" or random.random() < 0.5
+        shape, digit = self._shape(scene, random, written=written)
+        if kind == "two digits":  # of one pen: MNIST's or the scene's
+            second, _ = self._shape(scene, random, written=written)
             return photograph(side_by_side([shape, second], random.uniform(*GAPS)), scene, random), -1
         return photograph(shape, scene, random), digit
 

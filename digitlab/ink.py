@@ -1,8 +1,8 @@
 """Pen strokes to one 28×28 picture in MNIST's convention.
 
 MNIST's makers scaled each digit into a box of 20×20 pixels, keeping its aspect ratio, and placed its centre of mass in
-the middle of 28×28 (LeCun, Cortes, Burges 1998). Drawings here, and photos in :mod:`digitlab.photo`, are brought into the
-same frame, so that they reach the network looking as the training images did.
+the middle of 28×28 (LeCun, Cortes, Burges 1998). Drawings here, and photos in :mod:`digitlab.photo`, are brought into
+the same frame, so that they reach the network looking as the training images did.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Light multiplies: a shadow halves the paper and the ink alike. In logarithms that is a difference, the same for both, so
 ink has the same contrast in the shadow as beside it. The paper's brightness behind the ink comes from a morphological
-closing, which fills what is darker than its surroundings and narrower than a window, and leaves the edges of wide areas,
-such as shadows, as they are (Serra 1982, "Image Analysis and Mathematical Morphology").
+closing, which fills what is darker than its surroundings and narrower than a window, and leaves the edges of wide
+areas, such as shadows, as they are (Serra 1982, "Image Analysis and Mathematical Morphology").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 TOUCHING = np.ones((3, 3), dtype=bool)  # a pixel touches the eight around it
 
 _EVEN = 1.5 / 255  # greys closer than this are one
-_LONGEST = 400  # pixels along a photo's longer side: a line of an eightieth of it is still five wide
+_LONGEST = 360  # pixels along a photo's longer side: a line of a hundredth of it is still three wide
 _GLARE = 0.15  # added before taking logarithms: below it, differences in brightness are mostly the camera's
 _WINDOWS = (20, 10, 5, 2.5)  # of the closing, as parts of the photo's shorter side: for thin pens to thick ones
 _FAINTEST = 0.18  # contrast of ink with its paper, in logarithms
@@ -97,42 +97,49 @@ def _ink(brightness: Array, noises: Array, window: int) -> tuple[float, Array | 
     contrast = ndimage.grey_closing(brightness, (window, window)) - brightness
     contrast = np.maximum(contrast - np.median(contrast / noises) * noises, 0)  # noise, too, is filled by a closing
     least = np.maximum(_FAINTEST, 6 * noises)
-    level = float(contrast.max())
-    while level > _FAINTEST:
-        seeds, _ = _sharp_parts(contrast, brightness, np.maximum(level, least), window)
-        if seeds.any():
-            break
-        level *= 0.85
-    else:
-        return 0.0, None
-    parts, score = _sharp_parts(contrast, brightness, np.maximum(level / 2, least), window)
-    parts = ndimage.binary_propagation(seeds & parts, TOUCHING, parts) if False else parts
+    reach = max(3.0, window / 4)
+    level = float(contrast.max())  # of the ink: the highest at which something is left that has an outline
+    while level > _FAINTEST and not _outlined(contrast, brightness, np.maximum(level, least), reach)[1].any():
+        level *= 0.8
+    # Printed lines have less than half of the ink's contrast, or else they would be hard to tell from it.
+    score, parts = _outlined(contrast, brightness, np.maximum(level / 2, least), reach)
     near = ndimage.binary_dilation(parts, TOUCHING, 2)
     return score, np.where(near, np.clip((contrast / level - 0.3) / 0.4, 0, 1), 0).astype(np.float32)
 
 
-def _sharp_parts(contrast: Array, brightness: Array, least: Array, window: int) -> tuple[Mask, float]:
-    """What is bounded by a sharp edge all around, as ink is and the traces of a shadow are not; the best one's score."""
-    labels, _ = ndimage.label(contrast > least, TOUCHING)
-    sides = [0, *(max(side.stop - side.start for side in box) for box in ndimage.find_objects(labels))]
-    labels = np.where((np.array(sides) >= _SMALLEST * min(labels.shape))[labels], labels, 0)
-    inside = labels > 0
-    edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
+def _outlined(contrast: Array, brightness: Array, least: Array, reach: float) -> tuple[float, Mask]:
+    """What has a sharp edge all around, as ink has and the traces of a shadow have not; first, the best one's score."""
+    labels, count = ndimage.label(contrast > least, TOUCHING)
+    inside = _inner(labels)
+    edge = inside & ~ndimage.binary_erosion(inside)
     if not edge.any():
-        return inside, 0.0
-    reach = max(7, window // 3 | 1)
-    step = _mean_near(brightness, ~inside, reach) - _mean_near(brightness, inside, reach)
-    step[[0, -1]] = 0  # where the picture ends there is no edge to be seen
-    step[:, [0, -1]] = 0
-    relative = np.clip(step[edge] / np.maximum(_mean_near(contrast, inside, reach)[edge], 1e-6), 0, 1)
+        return 0.0, inside
+    sizes = np.maximum(np.bincount(labels[inside], minlength=count + 1), 1)
+    means = np.bincount(labels[inside], contrast[inside], count + 1) / sizes
     numbers = labels[edge]
-    share = np.bincount(numbers, relative > _SHARP, len(sides)) / np.maximum(np.bincount(numbers, minlength=len(sides)), 1)
-    keep = share >= _CLOSED
-    scores = np.bincount(numbers, relative * contrast[edge], len(sides)) * share**2 * keep
-    return keep[labels], float(scores.max())
+    steps = np.clip(_steps(brightness, inside, edge, reach) / means[numbers], 0, 1)
+    share = np.bincount(numbers, steps > _SHARP, count + 1) / np.maximum(np.bincount(numbers, minlength=count + 1), 1)
+    scores = np.bincount(numbers, steps * contrast[edge], count + 1) * (share >= _CLOSED)
+    return float(scores.max()), inside & (share >= _CLOSED)[labels]
 
 
-def _mean_near(values: Array, where: Mask, window: int) -> Array:
-    """Mean of the values within a few pixels that lie in a mask."""
-    weights = where.astype(np.float32)
-    return ndimage.uniform_filter(values * weights, window) / np.maximum(ndimage.uniform_filter(weights, window), 1e-6)
+def _inner(labels: NDArray[np.int32]) -> Mask:
+    """What is large enough for a digit, and doesn't run out of the picture as printed lines and shadows do."""
+    shape = np.array(labels.shape)
+    keep = [False]
+    for box in ndimage.find_objects(labels):
+        low, high = np.array([(side.start, side.stop) for side in box]).T
+        keep.append(
+            bool((low > 1).all() and (high < shape - 1).all() and (high - low).max() >= _SMALLEST * shape.min())
+        )
+    return np.array(keep)[labels]
+
+
+def _steps(brightness: Array, inside: Mask, edge: Mask, reach: float) -> Array:
+    """How much brighter it gets from within a line to beyond its edge, for each pixel of the edge."""
+    slopes = -np.stack(np.gradient(ndimage.uniform_filter(inside.astype(np.float32), 5)))[:, edge]
+    outwards = slopes / np.maximum(np.hypot(*slopes), 1e-6)  # (2, P), of length 1
+    distances = np.linspace(-reach, reach, 9)
+    places = np.argwhere(edge).T[:, None] + outwards[:, None] * distances[:, None]  # (2, 9, P)
+    seen = ndimage.map_coordinates(brightness, places, order=1, mode="nearest")
+    return np.asarray(seen[5:].max(axis=0) - seen[:4].min(axis=0), dtype=np.float32)

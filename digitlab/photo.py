@@ -20,6 +20,8 @@ from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
 from digitlab.paper import TOUCHING, Mask, find_ink
 from digitlab.picture import Array, Picture, read_picture
 
+_SOLID = 0.5  # ink from which a pixel is a line's
+_FAINT = 0.3  # ink that still joins two parts of a line
 _THINNEST = 1.4  # pixels; nearly all of MNIST's lines are wider, and thinner ones are drawn anew
 _FINE = 8  # parts of a pixel's side that a line is measured and drawn anew in
 _ADVICE = "show one digit, dark on light or light on dark, with some paper around it"
@@ -32,7 +34,7 @@ def from_image(image: Picture) -> Tensor:
 
     Args:
         image: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` (uint8 in
-            0..255, bool, or float in [0, 1]), or the path of a picture file.
+            0..255, bool, or float in [0, 1]), the path of a picture file, or its bytes.
 
     Returns:
         ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
@@ -73,36 +75,35 @@ class _Thing:
             np.maximum(self.high, other.high),
         )
 
-    def borders(self, shape: tuple[int, ...]) -> int:
-        """How many sides of the picture it touches."""
-        return int((self.low <= 1).sum() + (self.high >= np.array(shape) - 2).sum())
-
 
 def _one_digit(ink: Array) -> Array:
     """Ink in [0, 1] of the one digit there is, and exactly 0 elsewhere."""
     shorter = min(ink.shape)
-    labels, _ = ndimage.label(ink > 0.5, TOUCHING)
-    things = [thing for thing in _things(labels) if thing.longer_side > 0.02 * shorter]
+    labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
+    things = [
+        thing for thing in _things(labels, ink > _SOLID) if thing.longer_side > 0.02 * shorter
+    ]  # larger than dust
     things = _drop_small(_join_parts(_drop_small(things, 0.1)), 0.4)
-    things = [thing for thing in things if not thing.borders(ink.shape)] or things
-    things = [thing for thing in things if thing.longer_side >= 0.1 * shorter]
+    things = [thing for thing in things if thing.longer_side >= 0.1 * shorter and thing.sides[1] <= 2 * thing.sides[0]]
     if len(things) > 1:
         raise ValueError(f"{len(things)} things in the picture could be digits; {_ADVICE}")
-    if not things or things[0].borders(ink.shape) > 1:
+    if not things:
         raise ValueError(f"no digit found; {_ADVICE}")
-    core = np.isin(labels, things[0].numbers)
+    core = np.isin(labels, things[0].numbers) & (ink > _SOLID)
     width = _line_width(core)
     if width > 0.45 * things[0].longer_side:
         raise ValueError(f"no digit found, only a blot; {_ADVICE}")
     return np.where(ndimage.distance_transform_edt(~core) <= width, ink, 0).astype(np.float32)
 
 
-def _things(labels: NDArray[np.int32]) -> list[_Thing]:
+def _things(labels: NDArray[np.int32], solid: Mask) -> list[_Thing]:
+    """The labelled pieces, without those that are faint all over."""
     things = []
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         piece = np.pad(labels[rows, columns] == number, 1)
-        edge = np.argwhere(piece & ~ndimage.binary_erosion(piece)) - 1 + (rows.start, columns.start)
-        things.append(_Thing((number,), edge, edge.min(axis=0), edge.max(axis=0)))
+        if (piece[1:-1, 1:-1] & solid[rows, columns]).any():
+            edge = np.argwhere(piece & ~ndimage.binary_erosion(piece)) - 1 + (rows.start, columns.start)
+            things.append(_Thing((number,), edge, edge.min(axis=0), edge.max(axis=0)))
     return things
 
 

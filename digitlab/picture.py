@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path
+Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path | bytes
 Array: TypeAlias = NDArray[np.float32]
 
 LARGEST = 640  # pixels along the longer side: plenty for a digit of 20, and quick
@@ -23,27 +24,29 @@ def read_picture(picture: Picture) -> Array:
 
     Args:
         picture: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` (uint8 in
-            0..255, bool, or float in [0, 1]), or the path of a picture file.
+            0..255, bool, or float in [0, 1]), the path of a picture file, or its bytes.
 
     Raises:
         ValueError: it is not a picture, or too small or too large to be one of a digit.
         FileNotFoundError: there is no such file.
     """
     if isinstance(picture, (str, Path)):
-        picture = _open(Path(picture))
-    if not isinstance(picture, Image.Image):
-        picture = _from_array(_as_array(picture))
-    if min(picture.size) < 2:
-        raise ValueError(f"the picture has {picture.size[0]}×{picture.size[1]} pixels: too few to hold a digit")
-    picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        gray = _on_contrasting_background(shrink(picture.convert("RGBA"), LARGEST)).convert("L")
-    elif picture.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0, neginf=0)
-        gray = shrink(Image.fromarray(np.clip(values / max(values.max(), 1), 0, 1) * np.float32(255)), LARGEST)
+        image = _open(picture, f"{picture}")
+    elif isinstance(picture, bytes):
+        image = _open(io.BytesIO(picture), "the file")
+    elif isinstance(picture, Image.Image):
+        image = _load(picture, "the picture")
     else:
-        gray = shrink(picture.convert("L"), LARGEST)
-    return np.asarray(gray, dtype=np.float32) / np.float32(255)
+        image = _from_array(_as_array(picture))
+    if min(image.size) < 2:
+        raise ValueError(f"the picture has {image.size[0]}×{image.size[1]} pixels: too few to hold a digit")
+    if image.has_transparency_data:
+        image = _on_contrasting_background(shrink(image.convert("RGBA"), LARGEST))
+    elif image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+        image = Image.fromarray(np.clip(values / max(values.max(), 1), 0, 1) * np.float32(255))
+        return np.asarray(shrink(image, LARGEST), dtype=np.float32) / np.float32(255)
+    return np.asarray(shrink(image.convert("L"), LARGEST), dtype=np.float32) / np.float32(255)
 
 
 def shrink(image: Image.Image, longest: int) -> Image.Image:
@@ -55,28 +58,41 @@ def shrink(image: Image.Image, longest: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(file: str | Path | io.BytesIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is stricter
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise _too_large(path)
-                image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded at a fraction of its size, and faster so
-                image.load()
-                return image
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _load's bound is stricter
+            image = Image.open(file)
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no picture file {path}") from None
+        raise FileNotFoundError(f"there is no picture file {name}") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture in a format that Pillow reads, such as PNG or JPEG") from None
+        raise ValueError(f"{name} is not a picture in a format that Pillow reads, such as PNG or JPEG") from None
     except Image.DecompressionBombError:
-        raise _too_large(path) from None
-    except (OSError, SyntaxError) as error:  # SyntaxError is what Pillow raises for some broken PNGs
-        raise ValueError(f"{path} can't be read as a picture: {error}") from error
+        raise _too_large(name) from None
+    except Exception as error:  # as below
+        raise _unreadable(name, error) from error
+    with image:
+        return _load(image, name)
 
 
-def _too_large(path: Path) -> ValueError:
-    return ValueError(f"{path} has too many pixels: make it smaller, 1,000 pixels a side are plenty")
+def _load(image: Image.Image, name: str) -> Image.Image:
+    """Read the pixels, of a JPEG at a fraction of its size, and turn them as the camera was held."""
+    if image.width * image.height > MOST_PIXELS:  # known before a pixel is read: a small file can be a huge picture
+        raise _too_large(name)
+    try:
+        image.draft(None, (LARGEST, LARGEST))
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # Pillow's readers raise a dozen kinds for broken files, struct.error among them
+        raise _unreadable(name, error) from error
+
+
+def _too_large(name: str) -> ValueError:
+    return ValueError(f"{name} has too many pixels: make it smaller, 1,000 pixels a side are plenty")
+
+
+def _unreadable(name: str, error: Exception) -> ValueError:
+    return ValueError(f"{name} can't be read as a picture ({error}): is it whole? Save it anew as PNG or JPEG")
 
 
 def _as_array(picture: Any) -> NDArray[Any]:
