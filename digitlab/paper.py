@@ -49,7 +49,7 @@ def find_ink(gray: Array) -> Array:
     if ink is None:
         ink = _on_a_photo(np.asarray(shrink(Image.fromarray(gray), _LONGEST)))
     if ink is None:
-        raise ValueError("no digit found: the picture is of one even colour, or what is on it is too faint")
+        raise ValueError("no digit found: nothing stands out clearly from the paper; come closer, in more even light")
     return ink
 
 
@@ -60,7 +60,9 @@ def _on_even_paper(gray: Array) -> Array | None:
     if np.mean(np.abs(border - paper) < _EVEN) < 0.98:
         return None
     contrast = max(gray - paper, paper - gray, key=np.max)
-    return np.maximum(contrast, 0) / contrast.max() if contrast.max() >= 0.1 else None
+    if contrast.max() < 0.1:
+        raise ValueError("no digit found: the picture is of one even colour")
+    return np.asarray(np.maximum(contrast, 0) / contrast.max(), dtype=np.float32)
 
 
 def _on_a_photo(gray: Array) -> Array | None:

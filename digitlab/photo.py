@@ -22,6 +22,7 @@ from digitlab.picture import Array, Picture, read_picture
 
 _SOLID = 0.5  # ink from which a pixel is a line's
 _FAINT = 0.3  # ink that still joins two parts of a line
+_MOST_PARTS = 30  # of all that is written; a page of text isn't worth the time to look for what belongs together
 _THINNEST = 1.4  # pixels; nearly all of MNIST's lines are wider, and thinner ones are drawn anew
 _FINE = 8  # parts of a pixel's side that a line is measured and drawn anew in
 _ADVICE = "show one digit, dark on light or light on dark, with some paper around it"
@@ -80,10 +81,9 @@ def _one_digit(ink: Array) -> Array:
     """Ink in [0, 1] of the one digit there is, and exactly 0 elsewhere."""
     shorter = min(ink.shape)
     labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
-    things = [
-        thing for thing in _things(labels, ink > _SOLID) if thing.longer_side > 0.02 * shorter
-    ]  # larger than dust
-    things = _drop_small(_join_parts(_drop_small(things, 0.1)), 0.4)
+    things = _drop_small(_things(labels, ink > _SOLID, 0.02 * shorter), 0.1)  # what is even smaller is dust
+    if len(things) <= _MOST_PARTS:
+        things = _drop_small(_join_parts(things), 0.4)
     things = [thing for thing in things if thing.longer_side >= 0.1 * shorter and thing.sides[1] <= 2 * thing.sides[0]]
     if len(things) > 1:
         raise ValueError(f"{len(things)} things in the picture could be digits; {_ADVICE}")
@@ -96,14 +96,15 @@ def _one_digit(ink: Array) -> Array:
     return np.where(ndimage.distance_transform_edt(~core) <= width, ink, 0).astype(np.float32)
 
 
-def _things(labels: NDArray[np.int32], solid: Mask) -> list[_Thing]:
-    """The labelled pieces, without those that are faint all over."""
+def _things(labels: NDArray[np.int32], solid: Mask, least: float) -> list[_Thing]:
+    """The labelled pieces that are at least so long, and not faint all over."""
     things = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        piece = np.pad(labels[rows, columns] == number, 1)
-        if (piece[1:-1, 1:-1] & solid[rows, columns]).any():
-            edge = np.argwhere(piece & ~ndimage.binary_erosion(piece)) - 1 + (rows.start, columns.start)
-            things.append(_Thing((number,), edge, edge.min(axis=0), edge.max(axis=0)))
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        if max(side.stop - side.start for side in box) >= least:
+            piece = labels[box] == number
+            if (piece & solid[box]).any():
+                edge = np.argwhere(piece & ~ndimage.binary_erosion(piece)) + [side.start for side in box]
+                things.append(_Thing((number,), edge, edge.min(axis=0), edge.max(axis=0)))
     return things
 
 

@@ -276,6 +276,13 @@ def test_a_cameras_picture_is_made_small_before_it_is_looked_at() -> None:
     assert gray.shape == (480, LARGEST) and gray.dtype == np.float32
 
 
+def test_a_page_of_text_is_refused_without_a_search_for_what_belongs_together() -> None:
+    page = np.full((600, 600), 255, np.uint8)
+    page[20:-20, 20:-20] = np.tile(np.pad(np.zeros((14, 10), np.uint8), (3, 5), constant_values=255), (28, 28))
+    with pytest.raises(ValueError, match="no digit found"):
+        from_image(page)
+
+
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="can't be read as a picture"):
         from_image(tmp_path)
