@@ -63,6 +63,7 @@ def _open(file: str | Path | io.BytesIO, name: str) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _load's bound is stricter
             image = Image.open(file)
+            image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded at a fraction of its size, and faster so
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture file {name}") from None
     except UnidentifiedImageError:
@@ -76,11 +77,10 @@ def _open(file: str | Path | io.BytesIO, name: str) -> Image.Image:
 
 
 def _load(image: Image.Image, name: str) -> Image.Image:
-    """Read the pixels, of a JPEG at a fraction of its size, and turn them as the camera was held."""
+    """Read the pixels, and turn them as the camera was held."""
     if image.width * image.height > MOST_PIXELS:  # known before a pixel is read: a small file can be a huge picture
         raise _too_large(name)
     try:
-        image.draft(None, (LARGEST, LARGEST))
         image.load()
         return ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow's readers raise a dozen kinds for broken files, struct.error among them
