@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results
+from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, save_model
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
@@ -28,7 +28,7 @@ NAME = "best_recipe"
 
 
 def main() -> None:
-    """Train what is not trained yet, choose, print, and write the results."""
+    """Train what is not trained yet, choose, print, and write the results and README's table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--ship", action="store_true", help="make the chosen network the one that comes with digitlab")
@@ -43,7 +43,8 @@ def main() -> None:
     if options.ship:
         measured = load_info(weights(chosen))["results"]
         save_model(load_model(weights(chosen)), SHIPPED_WEIGHTS, recipe=Recipe.best(), results=measured, overwrite=True)
-    print(table(results))
+    update_readme(NAME, readme_table(results))
+    print(readme_table(results))
 
 
 def weights(seed: int) -> Path:
@@ -75,7 +76,7 @@ def measure(model: DigitCNN, seed: int, mnist: Mnist, pen: tuple[Tensor, Tensor]
     }
 
 
-def table(results: dict[str, Any]) -> str:
+def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out: every seed, and mean ± standard deviation."""
     rows = results["seeds"]
     columns = {"val": "validation", "mnist": "MNIST test", "pen": "pen digits"}

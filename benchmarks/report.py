@@ -1,4 +1,4 @@
-"""What every benchmark needs: the machine it ran on, a file for its results, and README's table made from them."""
+"""What every benchmark needs: the machine it ran on, a file for its results, and the tables in README made from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-README = ROOT / "README.md"
+READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 PEN_DIGITS = "pen_digits/pendigits-orig.tra"  # in the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
 
 
@@ -65,5 +65,14 @@ def insert(text: str, name: str, table: str) -> str:
 
 
 def update_readme(name: str, table: str) -> None:
-    """Put a table into its place in README."""
-    README.write_text(insert(README.read_text(encoding="utf-8"), name, table), encoding="utf-8")
+    """Put a table into its place in README, or in ``benchmarks/README.md``."""
+    path = readme_of(name)
+    path.write_text(insert(path.read_text(encoding="utf-8"), name, table), encoding="utf-8")
+
+
+def readme_of(name: str) -> Path:
+    """Find the page with a place for a benchmark's table."""
+    for path in READMES:
+        if f"<!-- {name} -->" in path.read_text(encoding="utf-8"):
+            return path
+    raise ValueError(f"no page has a place for a table between <!-- {name} --> and <!-- /{name} -->")

@@ -9,6 +9,7 @@ Digits" (original version, Alpaydin and Alimoglu 1998): 7,494 digits by 30 peopl
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model
 from digitlab.data import data_folder
+from digitlab.evaluation import wilson_interval
 from digitlab.unipen import read_pen_digits
 
 NAME = "shipped_weights"
@@ -44,23 +46,28 @@ def measure_mnist(model: DigitCNN, root: Path | None) -> dict[str, Any]:
     """Read MNIST's test images as they are, and enlarged tenfold at a random place of a canvas (seed 0)."""
     mnist = load_mnist(root, source="mnist")
     generator = np.random.default_rng(0)
-    pictures = tqdm(mnist.test_images, desc="enlarged images")
-    found = torch.stack([from_image(enlarge(image, generator)) for image in pictures])
+    found: list[Tensor] = []
+    kept: list[int] = []
+    for number, image in enumerate(tqdm(mnist.test_images, desc="enlarged images")):
+        with contextlib.suppress(ValueError):  # a refusal is as wrong as another digit
+            found.append(from_image(enlarge(image, generator)))
+            kept.append(number)
     return {
         "mnist": score(model, mnist.test_images, mnist.test_labels),
-        "enlarged": score(model, found, mnist.test_labels),
+        "enlarged": score(
+            model, torch.stack(found), mnist.test_labels[kept], refused=len(mnist.test_labels) - len(kept)
+        ),
     }
 
 
-def score(model: DigitCNN, images: Tensor, labels: Tensor) -> dict[str, Any]:
-    """Accuracy with its 95 % interval, and the counts behind it."""
-    result = evaluate(model, images, labels)
-    interval = [round(bound, 5) for bound in result.interval]
+def score(model: DigitCNN, images: Tensor, labels: Tensor, *, refused: int = 0) -> dict[str, Any]:
+    """Accuracy with its 95 % interval, and the counts behind it; ``refused`` more are counted as not read right."""
+    correct, total = evaluate(model, images, labels).correct, len(labels) + refused
     return {
-        "accuracy": round(result.accuracy, 5),
-        "interval": interval,
-        "correct": result.correct,
-        "total": result.total,
+        "accuracy": round(correct / total, 5),
+        "interval": [round(bound, 5) for bound in wilson_interval(correct, total)],
+        "correct": correct,
+        "total": total,
     }
 
 

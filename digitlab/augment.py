@@ -57,18 +57,22 @@ class RandomAffine:
         return torch.stack([row_x, row_y], dim=1)
 
 
-def add_random_noise(images: Tensor, *, largest: float, generator: torch.Generator | None = None) -> Tensor:
-    """Add Gaussian noise to about half of a batch, and leave the other half clean.
+def add_random_noise(
+    images: Tensor, *, largest: float, share: float = 0.125, generator: torch.Generator | None = None
+) -> Tensor:
+    """Add Gaussian noise to some pictures of a batch: to few, so that clean ones stay what is learned best.
 
     Args:
         images: ``(N, 1, H, W)`` float in [0, 1].
         largest: bound of the noise's standard deviation, which is drawn uniformly for each noisy picture.
+        share: probability that a picture gets noise.
         generator: source of the random numbers; on the images' device.
 
     Returns:
         ``(N, 1, H, W)`` float in [0, 1].
     """
-    draws = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device, dtype=images.dtype)
-    strength = largest * (2 * draws - 1).clamp(min=0)
-    noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
-    return (images + strength * noise).clamp(0, 1)
+    device = images.device
+    chosen, strength = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=device)
+    noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)
+    noisy: Tensor = images + (chosen < share) * largest * strength * noise
+    return noisy.clamp(0, 1)

@@ -23,6 +23,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 TOUCHING = np.ones((3, 3), dtype=bool)  # a pixel touches the eight around it
 
 _EVEN = 1.5 / 255  # greys closer than this are one
+_FAR = 0.08  # of the longer side: beyond it no blur or halo of a line reaches
 _LONGEST = 360  # pixels along a photo's longer side: a line of a hundredth of it is still three wide
 _GLARE = 0.15  # added before taking logarithms: below it, differences in brightness are mostly the camera's
 _WINDOWS = (20, 10, 5, 2.5)  # of the closing, as parts of the photo's shorter side: for thin pens to thick ones
@@ -54,12 +55,17 @@ def find_ink(gray: Array) -> Array:
 
 
 def _on_even_paper(gray: Array) -> Array | None:
-    """On a screen or a good scan all paper has one grey, and every difference from it is ink, the faintest too."""
+    """On a screen or a good scan all paper has one grey, and every difference from it is ink, the faintest too.
+
+    Ink may run to the border, so a tight crop will do. It is a photo, and None, if paper far from any ink differs.
+    """
     border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    paper = np.median(border)
-    if np.mean(np.abs(border - paper) < _EVEN) < 0.98:
-        return None
+    paper = np.bincount(np.round(255 * border).astype(np.intp)).argmax() / np.float32(255)  # the commonest grey
     contrast = max(gray - paper, paper - gray, key=np.max)
+    strong = contrast > contrast.max() / 2
+    far = ndimage.distance_transform_edt(~strong) > _FAR * max(gray.shape)
+    if np.count_nonzero(np.abs(gray - paper)[far] >= _EVEN) > 0.02 * np.count_nonzero(far):
+        return None
     if contrast.max() < 0.1:
         raise ValueError("no digit found: the picture is of one even colour")
     return np.asarray(np.maximum(contrast, 0) / contrast.max(), dtype=np.float32)

@@ -59,6 +59,17 @@ def test_an_enlarged_mnist_image_anywhere_on_a_canvas_comes_back_as_it_was(mnist
     assert abs(evaluate(shipped, found, labels).accuracy - evaluate(shipped, images, labels).accuracy) <= 0.003
 
 
+@pytest.mark.parametrize("margin", [0, 1, 5])
+def test_a_tight_crop_is_read_as_well(margin: int, mnist: Mnist, shipped: DigitCNN) -> None:
+    right = 0
+    for image, label in zip(mnist.val_images[:50, 0].numpy(), mnist.val_labels[:50].tolist(), strict=True):
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        crop = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], margin)
+        enlarged = np.kron(crop, np.ones((8, 8), dtype=np.uint8))
+        right += sum(predict(shipped, from_image(picture)).digit == label for picture in (crop, 255 - enlarged))
+    assert right >= 98
+
+
 def test_dark_on_light_and_light_on_dark_give_the_same(mnist: Mnist) -> None:
     light = np.asarray(enlarge(mnist.test_images[0], (300, 300), (7, 11)))
     torch.testing.assert_close(from_image(255 - light), from_image(light), atol=1e-5, rtol=0)
