@@ -3,6 +3,7 @@
 #   make lab ARGS="--no-browser --port 8889"    ARGS goes on to the program behind the command
 #   make app PORT=5001                          another port
 #   make test ARGS="-k ink"                     some of the tests; TESTS=tests/test_ink.py: one file
+#   make bench BENCHMARKS=speed_drawing         one of the benchmarks
 #   make lab TORCH=cpu                          the small PyTorch without CUDA (Linux; other systems always get it)
 #   make lab PYTHON=python3.12                  a Python of your choice
 
@@ -13,6 +14,7 @@ FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+BENCHMARKS ?= shipped_weights pixel_path confidence speed_training speed_loading speed_drawing speed_browser scaling
 STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)  # Jupyter refuses root, which is all a container has
 
@@ -26,7 +28,7 @@ endif
 
 help:       ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,9s/^# *//p' Makefile
 
 setup: $(STAMP)-lab      ## set up .venv and stop there: before a class, or in a container
 
@@ -48,11 +50,8 @@ notebooks: $(STAMP)-lab  ## execute the notebooks and store their outputs
 figures: $(STAMP)-test   ## draw every picture that README shows
 	$(IN_VENV) -m figures.make_figures $(ARGS)
 
-bench: $(STAMP)-test     ## measure what README claims of the network that comes with the course
-	$(IN_VENV) -m benchmarks.shipped_weights $(ARGS)
-	$(IN_VENV) -m benchmarks.pixel_path $(ARGS)
-	$(IN_VENV) -m benchmarks.confidence $(ARGS)
-	$(IN_VENV) -m benchmarks.photos $(ARGS)
+bench: $(STAMP)-test     ## measure what README claims: how well the network reads, and how fast everything is
+	for name in $(BENCHMARKS); do $(IN_VENV) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .

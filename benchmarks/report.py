@@ -1,4 +1,4 @@
-"""What every benchmark needs: the machine it ran on, a file for its results, and the tables in README made from them."""
+"""What every benchmark needs: the machine, a file for its results, and the tables in README made from them."""
 
 from __future__ import annotations
 

@@ -131,11 +131,11 @@ def missing_files(root: str | Path | None = None) -> list[str]:
     return [file.name for file in _missing(data_folder(root) / "MNIST" / "raw")]
 
 
-def parse_idx(content: bytes) -> Tensor:
+def parse_idx(content: bytes | bytearray) -> Tensor:
     """Read an IDX file of bytes: ``00 00 08 d``, then d sizes (4 bytes each, big-endian), then the values.
 
     Returns:
-        uint8 tensor of the shape that the header tells.
+        uint8 tensor of the shape that the header tells; its memory is that of ``content`` if this is a ``bytearray``.
 
     Raises:
         ValueError: the magic number, or the number of values, is not what the format asks for.
@@ -150,18 +150,21 @@ def parse_idx(content: bytes) -> Tensor:
     shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
     if len(content) - start != math.prod(shape):
         raise ValueError(f"the IDX header promises {math.prod(shape):,} values, the file has {len(content) - start:,}")
-    # bytearray: a tensor over read-only bytes would warn, and one over no bytes at all is refused
-    values = torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8) if math.prod(shape) else torch.empty(0)
+    # A tensor over read-only bytes would warn.
+    writable = content if isinstance(content, bytearray) else bytearray(content)
     try:
-        return values.to(torch.uint8).reshape(shape)
+        if not math.prod(shape):
+            return torch.empty(shape, dtype=torch.uint8)  # a tensor over no bytes at all is refused
+        return torch.frombuffer(writable, dtype=torch.uint8, offset=start).reshape(shape)
     except RuntimeError as error:  # one size is 0, and the others are gigantic
         raise ValueError(f"the IDX header promises an array of {'×'.join(map(str, shape))}, too large to be") from error
 
 
 def _read_checked(path: Path, file: IdxFile) -> Tensor:
     """Read one of MNIST's files, believing it only if it is the original byte for byte."""
-    with path.open("rb") as stream:
-        content = stream.read(file.size + 1)  # whatever lies there, memory stays bounded
+    content = bytearray(min(path.stat().st_size, file.size + 1))  # whatever lies there, memory stays bounded
+    with path.open("rb") as source:
+        source.readinto(content)  # read once, and not copied: these bytes become the tensor
     problem = _difference(content, file)
     if problem:
         raise ValueError(
@@ -170,7 +173,7 @@ def _read_checked(path: Path, file: IdxFile) -> Tensor:
     return parse_idx(content)
 
 
-def _difference(content: bytes, file: IdxFile) -> str | None:
+def _difference(content: bytes | bytearray, file: IdxFile) -> str | None:
     """Say how ``content`` differs from the original ``file``: size first, then header, then checksum."""
     if len(content) != file.size:
         more = " or more" if len(content) == file.size + 1 else ""  # nobody reads further than that

@@ -42,6 +42,27 @@ def architecture(path: Path) -> None:
     path.write_bytes(plots.to_png(figure))
 
 
+def scaling(path: Path) -> None:
+    """How long training takes with more images, epochs and processes, as `python -m benchmarks.scaling` measured."""
+    from benchmarks.report import load_results
+    from benchmarks.scaling import FEW, NAME, NETWORKS, TOGETHER
+    from digitlab import plots
+
+    seconds = {
+        name: {int(number): times for number, times in points.items()}
+        for name, points in load_results(NAME)["seconds"].items()
+    }
+    figure, (images, epochs, processes) = plots.panels(3, width=3.2)
+    plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
+    plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
+    together = f"together: {TOGETHER:,} images"
+    plots.growth(seconds["together"], xlabel="processes", label=together, ax=processes)
+    side_by_side = f"side by side: {NETWORKS} × {FEW:,} images"
+    plots.growth(seconds["side by side"], xlabel="processes", label=side_by_side, ax=processes)
+    processes.set_xticks(sorted(seconds["together"]))
+    path.write_bytes(plots.to_png(figure))
+
+
 def _screenshot(take: Callable[..., bytes], path: Path) -> None:
     """Save a screenshot in 256 colours: enough for a page, at a third of the size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +71,11 @@ def _screenshot(take: Callable[..., bytes], path: Path) -> None:
         Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-FIGURES: dict[str, Callable[[Path], None]] = {"drawpad.png": drawpad, "architecture.png": architecture}
+FIGURES: dict[str, Callable[[Path], None]] = {
+    "drawpad.png": drawpad,
+    "architecture.png": architecture,
+    "scaling.png": scaling,
+}
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.photo_scenes import FAULTS, SHEET, Scene, one_fault, photograph, side_by_side, stroke_shape
-from digitlab import DigitCNN, Mnist, evaluate, from_image
+from digitlab import DigitCNN, Mnist, evaluate, from_image, predict
 from digitlab.picture import LARGEST, read_picture
 from tests.pen import DIGITS
 

@@ -38,6 +38,7 @@ def test_every_figure_draws_into_the_axes_it_is_given(images: torch.Tensor) -> N
         lambda ax: plots.pixel_histogram(images, ax=ax),
         lambda ax: plots.filters(torch.randn(4, 1, 3, 3, requires_grad=True), ax=ax),
         lambda ax: plots.batch_losses(history, ax=ax),
+        lambda ax: plots.growth({1: [1.0, 1.2], 2: [1.9]}, xlabel="epochs", label="one", ax=ax),
         lambda ax: plots.learning_rates(history, ax=ax),
         lambda ax: plots.validation_accuracies(History(val_accuracy=[0.9, 0.95]), ax=ax),
         lambda ax: plots.train_and_validation([History(train_loss=[1.0, 0.5], val_loss=[1.1, 0.8])], ax=ax),

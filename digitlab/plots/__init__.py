@@ -23,6 +23,7 @@ from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_
 from digitlab.plots.pictures import digit, digit_grid
 from digitlab.plots.train import (
     batch_losses,
+    growth,
     ingredients,
     learning_rates,
     loss_by_learning_rate,
@@ -51,6 +52,7 @@ __all__ = [
     "distortions",
     "feature_maps",
     "filters",
+    "growth",
     "ingredients",
     "learning_rates",
     "loss_by_learning_rate",

@@ -140,3 +140,16 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.invert_yaxis()
     return ax
+
+
+def growth(seconds: Mapping[int, Sequence[float]], *, xlabel: str, label: str = "", ax: Axes | None = None) -> Axes:
+    """Show how time grows with a number: a dot for each measurement, a line through their medians."""
+    ax = axes_or_new(ax)
+    numbers = sorted(seconds)
+    (line,) = ax.plot(numbers, [np.median(seconds[number]) for number in numbers], label=label)
+    for number in numbers:
+        ax.plot([number] * len(seconds[number]), seconds[number], "o", color=line.get_color(), markersize=4, alpha=0.6)
+    ax.set(xlabel=xlabel, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+    if label:
+        ax.legend()
+    return ax

@@ -1,0 +1,104 @@
+"""How the cost of training grows: with the number of images, of epochs, and of processes.
+
+    python -m benchmarks.scaling [--quick] [--data FOLDER]
+
+``figures/scaling.png`` shows it. Several processes train in two ways: together, by ``torchrun``, one network on 30,000
+images; or side by side, as ``--seeds`` does, four networks on 5,000 images each. They share the threads, and what it
+costs to start them counts. It takes about five minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.report import save_results
+from benchmarks.speed import arguments, seconds
+from digitlab import DigitCNN, Mnist, Recipe, fit, load_mnist
+from digitlab.data import data_folder
+from digitlab.distributed import joined_team
+from digitlab.runs import Run, train_all
+
+NAME = "scaling"
+IMAGES = (2_000, 5_000, 10_000, 20_000, 40_000, 55_000)
+EPOCHS = (1, 2, 4, 8)
+PROCESSES = (1, 2)
+FEW, TOGETHER = 5_000, 30_000  # images where something else grows
+NETWORKS = 4  # trained side by side
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure every point in turn, several times over, print, and write the results."""
+    options = arguments(__doc__, member={"type": int, "help": argparse.SUPPRESS})
+    folder, small = data_folder(options.data), 20 if options.quick else 1
+    if options.member:  # one of torchrun's processes
+        train_in_team(folder, options.member)
+        return
+    rounds = 1 if options.quick else ROUNDS
+    curves = {
+        "images": {count: partial(train, folder, count // small, 1) for count in IMAGES},
+        "epochs": {count: partial(train, folder, FEW // small, count) for count in EPOCHS},
+        "together": {count: partial(train_together, folder, TOGETHER // small, count) for count in PROCESSES},
+        "side by side": {count: partial(train_side_by_side, folder, FEW // small, count) for count in PROCESSES},
+    }
+    found: dict[str, dict[int, list[float]]] = {
+        name: {count: [] for count in points} for name, points in curves.items()
+    }
+    for _ in range(rounds):
+        for name, points in curves.items():
+            for count, work in points.items():
+                found[name][count].append(round(work(), 3))
+    for name, measured in found.items():
+        print(name, measured)
+    if not options.quick:
+        save_results(NAME, {"threads": torch.get_num_threads(), "seconds": found})
+
+
+def few(folder: Path, images: int) -> Mnist:
+    """MNIST with the first ``images`` training images, and 500 to validate and to test."""
+    mnist = load_mnist(folder, source="mnist")
+    counts = {"train": images, "val": 500, "test": 500}
+    parts = {f"{part}_{what}": count for part, count in counts.items() for what in ("images", "labels")}
+    return replace(mnist, **{name: getattr(mnist, name)[:count] for name, count in parts.items()})
+
+
+def train(folder: Path, images: int, epochs: int) -> float:
+    """Seconds of one training in this process."""
+    mnist = few(folder, images)
+    return seconds(lambda: fit(DigitCNN(), mnist, recipe=Recipe(epochs=epochs), device="cpu"))
+
+
+def train_together(folder: Path, images: int, processes: int) -> float:
+    """Seconds of one training by processes started by torchrun, which share the threads."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    member = ["-m", f"benchmarks.{NAME}", f"--member={images}", f"--data={folder}"]
+    threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // processes))}
+    return seconds(
+        lambda: subprocess.run([sys.executable, *launcher, *member], env={**os.environ, **threads}, check=True)
+    )
+
+
+def train_side_by_side(folder: Path, images: int, workers: int) -> float:
+    """Seconds of several trainings, so many at a time."""
+    with tempfile.TemporaryDirectory() as kept:
+        runs = [Run(Recipe.quick(), seed, Path(kept) / f"{seed}.pth", device="cpu") for seed in range(NETWORKS)]
+        return seconds(lambda: list(train_all(runs, partial(few, folder, images), workers=workers)))
+
+
+def train_in_team(folder: Path, images: int) -> None:
+    """What each of torchrun's processes does."""
+    with joined_team() as team:
+        fit(DigitCNN(), few(folder, images), device="cpu", team=team)
+
+
+if __name__ == "__main__":
+    main()

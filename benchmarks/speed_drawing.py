@@ -1,0 +1,78 @@
+"""From pen strokes to probabilities, and what there is to wait for before the first: imports, and the drawing pad.
+
+    python -m benchmarks.speed_drawing [--quick]
+
+A drawing of 40, 150 or 600 points, as a hurried, a usual and a slow hand make it, is rasterised and read, as the pad
+does on every change; the network is warm. Imports and the pad's construction are timed in processes of their own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+
+from benchmarks.speed import Measure, alternate, arguments, finish
+from digitlab import DigitCNN, Prediction, load_model, predict, rasterize, write_digit
+
+NAME = "speed_drawing"
+POINTS = (40, 150, 600)
+DRAWINGS, STARTS = 200, 7  # rounds
+IMPORTS = {
+    "torch": "import torch",
+    "digitlab": "from digitlab import DigitCNN, Recipe, fit, load_mnist, load_model, predict, rasterize",
+}
+
+
+def main() -> None:
+    """Measure, print, and write the results and README's table."""
+    options = arguments(__doc__)
+    drawings, starts = (5, 1) if options.quick else (DRAWINGS, STARTS)
+    finish(NAME, [*measure_reading(drawings), *measure_starts(starts)], keep=not options.quick)
+
+
+def measure_reading(rounds: int) -> list[Measure]:
+    """Strokes to probabilities, for drawings of all lengths in turn."""
+    model = load_model()
+    sides = {f"{count} points": partial(read, model, draw(count)) for count in POINTS}
+    alternate(sides, rounds=3)  # warms up
+    times = alternate(sides, rounds=rounds)
+    return [Measure(f"{name} to probabilities", found, aim="2 ms at most") for name, found in times.items()]
+
+
+def read(model: DigitCNN, strokes: list[list[tuple[float, float]]]) -> Prediction:
+    """What the pad does when its drawing has changed."""
+    return predict(model, rasterize(strokes))
+
+
+def draw(count: int) -> list[list[tuple[float, float]]]:
+    """A line of ``count`` points through an eight, on a pad of 280 pixels."""
+    path = 280 * np.concatenate(write_digit(8, style="plain", messiness=0))
+    places = np.linspace(0, len(path) - 1, count)
+    x, y = (np.interp(places, np.arange(len(path)), path[:, axis]).tolist() for axis in (0, 1))
+    return [list(zip(x, y, strict=True))]
+
+
+def measure_starts(rounds: int) -> list[Measure]:
+    """What importing digitlab takes longer than importing torch; and a new pad, its weights loaded and warmed up."""
+    later, pad = [], []
+    for _ in range(rounds):
+        times = {name: seconds_in_new_process(code) for name, code in IMPORTS.items()}
+        later.append(times["digitlab"] - times["torch"])
+        pad.append(seconds_in_new_process("DrawPad()", before="from digitlab import DrawPad"))
+    return [
+        Measure("`digitlab` imported, after `torch`", later, aim="300 ms at most"),
+        Measure("a new `DrawPad`, its weights loaded", pad, aim="500 ms at most"),
+    ]
+
+
+def seconds_in_new_process(code: str, *, before: str = "") -> float:
+    """How long ``code`` takes in a new Python, after ``before``."""
+    program = f"import time\n{before}\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+    return float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+
+
+if __name__ == "__main__":
+    main()
