@@ -4,19 +4,19 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import best_ingredients, best_recipe, confidence, pixel_path, shipped_weights, speed
+from benchmarks import best_ingredients, best_recipe, confidence, photos, pixel_path, shipped_weights, speed
 from benchmarks.report import insert, load_results, readme_of
 from benchmarks.speed import Measure, alternate
 
 
-@pytest.mark.parametrize("benchmark", [best_ingredients, best_recipe, confidence, pixel_path, shipped_weights])
+@pytest.mark.parametrize("benchmark", [best_ingredients, best_recipe, confidence, photos, pixel_path, shipped_weights])
 def test_the_results_in_readme_are_the_measured_ones(benchmark: ModuleType) -> None:
     text = readme_of(benchmark.NAME).read_text(encoding="utf-8")
     assert insert(text, benchmark.NAME, benchmark.readme_table(load_results(benchmark.NAME))) == text
 
 
 def test_the_times_in_readme_are_the_measured_ones() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = readme_of(speed.NAME).read_text(encoding="utf-8")
     assert insert(text, speed.NAME, speed.readme_table()) == text
 
 
