@@ -5,5 +5,6 @@ from digitlab.widgets.digit_browser import DigitBrowser
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.kernel_explorer import KernelExplorer
 from digitlab.widgets.live_curves import LiveCurves
+from digitlab.widgets.own_hand import OwnHand
 
-__all__ = ["ConfusionExplorer", "DigitBrowser", "DrawPad", "KernelExplorer", "LiveCurves"]
+__all__ = ["ConfusionExplorer", "DigitBrowser", "DrawPad", "KernelExplorer", "LiveCurves", "OwnHand"]

@@ -61,8 +61,8 @@ def by_hand(method: Callable[Concatenate[L, P], object]) -> Callable[Concatenate
 
 
 # A canvas of ipycanvas reports every button as if it were the left one, and swallows every key. So other buttons, and
-# Tab, are kept from it: a right click opens the menu and paints nothing, and Tab leaves. (A picture that can't be loaded
-# is how a widget's HTML can tell a page anything: scripts in it don't run.)
+# Tab, are kept from it: a right click opens the menu and paints nothing, and Tab leaves. (A picture that can't load is
+# how a widget's HTML can tell a page anything: scripts in it don't run.)
 CANVAS_MANNERS = """<img hidden alt="" src="data:," onerror="
   const keep = (event, unwanted) => this.parentElement && this.closest('.digitlab-drawpad').addEventListener(
     event, e => { if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation(); }, true);
