@@ -3,8 +3,18 @@
 from digitlab.widgets.confusion_explorer import ConfusionExplorer
 from digitlab.widgets.digit_browser import DigitBrowser
 from digitlab.widgets.drawpad import DrawPad
+from digitlab.widgets.insight import StrokeSteps, Why
 from digitlab.widgets.kernel_explorer import KernelExplorer
 from digitlab.widgets.live_curves import LiveCurves
 from digitlab.widgets.own_hand import OwnHand
 
-__all__ = ["ConfusionExplorer", "DigitBrowser", "DrawPad", "KernelExplorer", "LiveCurves", "OwnHand"]
+__all__ = [
+    "ConfusionExplorer",
+    "DigitBrowser",
+    "DrawPad",
+    "KernelExplorer",
+    "LiveCurves",
+    "OwnHand",
+    "StrokeSteps",
+    "Why",
+]
