@@ -52,6 +52,7 @@ bench: $(STAMP)-test     ## measure what README claims of the network that comes
 	$(IN_VENV) -m benchmarks.shipped_weights $(ARGS)
 	$(IN_VENV) -m benchmarks.pixel_path $(ARGS)
 	$(IN_VENV) -m benchmarks.confidence $(ARGS)
+	$(IN_VENV) -m benchmarks.photos $(ARGS)
 
 lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from digitlab.data import Mnist, load_mnist
     from digitlab.evaluation import Prediction, evaluate, predict
     from digitlab.handwriting import write_digit, write_non_digit, written_digits, written_non_digits
-    from digitlab.ink import from_image, rasterize
+    from digitlab.ink import rasterize
     from digitlab.model import DigitCNN
+    from digitlab.photo import from_image
     from digitlab.training import History, Recipe, fit
     from digitlab.widgets import DrawPad
 
@@ -44,8 +45,9 @@ _MODULES = {
     "data": ("Mnist", "load_mnist"),
     "evaluation": ("Prediction", "evaluate", "predict"),
     "handwriting": ("write_digit", "write_non_digit", "written_digits", "written_non_digits"),
-    "ink": ("from_image", "rasterize"),
+    "ink": ("rasterize",),
     "model": ("DigitCNN",),
+    "photo": ("from_image",),
     "training": ("History", "Recipe", "fit"),
     "widgets": ("DrawPad",),
 }

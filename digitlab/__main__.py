@@ -8,16 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from digitlab import History, Mnist, Recipe
     from digitlab.evaluation import Evaluation
-    from digitlab.training import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"digitlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("digitlab: stopped; nothing was written", file=sys.stderr)
+        advice = "; the same command with --resume goes on after the last whole epoch" if options.run is _train else ""
+        print(f"digitlab: stopped{advice}", file=sys.stderr)
         return 130
 
 
@@ -44,11 +41,20 @@ def _parser() -> argparse.ArgumentParser:
         default="quick",
         help="quick: one epoch, a quarter of a minute; best: 24, with all that helps",
     )
-    train.add_argument(
+    seeds = train.add_mutually_exclusive_group()
+    seeds.add_argument(
         "--seed", type=int, default=0, help="decides the first weights, the order of images, the augmentation"
     )
-    train.add_argument("--out", type=Path, help="where the weights go (default: data/my_mnist_cnn.pth)")
+    seeds.add_argument("--seeds", metavar="FIRST-LAST", help="train one network for each of these seeds, such as 0-4")
+    train.add_argument(
+        "--out",
+        type=Path,
+        help="where the weights go (default: data/my_mnist_cnn.pth); with --seeds, _seed_0 and so on is added",
+    )
     train.add_argument("--overwrite", action="store_true", help="replace weights that are there already")
+    train.add_argument(
+        "--resume", action="store_true", help="go on after the last whole epoch of the same training, if it was cut off"
+    )
     train.add_argument("--device", help="cpu, cuda or mps (default: the fastest there is)")
     _add_data_option(train)
     train.set_defaults(run=_train)
@@ -69,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     prediction.set_defaults(run=_predict)
 
     doctor = commands.add_parser("doctor", help="find out what is wrong with this installation, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="print what was found for a program to read")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -78,52 +85,30 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    import torch
-
-    from digitlab import DigitCNN, Recipe, evaluate, load_mnist, save_model
-    from digitlab.calibration import calibrate
+    from digitlab import Recipe, load_mnist
     from digitlab.data import work_folder
-    from digitlab.evaluation import predict_logits
+    from digitlab.distributed import joined_team
+    from digitlab.runs import Run, parse_seeds, table, train_all
 
     path = options.out or work_folder() / "my_mnist_cnn.pth"
-    if path.exists() and not options.overwrite:  # before the work, not after it
-        raise FileExistsError(f"{path} exists; choose another with --out, or replace it with --overwrite")
-    mnist = load_mnist(options.data)
+    seeds, paths = [options.seed], [path]
+    if options.seeds is not None:
+        seeds = parse_seeds(options.seeds)
+        paths = [path.with_stem(f"{path.stem}_seed_{seed}") for seed in seeds]
+    there = [path for path in paths if path.exists()]
+    if there and not options.overwrite:  # before the work, not after it
+        raise FileExistsError(f"{there[0]} exists; choose another with --out, or replace it with --overwrite")
     recipe = Recipe.best() if options.recipe == "best" else Recipe.quick()
-    torch.manual_seed(options.seed)
-    model = DigitCNN()
-    history = _fit_with_bar(model, mnist, recipe=recipe, seed=options.seed, device=options.device)
-    model.calibration = calibrate(predict_logits(model, mnist.val_images), mnist.val_labels)
-    results = {
-        "source": mnist.source,
-        "seed": options.seed,
-        "val_accuracy": history.val_accuracy[-1],
-        "test_accuracy": evaluate(model, mnist.test_images, mnist.test_labels).accuracy,
-        "seconds": round(history.seconds[-1], 1),
-    }
-    save_model(model, path, recipe=recipe, results=results, overwrite=options.overwrite)
-    print(f"{history.val_accuracy[-1]:.2%} of the validation images read right; weights saved to {path}")
+    runs = [Run(recipe, seed, path, options.device, options.resume) for seed, path in zip(seeds, paths, strict=True)]
+    with joined_team() as team:
+        if options.resume and team.size > 1:
+            raise ValueError("--resume is for one process; torchrun starts anew")
+        results = list(train_all(runs, partial(load_mnist, options.data), team=team))
+        if options.seeds is None:
+            print(f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}")
+        else:
+            print(f"{table(results)}\nweights saved to {paths[0]} … {paths[-1].name}")
     return 0
-
-
-def _fit_with_bar(
-    model: nn.Module, mnist: Mnist, *, recipe: Recipe, seed: int, device: torch.device | str | None
-) -> History:
-    from tqdm import tqdm
-
-    from digitlab import fit
-
-    with tqdm(unit="step") as bar:
-
-        def show(progress: Progress) -> None:
-            bar.total = progress.steps
-            bar.set_description(f"epoch {progress.epoch}/{progress.epochs}", refresh=False)
-            losses, accuracies = progress.history.batch_losses, progress.history.val_accuracy
-            numbers = {"loss": f"{losses[-1]:.3f}", **({"validation": f"{accuracies[-1]:.2%}"} if accuracies else {})}
-            bar.set_postfix(numbers, refresh=False)
-            bar.update(progress.step - bar.n)
-
-        return fit(model, mnist, recipe=recipe, seed=seed, device=device, on_progress=show)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -169,10 +154,10 @@ def _predict(options: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _doctor(_options: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from digitlab.doctor import run_doctor
 
-    return run_doctor()
+    return run_doctor(as_json=options.json)
 
 
 if __name__ == "__main__":

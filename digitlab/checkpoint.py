@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -123,13 +124,14 @@ def _read_state(path: Path) -> Mapping[str, Any]:
         )
     try:
         # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch wonders about damaged files before it refuses them
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
             f"{path} is not a plain file of weights: it is no PyTorch file, or it holds more than tensors. "
             "Save a network with torch.save(model.state_dict(), path)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # damage can meet the unpickler anywhere, as an IndexError for one
         raise ValueError(f"{path} can't be read as PyTorch weights; is it damaged? ({error})") from error
     if not isinstance(state, Mapping):
         raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict of named tensors")

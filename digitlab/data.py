@@ -6,11 +6,11 @@ layout is torchvision's, ``MNIST/raw/…``, so either library finds what the oth
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import math
 import os
+import time
 import urllib.request
 import zlib
 from collections.abc import Iterable
@@ -24,8 +24,10 @@ from torch import Tensor
 from digitlab.files import replacing
 
 VALIDATION_SIZE = 5_000  # the last of the 60,000 training images
-TIMEOUT = 10.0  # seconds without a single byte before a mirror is given up
+TIMEOUT = 10.0  # seconds without a byte before a mirror is given up
+SLOWEST = 10_000  # bytes a second, on average after that time: MNIST's 11 MB then take 20 minutes at most
 _CHUNK = 1 << 16
+_GZIP_OVERHEAD = 1 << 16  # more than gzip adds to what it can't make smaller
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,16 @@ def parse_idx(content: bytes) -> Tensor:
         raise ValueError(f"the IDX header promises {math.prod(shape):,} values, the file has {len(content) - start:,}")
     # bytearray: a tensor over read-only bytes would warn, and one over no bytes at all is refused
     values = torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8) if math.prod(shape) else torch.empty(0)
-    return values.to(torch.uint8).reshape(shape)
+    try:
+        return values.to(torch.uint8).reshape(shape)
+    except RuntimeError as error:  # one size is 0, and the others are gigantic
+        raise ValueError(f"the IDX header promises an array of {'×'.join(map(str, shape))}, too large to be") from error
 
 
 def _read_checked(path: Path, file: IdxFile) -> Tensor:
     """Read one of MNIST's files, believing it only if it is the original byte for byte."""
-    content = path.read_bytes()
+    with path.open("rb") as stream:
+        content = stream.read(file.size + 1)  # whatever lies there, memory stays bounded
     problem = _difference(content, file)
     if problem:
         raise ValueError(
@@ -167,7 +173,8 @@ def _read_checked(path: Path, file: IdxFile) -> Tensor:
 def _difference(content: bytes, file: IdxFile) -> str | None:
     """Say how ``content`` differs from the original ``file``: size first, then header, then checksum."""
     if len(content) != file.size:
-        return f"expected {file.size:,} bytes, found {len(content):,}"
+        more = " or more" if len(content) == file.size + 1 else ""  # nobody reads further than that
+        return f"expected {file.size:,} bytes, found {len(content):,}{more}"
     header = bytes((0, 0, 8, len(file.shape)))
     if content[:4] != header:
         return f"expected the magic number {header.hex(' ')}, found {content[:4].hex(' ')}"
@@ -199,7 +206,8 @@ def _complete(folder: Path) -> None:
 def _unpack_archive(archive: Path, file: IdxFile) -> None:
     """Unpack a ``.gz`` that torchvision or the user left beside the place where the file belongs."""
     try:
-        content = _decompress(archive.read_bytes(), file)
+        with archive.open("rb") as stream:
+            content = _decompress(stream.read(file.size + _GZIP_OVERHEAD), file)
     except ValueError as error:
         raise ValueError(f"{archive} is damaged: {error}. Delete it and load again to fetch a new copy.") from error
     _write(archive.with_suffix(""), content)
@@ -215,7 +223,8 @@ def _download(files: Iterable[IdxFile], folder: Path) -> None:
     for mirror in MNIST.mirrors:
         try:
             while missing:
-                content = _decompress(_fetch(f"{mirror}{missing[0].name}.gz"), missing[0])
+                archive = _fetch(f"{mirror}{missing[0].name}.gz", limit=missing[0].size + _GZIP_OVERHEAD)
+                content = _decompress(archive, missing[0])
                 _write(folder / missing[0].name, content)
                 missing.pop(0)
             return
@@ -224,17 +233,23 @@ def _download(files: Iterable[IdxFile], folder: Path) -> None:
     raise ConnectionError(f"{missing[0].name} is not in {folder} and no mirror delivered it: {'; '.join(problems)}")
 
 
-def _fetch(url: str) -> bytes:
-    """Download ``url`` into memory (the largest file has 9.9 MB) behind a progress bar."""
+def _fetch(url: str, *, limit: int) -> bytes:
+    """Download ``url`` into memory, at most ``limit`` bytes, behind a progress bar; ConnectionError if that fails."""
     from tqdm.auto import tqdm
 
+    start = time.monotonic()
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
         content = bytearray()
         with tqdm(total=total, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1], leave=False) as bar:
-            while chunk := response.read(_CHUNK):
+            while chunk := response.read1(_CHUNK):  # what has come so far; `read` would wait for the whole chunk
                 content += chunk
                 bar.update(len(chunk))
+                seconds = time.monotonic() - start
+                if len(content) > limit:
+                    raise ConnectionError(f"it sent more than {limit:,} bytes")
+                if seconds > TIMEOUT and len(content) < SLOWEST * seconds:
+                    raise ConnectionError(f"it sent only {len(content):,} bytes in {seconds:.0f} seconds")
     if total is not None and len(content) != total:
         raise ConnectionError(f"the connection broke off after {len(content):,} of {total:,} bytes")
     return bytes(content)
@@ -242,10 +257,13 @@ def _fetch(url: str) -> bytes:
 
 def _decompress(archive: bytes, file: IdxFile) -> bytes:
     """Unpack gzip and check that the original ``file`` was inside. Raises ValueError otherwise."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
     try:
-        content = gzip.decompress(archive)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{file.name}.gz is not a whole gzip file ({error})") from error
+        content = unpacker.decompress(archive, file.size + 1)  # never more: a small file can unpack to gigabytes
+    except zlib.error as error:
+        raise ValueError(f"{file.name}.gz is not a gzip file ({error})") from error
+    if len(content) <= file.size and not unpacker.eof:
+        raise ValueError(f"{file.name}.gz is cut short")
     problem = _difference(content, file)
     if problem:
         raise ValueError(f"{file.name}.gz does not hold the original: {problem}")

@@ -10,9 +10,10 @@ import importlib.metadata
 import json
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MODULES = {"pillow": "PIL"}  # where the name to import differs from the name to install
+KERNEL_TIMEOUT = 60  # seconds; a laptop that reads Python from a cold disk needs some of them
 LABEXTENSION = "labextensions/{}/package.json"
 
 
@@ -49,16 +51,36 @@ FRONT_ENDS = (
 )
 
 
-def run_doctor() -> int:
-    """Look at everything and print what was found; returns 0 if all is well, else 1. Never raises."""
+def run_doctor(*, as_json: bool = False) -> int:
+    """Look at everything and print what was found; returns 0 if all is well, else 1. Never raises.
+
+    Args:
+        as_json: print one JSON object, ``{"ok": bool, "checks": [{"name", "ok", "detail", "remedy"}, …]}``, for
+            programs to read, and not a line for each check.
+    """
     checks: list[Check] = []
     for name, look in EXAMINATIONS.items():
         found = attempt(name, look)
         checks += found
-        _say("\n".join(describe(check) for check in found))
+        if not as_json:
+            _say("\n".join(describe(check) for check in found))
     failed = sum(not check.ok for check in checks)
-    _say(f"\n{failed} of {len(checks)} checks need mending." if failed else f"\nAll {len(checks)} checks are well.")
+    if as_json:
+        _say(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        _say(f"\n{failed} of {len(checks)} checks need mending." if failed else f"\nAll {len(checks)} checks are well.")
     return int(failed > 0)
+
+
+def warn_of_trouble() -> None:
+    """Say what would spoil the course, and how to mend it; say nothing if all is well. For a notebook's first cell.
+
+    It leaves out what takes long: the imports of every package, the data, a kernel.
+    """
+    for name in ("Python", "environment", "torch + torchvision", "widgets in pages"):
+        for check in attempt(name, EXAMINATIONS[name]):
+            if not check.ok:
+                _say(describe(check))
 
 
 def attempt(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
@@ -182,6 +204,41 @@ def check_weights() -> Check:
     return Check("trained network", True, "the shipped weights load")
 
 
+def check_writable(folder: Path) -> Check:
+    """Whether the learner's networks and drawings can be kept. Everything else works without."""
+    try:
+        existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
+        with tempfile.TemporaryFile(dir=existing):
+            return Check("your work", True, f"can be kept in {folder}")
+    except OSError as error:
+        remedy = "set the environment variable DIGITLAB_WORK to a folder of your own, then start JupyterLab again"
+        return Check("your work", False, f"can't be kept in {folder}: {error.strerror}", remedy)
+
+
+def check_kernel(name: str = "python3") -> Check:
+    """Start a kernel, as JupyterLab would, and see whether it is this Python."""
+    from jupyter_client.manager import start_new_kernel
+
+    mend = f'"{sys.executable}" -m ipykernel install --sys-prefix'
+    try:
+        manager, client = start_new_kernel(startup_timeout=KERNEL_TIMEOUT, kernel_name=name)
+    except Exception as error:
+        return Check("kernel", False, f"does not start: {_sentence(error)}", mend)
+    try:
+        said: list[str] = []
+        client.execute_interactive(
+            "import sys; print(sys.prefix, end='')",
+            timeout=KERNEL_TIMEOUT,
+            output_hook=lambda message: said.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    prefix = "".join(said)
+    same = Path(prefix) == Path(sys.prefix)
+    return Check("kernel", same, f"{name} starts" if same else f"{name} starts in {prefix}, not {sys.prefix}", mend)
+
+
 def import_trouble(module: str) -> str:
     """Import a module; returns what went wrong, or an empty text."""
     try:
@@ -276,6 +333,12 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def _examine_work_folder() -> Iterator[Check]:
+    from digitlab.data import work_folder
+
+    yield check_writable(work_folder())
+
+
 def _say(text: str) -> None:
     """Print what the terminal's encoding can show: a Windows console may not know a letter in a folder's name."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -291,4 +354,6 @@ EXAMINATIONS: dict[str, Callable[[], Iterable[Check]]] = {
     "computes on": lambda: [check_device()],
     "MNIST": lambda: [check_data()],
     "trained network": lambda: [check_weights()],
+    "your work": _examine_work_folder,
+    "kernel": lambda: [check_kernel()],
 }

@@ -130,7 +130,7 @@ def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
     Args:
         model: network from images to ``(N, 10)`` logits.
         image: ``(1, 28, 28)`` or ``(28, 28)``, uint8, or float in [0, 1], white ink on black, as
-            :func:`digitlab.ink.rasterize` and :func:`digitlab.ink.from_image` make it.
+            :func:`digitlab.ink.rasterize` and :func:`digitlab.photo.from_image` make it.
 
     Raises:
         ValueError: ``image`` has another shape or range.

@@ -1,27 +1,23 @@
-"""Pen strokes, or a picture, to one 28×28 image in MNIST's convention.
+"""Pen strokes to one 28×28 picture in MNIST's convention.
 
 MNIST's makers scaled each digit into a box of 20×20 pixels, keeping its aspect ratio, and placed its centre of mass in
-the middle of 28×28 (LeCun, Cortes, Burges 1998). Both functions here do the same, so that a drawing reaches the network
-looking as the training images did.
+the middle of 28×28 (LeCun, Cortes, Burges 1998). Drawings here, and photos in :mod:`digitlab.photo`, are brought into
+the same frame, so that they reach the network looking as the training images did.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 Strokes: TypeAlias = Iterable[Sequence[Sequence[float]] | NDArray[Any]]
-Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path
 Array: TypeAlias = NDArray[np.float32]
 
 SIZE = 28  # pixels along each side of the picture
@@ -175,124 +171,3 @@ def _center_of_mass(ink: Array) -> Array:
     """Column and row of the centre of mass, in pixels, counted from the centre of the first pixel."""
     mass = ink.sum()
     return np.array([(ink.sum(axis=0) * _AXIS).sum() / mass, (ink.sum(axis=1) * _AXIS).sum() / mass], dtype=np.float32)
-
-
-def from_image(image: Picture) -> Tensor:
-    """Find the one digit in a picture and show it as MNIST would.
-
-    Light ink on dark and dark ink on light are told apart by the picture's border, which is taken to be background.
-
-    Args:
-        image: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` (uint8 in
-            0..255, bool, or float in [0, 1]), or the path of a picture file.
-
-    Returns:
-        ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
-
-    Raises:
-        ValueError: it is not a picture, or it is of one even colour.
-        FileNotFoundError: there is no such file.
-    """
-    gray = _as_gray(image)
-    ink = _extract_ink(gray)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return torch.from_numpy(_place(_shrink(cropped))).unsqueeze(0)
-
-
-def _as_gray(image: Picture) -> Array:
-    """Bring any accepted picture to ``(H, W)`` float32 in [0, 1]."""
-    if isinstance(image, (str, Path)):
-        image = _open(Path(image))
-    if not isinstance(image, Image.Image):
-        image = _from_array(np.asarray(image))
-    if min(image.size) < 2:
-        raise ValueError(f"the picture has {image.size[0]}×{image.size[1]} pixels: too few to hold a digit")
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        image = _on_contrasting_background(image.convert("RGBA"))
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
-        values = np.asarray(image, dtype=np.float32)
-        return np.asarray(values / max(values.max(), 1.0), dtype=np.float32)
-    return np.asarray(np.asarray(image.convert("L")) / 255, dtype=np.float32)
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path)
-            image.load()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no picture file {path}") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture in a format that Pillow reads, such as PNG or JPEG") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(f"{path} has too many pixels: make it smaller, 1,000 pixels a side are plenty") from None
-    except (OSError, SyntaxError) as error:  # SyntaxError is what Pillow raises for some broken PNGs
-        raise ValueError(f"{path} can't be read as a picture: {error}") from error
-    return image
-
-
-def _from_array(array: NDArray[Any]) -> Image.Image:
-    if array.ndim == 3 and array.shape[0] == 1:
-        array = array[0]
-    if (array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4))) or not array.size:
-        raise ValueError(f"expected an array of shape (H, W), (1, H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
-    if array.dtype.kind == "f":
-        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise ValueError("an array of floats must lie in [0, 1]; for 0..255 use uint8")
-        array = np.round(array * 255).astype(np.uint8)
-    elif array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    elif array.dtype != np.uint8:
-        raise ValueError(f"expected an array of uint8, bool or float, got {array.dtype}")
-    return Image.fromarray(array)
-
-
-def _on_contrasting_background(image: Image.Image) -> Image.Image:
-    """Lay a transparent picture on black if what is visible of it is light, else on white."""
-    pixels = np.asarray(image, dtype=np.float32) / 255
-    alpha = pixels[..., 3]
-    lightness = (pixels[..., :3].mean(axis=-1) * alpha).sum() / max(float(alpha.sum()), 1e-6)
-    background = Image.new("RGBA", image.size, "black" if lightness > 0.5 else "white")
-    return Image.alpha_composite(background, image).convert("RGB")
-
-
-def _extract_ink(gray: Array) -> Array:
-    """Ink in [0, 1], exactly 0 on the background; the background is the median of the picture's border."""
-    border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    background = float(np.median(border))
-    contrast = gray - background
-    if -contrast.min() > contrast.max():  # the furthest from the background is darker than it
-        contrast = -contrast
-    darkest = float(np.abs(contrast).max())
-    if darkest < 0.1:
-        raise ValueError("no digit found: the picture is of one even colour")
-    # What lies within the border's own unevenness (paper, noise, JPEG) is background. A clean border cuts nothing, so
-    # that even the faint rim of an anti-aliased line survives.
-    noise = min(4 * float(np.median(np.abs(border - background))) + float(np.abs(border - background).mean()), 0.5)
-    ink = np.clip((contrast - noise) / (darkest - noise), 0, 1)
-    return np.asarray(ink, dtype=np.float32)
-
-
-def _shrink(ink: Array) -> Array:
-    """Scale to a longer side of 20 pixels, each new pixel the average of those that it covers."""
-    height, width = ink.shape
-    factor = BOX / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    resized = Image.fromarray(ink).resize(size, Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=np.float32)
-
-
-def _place(ink: Array) -> Array:
-    """Put ink of at most 20×20 pixels into a 28×28 picture, its centre of mass as near the middle as pixels allow."""
-    height, width = ink.shape
-    mass = float(ink.sum())
-    column = float((ink.sum(axis=0) * np.arange(width)).sum()) / mass
-    row = float((ink.sum(axis=1) * np.arange(height)).sum()) / mass
-    left = int(np.clip(round(CENTER - column), 0, SIZE - width))
-    top = int(np.clip(round(CENTER - row), 0, SIZE - height))
-    picture = np.zeros((SIZE, SIZE), dtype=np.float32)
-    picture[top : top + height, left : left + width] = ink
-    return picture

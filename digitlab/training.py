@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from digitlab.augment import RandomAffine, add_random_noise
 from digitlab.data import Mnist
+from digitlab.distributed import ALONE, Team
 from digitlab.evaluation import evaluate
 from digitlab.handwriting import written_digits, written_non_digits
+from digitlab.snapshot import Snapshot, Stateful
 
 _REPORTS_PER_EPOCH = 50
 
@@ -126,11 +129,16 @@ def fit(
     seed: int = 0,
     device: torch.device | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    team: Team = ALONE,
+    snapshot: Path | None = None,
 ) -> History:
     """Train ``model`` in place on the training images and watch it on the validation images.
 
     Two runs from the same weights with the same seed, device and number of threads give the same network. The
     global random state is left as it was.
+
+    A team of processes gives the network that one would, up to rounding: each shuffles and augments whole batches alike
+    and takes its share of the result. Dropout alone falls differently, each process drawing for its share.
 
     Args:
         model: network from ``(N, 1, 28, 28)`` uint8 or float images in [0, 1] to ``(N, 10)`` logits. It stays on
@@ -140,10 +148,18 @@ def fit(
         seed: decides the order of the images, the augmentation and the dropout.
         device: where to train; the best there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
+        team: the processes that call ``fit`` together, each with the same arguments; this one alone by default.
+        snapshot: file to write everything to after each epoch. Where it exists, training goes on from there, and ends
+            in the very network that it would have given without a break. Whoever called removes it.
 
     Returns:
         The history of losses, accuracies and learning rates.
+
+    Raises:
+        ValueError: the snapshot is of another training, or one was asked for by a team.
     """
+    if snapshot and team.size > 1:
+        raise ValueError("several processes together can't go on from a snapshot")
     recipe = recipe or Recipe.quick()
     device = torch.device(device) if device is not None else best_device()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions run twice as fast
@@ -151,8 +167,8 @@ def fit(
         if isinstance(layer, nn.Dropout):
             layer.p = recipe.dropout
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # dropout draws from the global generator
-        return _run(model, mnist, recipe, seed, device, on_progress)
+        torch.manual_seed(seed + team.rank)  # dropout draws from the global generator
+        return _run(model, mnist, recipe, seed, device, on_progress, team, snapshot)
 
 
 def _run(
@@ -162,11 +178,14 @@ def _run(
     seed: int,
     device: torch.device,
     on_progress: Callable[[Progress], None] | None,
+    team: Team,
+    snapshot_path: Path | None,
 ) -> History:
     images, targets = (part.to(device) for part in training_set(mnist, recipe, seed=seed))
     val_images, val_labels = mnist.val_images.to(device), mnist.val_labels.to(device)
     steps_per_epoch = -(-len(images) // recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
+    network = team.connect(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.max_learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -177,25 +196,33 @@ def _run(
     shuffler = torch.Generator().manual_seed(seed)  # on the CPU: the same order on every device
     augmenter = torch.Generator(device).manual_seed(seed)
     report_every = max(1, steps_per_epoch // _REPORTS_PER_EPOCH)
-    history, start, step = History(), time.perf_counter(), 0
-    for epoch in range(1, recipe.epochs + 1):
+    history = History()
+    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    if average is not None:
+        parts["average"] = average
+    task = {**asdict(recipe), "seed": seed, "source": mnist.source, "images": len(images)}
+    generators = {"shuffler": shuffler, "augmenter": augmenter}
+    snapshot = Snapshot(snapshot_path, task, parts, generators, history) if snapshot_path else None
+    epochs_done = snapshot.restore() if snapshot else 0
+    step = epochs_done * steps_per_epoch
+    start = time.perf_counter() - (history.seconds[-1] if epochs_done else 0.0)
+    for epoch in range(epochs_done + 1, recipe.epochs + 1):
         model.train()
         pending: list[Tensor] = []  # losses not read from the device yet: each read would make it wait
         for batch in _batches(len(images), recipe.batch_size, shuffler, device):
-            batch_images = images[batch].float() / 255
-            if recipe.augment is not None:
-                batch_images = recipe.augment(batch_images, generator=augmenter)
-            if recipe.noise:
-                batch_images = add_random_noise(batch_images, largest=recipe.noise, generator=augmenter)
+            batch_images = _vary(images[batch], recipe, augmenter)
             history.learning_rates.append(float(schedule.get_last_lr()[0]))
-            loss = functional.cross_entropy(model(batch_images), targets[batch])
+            with mixed_precision(device):
+                logits, wanted = network(team.share(batch_images)), targets[team.share(batch)]
+                # The mean over the batch; over the share it would be wrong where shares differ in size.
+                loss = functional.cross_entropy(logits, wanted, reduction="sum") * team.size / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             if average is not None:
                 average.update_parameters(model)
-            pending.append(loss.detach())
+            pending.append(team.mean(loss.detach()))
             step += 1
             if on_progress and step % report_every == 0 and step % steps_per_epoch:
                 history.batch_losses += torch.stack(pending).tolist()
@@ -207,6 +234,8 @@ def _run(
         history.val_loss.append(result.loss)
         history.val_accuracy.append(result.accuracy)
         history.seconds.append(time.perf_counter() - start)
+        if snapshot:
+            snapshot.save(epoch)
         if on_progress:
             on_progress(Progress(step, steps, epoch, recipe.epochs, history))
     if average is not None:
@@ -229,9 +258,25 @@ def training_set(mnist: Mnist, recipe: Recipe, *, seed: int) -> tuple[Tensor, Te
     return torch.cat([mnist.train_images, written, others]), torch.cat([smoothed, uniform.expand(len(others), 10)])
 
 
+def _vary(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Change a batch of uint8 pictures as the recipe says; without augmentation and noise they stay as they are."""
+    if recipe.augment is not None:
+        images = recipe.augment(images.float() / 255, generator=generator)
+    if recipe.noise:
+        pixels = images / 255 if images.dtype == torch.uint8 else images
+        images = add_random_noise(pixels, largest=recipe.noise, generator=generator)
+    return images
+
+
 def _batches(count: int, batch_size: int, shuffler: torch.Generator, device: torch.device) -> Iterator[Tensor]:
     """Split a fresh shuffle of ``0 … count - 1`` into batches of indices; the last may be smaller."""
     return iter(torch.randperm(count, generator=shuffler).to(device).split(batch_size))
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute products in bfloat16 where the hardware can, which is CUDA from Ampere on; weights stay float32."""
+    can = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=can)
 
 
 def best_device() -> torch.device:

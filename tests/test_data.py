@@ -1,10 +1,13 @@
 """MNIST on disk, from mirrors, and as a sample. The mirrors are a web server on this machine."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
+import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +16,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 import torchvision
-from hypothesis import given
+from hypothesis import given, settings
 
 from digitlab import data, load_mnist
 from digitlab.data import IdxFile, data_folder, missing_files, parse_idx, work_folder
@@ -47,6 +50,18 @@ def test_any_bytes_are_either_an_idx_file_or_refused_in_words(content: bytes) ->
         assert "IDX" in str(error)
     else:
         assert content == idx_bytes(tuple(tensor.shape), bytes(tensor.flatten().tolist()))
+
+
+@settings(max_examples=10_000)
+@given(st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 3), max_size=8), st.binary(max_size=30), st.integers(0, 255))
+def test_sizes_that_no_memory_could_hold_are_refused_in_words(sizes: list[int], values: bytes, claimed: int) -> None:
+    content = bytes([0, 0, 8, claimed]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
+    try:
+        tensor = parse_idx(content)
+    except ValueError as error:
+        assert "IDX" in str(error)
+    else:
+        assert tensor.numel() <= len(content)
 
 
 # --- A miniature MNIST: four files of the same kinds, small enough to make, serve and damage
@@ -180,6 +195,80 @@ def test_two_loads_at_once_download_each_file_once(mirror: Mirror, tmp_path: Pat
         results = list(pool.map(load_mnist, [tmp_path, tmp_path]))
     assert [result.source for result in results] == ["mnist", "mnist"]
     assert sorted(mirror.requests) == sorted(mirror.contents)
+
+
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+def say(status: int, body: bytes = b"") -> Answer:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+def drip(piece: bytes, *, pause: float) -> Answer:
+    """Send a piece over and over; the connection ends when the other side has had enough."""
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                request.wfile.write(piece)
+                time.sleep(pause)
+
+    return answer
+
+
+def say_nothing(_: http.server.BaseHTTPRequestHandler) -> None:
+    time.sleep(3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(say(403), "Forbidden", id="forbidden"),
+        pytest.param(say(503), "Service Unavailable", id="unavailable"),
+        pytest.param(say(200, b"<html>please sign in</html>"), "is not a gzip file", id="login page"),
+        pytest.param(say(200, random.Random(0).randbytes(1000)), "is not a gzip file", id="garbage"),
+        pytest.param(say(200, gzip.compress(bytes(23_536))[:-20]), "is cut short", id="half a file"),
+        pytest.param(say(200, gzip.compress(bytes(23_536))), "expected the magic number", id="another file"),
+        pytest.param(say(200, gzip.compress(bytes(50_000_000))), "23,537 or more", id="gzip bomb"),
+        pytest.param(drip(bytes(10_000), pause=0), "it sent more than", id="without end"),
+        pytest.param(drip(b"x", pause=0.2), "it sent only", id="drop by drop"),
+        pytest.param(say_nothing, "timed out", id="never"),
+    ],
+)
+def test_whatever_a_server_answers_the_sample_is_there_in_seconds_and_one_line_says_why(
+    answer: Answer,
+    told: str,
+    tiny: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(data, "TIMEOUT", 1.0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        assert load_mnist(tmp_path).source == "sample"
+        server.shutdown()
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and told in said
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
 
 
 def test_archives_put_there_by_hand_are_unpacked(

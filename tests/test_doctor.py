@@ -151,6 +151,58 @@ def test_the_exit_status_and_a_word_tell_whether_all_is_well(ok, status, word, m
     assert ("do this" in shown) is not ok
 
 
+def test_the_report_for_programs_is_json_with_the_same_exit_status(monkeypatch, capsys):
+    found = [Check("first", True, "as found"), Check("second", False, "broken", "do this")]
+    monkeypatch.setattr(doctor, "EXAMINATIONS", {"things": lambda: found})
+    assert doctor.run_doctor(as_json=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert report["checks"][1] == {"name": "second", "ok": False, "detail": "broken", "remedy": "do this"}
+
+
+def test_a_notebook_is_told_of_trouble_and_of_nothing_else(monkeypatch, capsys):
+    doctor.warn_of_trouble()
+    assert capsys.readouterr().out == ""
+    stale = Check("ipycanvas in pages", False, "JupyterLab takes version 0.13.0", "delete the folder")
+    monkeypatch.setitem(doctor.EXAMINATIONS, "widgets in pages", lambda: [stale])
+    doctor.warn_of_trouble()
+    shown = capsys.readouterr().out
+    assert "takes version 0.13.0" in shown and "delete the folder" in shown
+
+
+def test_a_folder_for_your_work_need_not_exist_yet(tmp_path):
+    assert doctor.check_writable(tmp_path / "new" / "folder").ok
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_refuses_your_work_is_found(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    check = doctor.check_writable(tmp_path)
+    assert (check.ok, check.detail) == (False, f"can't be kept in {tmp_path}: Read-only file system")
+    assert "DIGITLAB_WORK" in check.remedy
+
+
+def test_a_kernel_starts_in_this_python():
+    check = doctor.check_kernel()
+    assert check.ok, check.detail
+
+
+def test_a_kernel_of_another_python_is_found(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", "/opt/elsewhere")
+    check = doctor.check_kernel()
+    assert not check.ok
+    assert "not /opt/elsewhere" in check.detail and "ipykernel install" in check.remedy
+
+
+def test_a_kernel_that_does_not_start_is_found():
+    check = doctor.check_kernel("no-such-kernel")
+    assert not check.ok
+    assert check.detail.startswith("does not start: NoSuchKernel")
+
+
 def test_a_letter_that_the_terminal_does_not_know_does_not_stop_the_report(monkeypatch, tmp_path):
     with (tmp_path / "console").open("w", encoding="ascii") as console:
         monkeypatch.setattr(sys, "stdout", console)

@@ -1,16 +1,13 @@
-"""From strokes and pictures to 28×28."""
-
-from pathlib import Path
+"""From strokes to 28×28."""
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from PIL import Image
 from torch import Tensor
 
-from digitlab import DigitCNN, Mnist, evaluate, from_image, rasterize
+from digitlab import Mnist, rasterize
 from digitlab.ink import CENTER
 
 coordinates = st.floats(-1e6, 1e6, allow_nan=False, width=32)
@@ -128,90 +125,3 @@ def test_an_impossible_pen_is_refused() -> None:
     for width in (0, -1, 20, float("nan")):
         with pytest.raises(ValueError, match="pen_width"):
             rasterize(SEVEN, pen_width=width)
-
-
-# --- Pictures
-
-
-def enlarge(image: Tensor, canvas: tuple[int, int], corner: tuple[int, int]) -> Image.Image:
-    """Blow an MNIST image up ten times and put it on a black canvas."""
-    big = Image.fromarray(image[0].numpy()).resize((280, 280), Image.Resampling.NEAREST)
-    sheet = Image.new("L", canvas)
-    sheet.paste(big, corner)
-    return sheet
-
-
-def test_an_enlarged_mnist_image_anywhere_on_a_canvas_comes_back_as_it_was(mnist: Mnist, shipped: DigitCNN) -> None:
-    generator = np.random.default_rng(0)
-    images, labels = mnist.test_images[:500], mnist.test_labels[:500]
-    found = torch.stack(
-        [from_image(enlarge(image, (500, 400), tuple(generator.integers(0, 120, 2)))) for image in images]
-    )
-    torch.testing.assert_close(found, images.float() / 255, atol=0.02, rtol=0)
-    assert abs(evaluate(shipped, found, labels).accuracy - evaluate(shipped, images, labels).accuracy) <= 0.003
-
-
-def test_dark_on_light_and_light_on_dark_give_the_same(mnist: Mnist) -> None:
-    light = np.asarray(enlarge(mnist.test_images[0], (300, 300), (7, 11)))
-    torch.testing.assert_close(from_image(255 - light), from_image(light), atol=1e-5, rtol=0)
-
-
-def test_files_arrays_and_tensors_of_one_picture_give_the_same(mnist: Mnist, tmp_path: Path) -> None:
-    picture = enlarge(mnist.test_images[3], (300, 300), (0, 0))
-    picture.save(tmp_path / "digit.png")
-    array = np.asarray(picture)
-    expected = from_image(picture)
-    for other in (
-        tmp_path / "digit.png",
-        str(tmp_path / "digit.png"),
-        array,
-        array[None],
-        torch.from_numpy(array.copy()),
-        array / 255.0,
-        np.stack([array] * 3, axis=-1),
-        picture.convert("RGBA"),
-        picture.convert("P"),
-    ):
-        torch.testing.assert_close(from_image(other), expected, atol=0.01, rtol=0)
-
-
-@pytest.mark.parametrize("ink", [0, 255])
-def test_ink_on_a_transparent_ground_is_seen_whatever_its_colour(ink: int, mnist: Mnist) -> None:
-    alpha = enlarge(mnist.test_images[0], (300, 300), (10, 10))
-    picture = Image.merge("RGBA", [Image.new("L", alpha.size, ink)] * 3 + [alpha])
-    torch.testing.assert_close(from_image(picture), from_image(alpha), atol=0.02, rtol=0)
-
-
-def test_sixteen_bit_pictures_keep_their_greys(mnist: Mnist) -> None:
-    array = np.asarray(enlarge(mnist.test_images[0], (300, 300), (10, 10)))
-    deep = Image.fromarray(array.astype(np.uint16) * 257)
-    torch.testing.assert_close(from_image(deep), from_image(array), atol=0.01, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("picture", "told"),
-    [
-        (np.zeros((50, 50), np.uint8), "one even colour"),
-        (np.full((50, 50), 200, np.uint8), "one even colour"),
-        (np.zeros((2, 3, 4, 5), np.uint8), "expected an array of shape"),
-        (np.zeros((0, 5), np.uint8), "expected an array of shape"),
-        (np.zeros((50, 50), np.int32), "uint8, bool or float"),
-        (np.full((50, 50), np.nan), r"must lie in \[0, 1\]"),
-        (np.full((50, 50), 200.0), r"must lie in \[0, 1\]"),
-        (Image.new("L", (1, 50)), "too few"),
-    ],
-)
-def test_what_is_no_picture_of_a_digit_is_refused_in_words(picture: np.ndarray | Image.Image, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        from_image(picture)
-
-
-def test_a_broken_file_is_named(tmp_path: Path, mnist: Mnist) -> None:
-    (tmp_path / "text.png").write_text("not a picture")
-    enlarge(mnist.test_images[0], (300, 300), (0, 0)).save(tmp_path / "whole.png")
-    (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
-    for name in ("text.png", "half.png"):
-        with pytest.raises(ValueError, match=name):
-            from_image(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="nowhere.png"):
-        from_image(tmp_path / "nowhere.png")

@@ -8,7 +8,7 @@ from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit
 from digitlab.augment import RandomAffine
-from digitlab.training import Progress, training_set
+from digitlab.training import Progress, mixed_precision, training_set
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +153,15 @@ def test_a_recipe_adds_written_digits_and_what_is_none(small: Mnist) -> None:
 def test_without_additions_it_trains_on_mnist_alone(small: Mnist) -> None:
     images, targets = training_set(small, Recipe.quick(), seed=0)
     assert torch.equal(images, small.train_images) and targets.max(dim=1).values.min() == 1
+
+
+def test_a_cpu_computes_in_full_precision(small: Mnist) -> None:
+    with mixed_precision(torch.device("cpu")):
+        assert new_model()(small.train_images[:2]).dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_on_cuda_it_learns_as_on_a_cpu_and_keeps_full_precision_weights(small: Mnist) -> None:
+    model = new_model()
+    assert fit(model, small, recipe=Recipe(epochs=2), device="cuda").val_accuracy[-1] > 0.75
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

@@ -1,0 +1,138 @@
+"""How well ``from_image`` reads photos: digits photographed by rule, with each fault alone and with many at once.
+
+    python -m benchmarks.photos [--data FOLDER] [--each 200]
+
+Half of the digits are of MNIST's test images, the others written by rule with pens that are not MNIST's (see
+``benchmarks/photo_scenes.py``). Photos of empty paper and of two digits shall be refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks.photo_scenes import (
+    FAULTS,
+    Array,
+    Scene,
+    many_faults,
+    mnist_shape,
+    one_fault,
+    photograph,
+    side_by_side,
+    stroke_shape,
+)
+from benchmarks.report import markdown_table, percent, save_results, update_readme
+from digitlab import DigitCNN, from_image, load_mnist, load_model, write_digit
+from digitlab.data import data_folder
+from digitlab.evaluation import wilson_interval
+
+NAME = "photos"
+SEED = 1_000_000  # no training uses it
+GAPS = (0.15, 0.6)  # between two digits, in longer sides of a digit
+MIXED = ("many faults", "empty paper", "two digits")  # photographed three times as often as each single fault
+
+Photo = tuple[Image.Image, int]  # and the digit that it shows
+
+
+def main() -> None:
+    """Measure, print, and write the results and README's table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser.add_argument("--each", type=int, default=200, help="photos with each fault")
+    arguments = parser.parse_args()
+    mnist = load_mnist(data_folder(arguments.data), source="mnist")
+    studio = Studio(mnist.test_images[:, 0].numpy(), mnist.test_labels.numpy())
+    results = measure(load_model(), studio, arguments.each)
+    save_results(NAME, results)
+    update_readme(NAME, readme_table(results))
+    print(readme_table(results))
+
+
+class Studio:
+    """Takes photos of digits, of two digits and of none.
+
+    Args:
+        images: ``(N, 28, 28)`` uint8, MNIST's.
+        labels: ``(N,)``.
+    """
+
+    def __init__(self, images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
+        self.images, self.labels = images, labels
+
+    def photo(self, kind: str, seed: int) -> Photo:
+        """Take a photo of a kind: "clean", a fault's name, or one of ``MIXED``. The same seed gives the same photo."""
+        random = np.random.default_rng([seed, *kind.encode()])
+        scene = Scene() if kind == "clean" else many_faults(random) if kind in MIXED else one_fault(kind, random)
+        if kind == "empty paper":
+            return photograph(None, scene, random), -1
+        written = kind == "any pen" or random.random() < 0.5
+        shape, digit = self._shape(scene, random, written=written)
+        if kind == "two digits":  # of one pen: MNIST's or the scene's
+            second, _ = self._shape(scene, random, written=written)
+            return photograph(side_by_side([shape, second], random.uniform(*GAPS)), scene, random), -1
+        return photograph(shape, scene, random), digit
+
+    def _shape(self, scene: Scene, random: np.random.Generator, *, written: bool) -> tuple[Array, int]:
+        if written:
+            digit = int(random.integers(10))
+            return stroke_shape(write_digit(digit, seed=random), scene.pen), digit
+        number = random.integers(len(self.images))
+        return mnist_shape(self.images[number]), int(self.labels[number])
+
+
+def read(model: DigitCNN, photo: Image.Image) -> int:
+    """The digit that is read in a photo, or -1 where it is refused."""
+    try:
+        image = from_image(photo)
+    except ValueError:
+        return -1
+    with torch.no_grad():
+        return int(model(image.unsqueeze(0)).argmax())
+
+
+def measure(
+    model: DigitCNN, studio: Studio, each: int, progress: Callable[..., Any] = tqdm
+) -> dict[str, dict[str, Any]]:
+    """For each kind of photo: how many are read right (or rightly refused), misread, refused, and the 95 % interval."""
+    results = {}
+    for kind in ("clean", *FAULTS, *MIXED):
+        total = each * (3 if kind in MIXED else 1)
+        photos = (studio.photo(kind, SEED + number) for number in range(total))
+        pairs = [(read(model, photo), digit) for photo, digit in progress(photos, desc=kind, total=total)]
+        right = sum(found == digit for found, digit in pairs)
+        low, high = wilson_interval(right, total)
+        results[kind] = {
+            "right": round(right / total, 4),
+            "interval": [round(low, 4), round(high, 4)],
+            "refused": round(sum(found < 0 for found, _ in pairs) / total, 4),
+            "total": total,
+        }
+    return results
+
+
+def readme_table(results: dict[str, Any]) -> str:
+    """Lay the results out for README."""
+    names = {
+        "clean": "a good scan",
+        "empty paper": "**empty paper, the same faults: refused**",
+        "two digits": "**two digits, the same faults: refused**",
+        "many faults": "**many faults at once**",
+    }
+    rows = []
+    for kind in ("clean", *FAULTS, *MIXED):
+        found = results[kind]
+        interval = " – ".join(percent(share, 1) for share in found["interval"])
+        rows.append([names.get(kind, kind), percent(found["right"], 1), interval, str(found["total"])])
+    return markdown_table(["photo of a digit, made by rule", "right", "95 % interval", "of"], rows)
+
+
+if __name__ == "__main__":
+    main()
