@@ -92,9 +92,21 @@ def _answer_html(prediction: Prediction) -> str:
         return f'This does not look like a digit. Best guess: <span class="digitlab-guess">{prediction}</span>'
     answer = f"<b>{prediction.digit}</b> · {percent(prediction.confidence)}"
     if prediction.is_close:
-        first, second = sorted((prediction.digit, prediction.runner_up))
-        answer += f'<span class="digitlab-doubt">Not sure: {first} or {second}?</span>'
+        answer += f'<span class="digitlab-doubt">{doubt(prediction)}</span>'
     return f'<div class="digitlab-answer">{answer}</div>'
+
+
+def in_words(prediction: Prediction) -> str:
+    """What was read, as plain text."""
+    if not prediction.is_digit:
+        return f"This does not look like a digit. Best guess: {prediction}"
+    return f"{prediction}. {doubt(prediction)}" if prediction.is_close else f"{prediction}"
+
+
+def doubt(prediction: Prediction) -> str:
+    """Name the two digits of a close prediction."""
+    first, second = sorted((prediction.digit, prediction.runner_up))
+    return f"Not sure: {first} or {second}?"
 
 
 def failure(error: BaseException) -> str:

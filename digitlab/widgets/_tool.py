@@ -41,6 +41,7 @@ STYLE = """<style>
 .digitlab-tool th, .digitlab-tool td { padding: 4px 14px 4px 0; text-align: left; font-weight: normal; }
 .digitlab-tool td { font-variant-numeric: tabular-nums; }
 .digitlab-tool p { margin: 6px 0 0; font-size: 13px; }
+.digitlab-tool caption { caption-side: bottom; padding-top: 6px; font-size: 13px; text-align: left; }
 .digitlab-tool thead th { font-weight: 600; border-bottom: 1px solid var(--digitlab-line); }
 .digitlab-tool progress { width: 240px; max-width: 100%; accent-color: var(--digitlab-accent); }
 </style>"""

@@ -19,10 +19,11 @@ class Album(Tool):
     Args:
         pad: the drawing pad.
         collection: where the drawings are.
+        title: what stands above them.
     """
 
-    def __init__(self, pad: DrawPad, collection: Collection) -> None:
-        super().__init__(pad, "Your drawings")
+    def __init__(self, pad: DrawPad, collection: Collection, title: str = "Your drawings") -> None:
+        super().__init__(pad, title)
         self.collection = collection
         self._chosen: str | None = None  # the id of a drawing, for others may come and go
         self._pictures = ipywidgets.HTML()
