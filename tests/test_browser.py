@@ -230,6 +230,13 @@ def test_in_voila_the_page_shows_the_pad_and_no_code(chromium: Browser, voila: s
         expect(page.locator("body")).not_to_contain_text("import")
         pad.draw_digit(3)
         pad.expect_digit(3)
+        page.get_by_role("button", name="Why?").click()
+        expect(page.get_by_role("img", name="The 64 feature maps")).to_be_visible()
+        page.get_by_role("button", name="A photo instead").click()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a picture").click()
+        chooser.value.set_files({"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"})
+        expect(page.get_by_role("status").filter(has_text="This is no picture")).to_be_visible()
         pad.press("Clear")
         pad.wait_for_blank()
         pad.draw_digit(0)

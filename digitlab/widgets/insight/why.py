@@ -27,7 +27,7 @@ class Why(Panel):
     """
 
     def __init__(self, pad: DrawPad) -> None:
-        super().__init__(pad, "Why?", "Why?")
+        super().__init__(pad, "Why this digit?", "Why?")
 
     def _look(self, strokes: list[Stroke]) -> str:
         image, model = ink.rasterize(strokes), self.pad.model
@@ -88,6 +88,8 @@ def overlay(image: Tensor, drops: Tensor) -> NDArray[np.uint8]:
 def tile(maps: Tensor) -> NDArray[np.uint8]:
     """Feature maps side by side, with a grey line between them, all on the scale of the strongest.
 
+    Brightness is the root of the response: most are far weaker than the strongest, and would look black.
+
     Args:
         maps: ``(channels, height, width)`` float, 0 or more.
 
@@ -98,7 +100,7 @@ def tile(maps: Tensor) -> NDArray[np.uint8]:
     columns = 2 ** math.ceil(math.log2(max(count, 1) * 2) / 2)
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), 90, dtype=np.uint8)
-    values = (maps / maps.max().clamp(min=1e-6) * 255).round().to(torch.uint8).numpy()
+    values = ((maps / maps.max().clamp(min=1e-6)).sqrt() * 255).round().to(torch.uint8).numpy()
     for number, value in enumerate(values):
         top, left = number // columns * (height + 1), number % columns * (width + 1)
         sheet[top : top + height, left : left + width] = value
