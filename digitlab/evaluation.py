@@ -15,6 +15,7 @@ from torch.nn import functional
 from digitlab.calibration import Calibration
 
 _EVALUATION_BATCH = 500  # small enough to stay in a CPU's cache, large enough for a GPU
+_CLOSE = 0.5  # of the likeliest digit's probability: a runner-up that has at least so much is worth naming
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +66,23 @@ class Prediction:
     confidence: float
     is_digit: bool
 
+    @property
+    def runner_up(self) -> int:
+        """The second likeliest digit."""
+        return int(self.probabilities.topk(2).indices[1])
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the runner-up is at least half as likely as the likeliest digit."""
+        return float(self.probabilities[self.runner_up]) >= _CLOSE * self.confidence
+
     def __str__(self) -> str:
-        return f"{self.digit} · {self.confidence:.0%}".replace("%", " %")
+        return f"{self.digit} · {percent(self.confidence)}"
+
+
+def percent(probability: float) -> str:
+    """Write a probability in [0, 1] as text such as ``98 %``: never ``100 %``, since no network is ever certain."""
+    return f"{min(round(100 * probability), 99)} %"
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> Evaluation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,9 +43,34 @@ def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:
     Raises:
         ValueError: nothing is drawn, or the strokes are not finite pairs of numbers.
     """
+    return rasterize_in_steps(strokes, pen_width=pen_width).centred
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The way from strokes to a picture.
+
+    Attributes:
+        drawn: the strokes as they came, each ``(n, 2)`` of (x, y).
+        scaled: the same in pixels of the picture, the middle of their box in the middle of the picture.
+        inked: ``(1, 28, 28)`` float32 in [0, 1], drawn with the pen.
+        move: by how many pixels to the right, and down, the ink's centre of mass was then moved.
+        centred: ``(1, 28, 28)``, the finished picture.
+    """
+
+    drawn: list[NDArray[np.float64]]
+    scaled: list[Array]
+    inked: Tensor
+    move: tuple[float, float]
+    centred: Tensor
+
+
+def rasterize_in_steps(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Steps:
+    """Do what :func:`rasterize` does, and keep what each step made. Arguments and errors are the same."""
     if not 0 < pen_width < BOX:
         raise ValueError(f"pen_width must be between 0 and {BOX:g} pixels, got {pen_width!r}")
-    paths = _fit(as_paths(strokes), extent=BOX - pen_width)
+    drawn = as_paths(strokes)
+    paths = _fit(drawn, extent=BOX - pen_width)
     ink = _draw(paths, pen_width)
     # The mass is that of the pixels, not of the line (where strokes cross there is ink once), so it is measured on a
     # first drawing, and the strokes, not the pixels, are moved: moving pixels by a fraction would blur them.
@@ -52,7 +78,11 @@ def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:
     points = np.concatenate(paths)
     margin = pen_width / 2
     move = np.clip(move, margin - points.min(axis=0) - 0.5, SIZE - 0.5 - margin - points.max(axis=0))  # keep all ink
-    return torch.from_numpy(_draw([path + move for path in paths], pen_width)).unsqueeze(0)
+    centred = _draw([path + move for path in paths], pen_width)
+    right, down = (float(value) for value in move)
+    return Steps(
+        drawn, paths, torch.from_numpy(ink).unsqueeze(0), (right, down), torch.from_numpy(centred).unsqueeze(0)
+    )
 
 
 def as_paths(strokes: Strokes) -> list[NDArray[np.float64]]:

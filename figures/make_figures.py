@@ -33,6 +33,45 @@ def drawpad(path: Path) -> None:
         _screenshot(page.screenshot, path)
 
 
+def tools(path: Path) -> None:
+    """One of the pad's tools in notebook 5, after its button was pressed; which one, the file's name says."""
+    from tests import browser
+
+    code, words = TOOLS[path.name]
+    with browser.lab_page(PREPARE + code) as page:
+        browser.hide_sidebars(page)
+        page.set_viewport_size({"width": 860, "height": 1200})
+        page.get_by_role("status").filter(has_text=words).wait_for(timeout=600_000)
+        page.mouse.move(0, 0)
+        _screenshot(page.locator(".jp-OutputArea-output").last.screenshot, path)
+
+
+PREPARE = """
+import tempfile
+from pathlib import Path
+from digitlab import write_digit
+from digitlab.collection import Collection
+from digitlab.widgets import DrawPad, OwnHand, StrokeSteps, Why
+pad = DrawPad()
+pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
+"""
+TOOLS = {  # what to run, and what it says when it is done
+    "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four steps"),
+    "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Read as"),
+    "own_hand.png": (
+        """
+mine = Collection(Path(tempfile.mkdtemp()) / "my_digits")
+for number in range(30):
+    mine.add(write_digit(number % 10, seed=number, messiness=1.6), number % 10)
+tool = OwnHand(pad, mine)
+tool.labels.save(7)
+tool.teacher.teach()
+tool""",
+        "Taught.",
+    ),
+}
+
+
 def architecture(path: Path) -> None:
     """The network, drawn from the model itself, with a digit at its entrance."""
     from digitlab import DigitCNN, plots, rasterize, write_digit
@@ -75,6 +114,7 @@ FIGURES: dict[str, Callable[[Path], None]] = {
     "drawpad.png": drawpad,
     "architecture.png": architecture,
     "scaling.png": scaling,
+    **dict.fromkeys(TOOLS, tools),
 }
 
 

@@ -126,6 +126,9 @@ def test_in_lab_the_keyboard_is_not_caught_in_the_canvas(pad: Pad) -> None:
     expect(pad.canvas).to_be_focused()
     pad.page.keyboard.press("Tab")
     expect(pad.button("Clear")).to_be_focused()
+    pad.page.keyboard.press("Shift+Tab")
+    expect(pad.canvas).to_be_focused()
+    pad.page.keyboard.press("Tab")
     pad.page.keyboard.press("Enter")
     pad.wait_for_blank()
     pad.canvas.focus()
@@ -140,10 +143,35 @@ def test_in_lab_two_views_show_the_same_drawing_and_both_can_be_drawn_on(pad: Pa
     second.expect_digit(2)
     pad.expect_digit(2)
     assert second.ink() == pad.ink() > 0
-    pad.press("Clear")
+    pad.canvas.focus()
+    pad.page.keyboard.press("Tab")
+    expect(pad.button("Clear")).to_be_focused()  # this view's, not the other's
+    pad.page.keyboard.press("Enter")
     second.wait_for_blank()
     pad.draw_digit(6)
     second.expect_digit(6)
+
+
+def test_in_lab_a_right_click_opens_the_menu_and_paints_nothing(pad: Pad) -> None:
+    pad.draw_digit(1)
+    pad.expect_digit(1)
+    ink = pad.ink()
+    pad.canvas.click(button="right")
+    expect(pad.page.locator(".lm-Menu")).to_be_visible()
+    pad.page.keyboard.press("Escape")
+    pad.hover([(0.1, 0.9), (0.9, 0.9)])
+    pad.canvas.click(button="middle")
+    pad.draw([[(0.1, 0.9), (0.1, 0.9)]])  # a dot: shows that all events before it have arrived
+    pad.wait_for_ink(1.01 * ink, 1.2 * ink)
+
+
+def test_in_lab_an_example_writes_itself_and_is_read(pad: Pad) -> None:
+    pad.press("Example")
+    pad.wait_for_ink()
+    expect(pad.root.locator('.digitlab-prediction[aria-busy="true"]')).to_be_attached()
+    expect(pad.root.locator('.digitlab-prediction[aria-busy="false"]')).to_be_attached()
+    pad.press("Clear")
+    pad.wait_for_blank()
 
 
 def test_in_lab_the_drawing_survives_a_reload_and_the_pad_still_works(pad: Pad) -> None:
@@ -202,6 +230,13 @@ def test_in_voila_the_page_shows_the_pad_and_no_code(chromium: Browser, voila: s
         expect(page.locator("body")).not_to_contain_text("import")
         pad.draw_digit(3)
         pad.expect_digit(3)
+        page.get_by_role("button", name="Why?").click()
+        expect(page.get_by_role("img", name="The 64 feature maps")).to_be_visible()
+        page.get_by_role("button", name="A photo instead").click()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a picture").click()
+        chooser.value.set_files({"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"})
+        expect(page.get_by_role("status").filter(has_text="This is no picture")).to_be_visible()
         pad.press("Clear")
         pad.wait_for_blank()
         pad.draw_digit(0)

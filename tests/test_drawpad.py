@@ -1,9 +1,11 @@
 """The drawing pad without a browser: events are fed in as the page would send them."""
 
+import asyncio
 import base64
 import io
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,8 +20,9 @@ from torch import nn
 
 from digitlab import DigitCNN, rasterize
 from digitlab.evaluation import Prediction
-from digitlab.widgets import DrawPad, drawpad
+from digitlab.widgets import DrawPad, drawpad, sketch
 from digitlab.widgets import _drawpad_render as render
+from digitlab.widgets._curve import smooth
 from digitlab.widgets._parts import png_data_uri
 from tests import pen
 
@@ -282,6 +285,8 @@ def test_repr_is_short(pad: DrawPad) -> None:
     assert repr(pad) == "DrawPad(0 strokes)"
     pad.set_strokes(pen.strokes(4))
     assert repr(pad) == "DrawPad(2 strokes, read as 4)"
+    pad.set_strokes(pen.strokes(0))
+    assert repr(pad) == "DrawPad(1 stroke, read as 0)"
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
@@ -359,18 +364,122 @@ def test_a_move_sends_one_line_only(pad: DrawPad, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_CANVAS_MANAGER, "_send_custom", lambda command, buffers=(): sent.append(command))
     mouse(pad, "move", 20, 20)
     mouse(pad, "move", 20, 20)  # the same place again
-    assert [command_name(command) for command in sent] == ["strokeLine"]
+    mouse(pad, "move", 80, 30)
+    mouse(pad, "move", 130, 80)  # with the piece before it once more, as a curve
+    assert [command_name(command) for command in sent] == ["strokeLines"] * 3
 
 
-def test_tab_and_escape_leave_the_canvas(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_escape_leaves_the_canvas(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[str] = []
-    monkeypatch.setattr(pad._clear_button, "focus", lambda: left.append("to Clear"))
     monkeypatch.setattr(pad.canvas, "blur", lambda: left.append("away"))
-    key(pad, "Tab")
-    key(pad, "Tab", shift=True)
-    key(pad, "Escape")
-    key(pad, "a")
-    assert left == ["to Clear", "away", "away"]
+    for name in ("a", "Escape"):
+        key(pad, name)
+    assert left == ["away"]
+
+
+# --- examples --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_an_example_lies_on_the_pad_and_most_are_read(pad: DrawPad, digit: int) -> None:
+    pad.write_example(digit, seed=3)
+    assert all(0 < value < SIZE for stroke in pad.strokes for point in stroke for value in point)
+    assert pad.prediction is not None and pad.prediction.digit == digit
+
+
+def test_the_example_button_writes_another_each_time(pad: DrawPad) -> None:
+    pad._example_button.click()
+    first = pad.strokes
+    pad._example_button.click()
+    assert first and pad.strokes and pad.strokes != first
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(2_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come to that")
+
+
+def test_in_a_kernel_an_example_writes_itself_point_by_point(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sketch, "WRITING_STEP", 0.001)
+
+    async def watch() -> None:
+        pad.write_example(4, seed=1)
+        await until(lambda: pad.strokes and len(pad.strokes[0]) > 3)
+        assert pad._sketch.pen_is_down and 'aria-busy="true"' in pad._readout.value
+        mouse(pad, "move", 1, 1)  # hovering meanwhile does not draw
+        mouse(pad, "out", 1, 1)
+        send(pad, "client_ready")
+        await until(lambda: not pad._sketch._is_writing())
+
+    asyncio.run(watch())
+    written = pad.strokes
+    pad.write_example(4, seed=1)
+    assert pad.strokes == written and len(written[0]) > 5 and pad.prediction is not None
+
+
+@pytest.mark.parametrize("stop", ["draw", "touch", "clear", "undo", "set", "another"])
+def test_whoever_takes_the_pen_ends_the_example(pad: DrawPad, stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sketch, "WRITING_STEP", 0.001)
+    actions: dict[str, Callable[[], object]] = {
+        "draw": lambda: draw(pad, [[(5, 5), (5, 90)]]),
+        "touch": lambda: (touch(pad, "start", (5, 5)), touch(pad, "end")),
+        "clear": pad.clear,
+        "undo": pad.undo,
+        "set": lambda: pad.set_strokes(pen.strokes(7)),
+        "another": lambda: pad.write_example(1, seed=0),
+    }
+
+    async def watch() -> None:
+        pad.write_example(8, seed=1)
+        await until(lambda: pad._sketch.pen_is_down)
+        actions[stop]()
+        now = pad.strokes
+        await asyncio.sleep(0.02)
+        assert stop == "another" or pad.strokes == now
+        assert stop == "another" or not pad._sketch.pen_is_down
+
+    asyncio.run(watch())
+
+
+def test_an_error_while_an_example_writes_itself_becomes_a_sentence(pad: DrawPad) -> None:
+    async def watch() -> None:
+        pad.write_example(1, seed=1)
+        pad.model = Broken()
+        await until(lambda: "broken" in text(pad))
+
+    asyncio.run(watch())
+    pad.model = DigitCNN()
+    draw(pad, pen.strokes(1))
+    assert pad.prediction is not None
+
+
+# --- the line on the pad ---------------------------------------------------------------------------------------------
+
+
+def test_a_line_through_few_points_of_a_circle_is_round() -> None:
+    circle = [(100 + 80 * math.cos(i / 1.5), 100 + 80 * math.sin(i / 1.5)) for i in range(9)]
+    line = smooth(circle)
+    assert set(circle) <= set(line)
+    off = [abs(math.dist(point, (100, 100)) - 80) for point in line]
+    polygon = 80 * (1 - math.cos(1 / 3))  # how far the straight lines are from the circle
+    assert max(off[20:-20]) < 0.1 * polygon  # away from the ends, which have a neighbour on one side only
+
+
+def test_corners_and_straight_lines_stay_as_they_are() -> None:
+    corner = [(0.0, 0.0), (100.0, 0.0), (40.0, 90.0)]
+    line = np.array(smooth(corner))
+    top, slanted = line[line[:, 1] == 0], line[line[:, 1] > 0]
+    assert len(top) > 10 and np.allclose(np.diff(slanted, axis=0)[:, 1] / np.diff(slanted, axis=0)[:, 0], -1.5)
+
+
+@given(st.lists(st.tuples(st.floats(0, SIZE), st.floats(0, SIZE)), min_size=1, max_size=12))
+def test_a_smooth_line_passes_all_points_and_never_strays_far(stroke: list[tuple[float, float]]) -> None:
+    line = smooth(stroke)
+    assert line[0] == stroke[0] and line[-1] == stroke[-1] and set(stroke) <= set(line)
+    assert all(-SIZE / 2 < value < 1.5 * SIZE for point in line for value in point)
 
 
 # --- any sequence of events ------------------------------------------------------------------------------------------
@@ -390,7 +499,7 @@ key_events = st.tuples(
     st.just("key_down"), st.fixed_dictionaries({"key": st.sampled_from(["Tab", "Escape", "x"]), **modifiers})
 )
 other_events: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.tuples(
-    st.sampled_from(["client_ready", "Clear", "Undo", "Predict", "live", "break", "mend"]), st.just({})
+    st.sampled_from(["client_ready", "Clear", "Undo", "Example", "Predict", "live", "break", "mend"]), st.just({})
 )
 events = st.lists(mouse_events | touch_events | key_events | other_events, max_size=40)
 
@@ -400,7 +509,12 @@ events = st.lists(mouse_events | touch_events | key_events | other_events, max_s
 def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(events: list[tuple[str, dict[str, Any]]]) -> None:
     model = DigitCNN()
     pad = DrawPad(model, size=SIZE)
-    buttons = {"Clear": pad._clear_button, "Undo": pad._undo_button, "Predict": pad._predict_button}
+    buttons = {
+        "Clear": pad._clear_button,
+        "Undo": pad._undo_button,
+        "Example": pad._example_button,
+        "Predict": pad._predict_button,
+    }
     for event, content in events:
         if event in buttons:
             buttons[event].click()
@@ -430,9 +544,39 @@ def prediction(digit: int, confidence: float, *, is_digit: bool = True) -> Predi
     return Prediction(probabilities, digit=digit, confidence=confidence, is_digit=is_digit)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0, "0 %"), (0.982, "98 %"), (0.9999, "99 %"), (1, "99 %")])
-def test_percentages_never_claim_certainty(value: float, expected: str) -> None:
-    assert render.percent(value) == expected
+def between(first: int, second: int, likeliest: float, next_one: float, *, is_digit: bool = True) -> Prediction:
+    probabilities = torch.zeros(10)
+    probabilities[[first, second]] = torch.tensor([likeliest, next_one])
+    return Prediction(probabilities, digit=first, confidence=likeliest, is_digit=is_digit)
+
+
+def looks(prediction: Prediction) -> dict[str, list[str]]:
+    """The digits of the bars by how they look."""
+    found: dict[str, list[str]] = {}
+    for row in ElementTree.fromstring(render.bars_svg(prediction)):
+        found.setdefault(row.attrib["class"], []).append(row.find("text").text or "")  # type: ignore[union-attr]
+    return found
+
+
+def test_the_runner_up_stands_out_unless_it_has_nothing() -> None:
+    assert looks(between(9, 4, 0.8, 0.15))["runner-up"] == ["4"]
+    assert "runner-up" not in looks(between(9, 4, 0.99, 0.004))
+
+
+def test_the_winner_is_grey_if_it_is_no_digit() -> None:
+    assert looks(between(9, 4, 0.2, 0.1, is_digit=False))["winner no-digit"] == ["9"]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.982, "98 %"), (0.9999, "99 %"), (1, "99 %")])
+def test_pad_and_text_give_a_percentage_alike_and_never_claim_certainty(value: float, expected: str) -> None:
+    four = prediction(4, value)
+    assert str(four) == f"4 · {expected}" == re.sub("<[^>]*>", "", render.readout_html(four))
+
+
+def test_two_digits_that_are_about_equally_likely_are_both_named() -> None:
+    assert "Not sure: 4 or 9?" in render.readout_html(between(9, 4, 0.6, 0.3))
+    assert "Not sure" not in render.readout_html(between(9, 4, 0.7, 0.3))
+    assert "Not sure" not in render.readout_html(between(9, 4, 0.2, 0.2, is_digit=False))
 
 
 def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
@@ -442,7 +586,7 @@ def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
 
 
 def test_bars_are_proportional_and_the_winner_is_marked_by_more_than_colour() -> None:
-    svg = ElementTree.fromstring(render.bars_svg(prediction(3, 0.64).probabilities))
+    svg = ElementTree.fromstring(render.bars_svg(prediction(3, 0.64)))
     widths = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='bar']")]
     tracks = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='track']")]
     assert widths[3] == pytest.approx(0.64 * tracks[3], abs=0.1)

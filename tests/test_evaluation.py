@@ -85,7 +85,7 @@ def test_a_prediction_has_ten_probabilities_and_the_largest_is_the_digit(shipped
     assert prediction.probabilities.shape == (10,) and prediction.probabilities.sum() == pytest.approx(1)
     assert prediction.digit == mnist.test_labels[0] == prediction.probabilities.argmax()
     assert prediction.confidence == pytest.approx(prediction.probabilities.max().item()) and prediction.is_digit
-    assert str(prediction) == f"{prediction.digit} · {round(prediction.confidence * 100)} %"
+    assert str(prediction) == f"{prediction.digit} · {min(round(prediction.confidence * 100), 99)} %"
 
 
 def test_bytes_floats_arrays_and_two_dimensions_give_the_same(shipped: DigitCNN, mnist: Mnist) -> None:

@@ -4,12 +4,11 @@ Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab,
 ``currentColor``, which is legible wherever the text around it is.
 """
 
-from collections.abc import Sequence
 from html import escape
 
 import torch
 
-from digitlab.evaluation import Prediction
+from digitlab.evaluation import Prediction, percent
 from digitlab.widgets._parts import png_data_uri
 
 INVITATION = "Draw a digit, 0 to 9."
@@ -43,12 +42,12 @@ STYLE = """<style>
 .digitlab-drawpad canvas:focus-visible:not(:hover) {
   outline: 2px solid var(--digitlab-accent); outline-offset: 2px;
 }
-.digitlab-drawpad .digitlab-buttons { gap: 8px; align-items: center; width: 100%; }
+.digitlab-drawpad .digitlab-buttons { flex-wrap: wrap; gap: 4px 8px; align-items: center; width: 100%; }
 .digitlab-drawpad .digitlab-buttons button {
-  flex: 1 1 0; min-width: 0; width: auto; height: 32px; padding: 0 6px; border-radius: 4px;
+  flex: 1 1 auto; min-width: 0; width: auto; height: 32px; padding: 0 6px; border-radius: 4px;
   font: inherit; font-size: 13px; line-height: 1;
 }
-.digitlab-drawpad .digitlab-live { flex: none; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
+.digitlab-drawpad .digitlab-live { flex: 1 0 100%; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
 .digitlab-drawpad .digitlab-live label { display: flex; align-items: center; width: auto; height: 32px; margin: 0; }
 .digitlab-drawpad .digitlab-live input { flex: none; width: auto; height: auto; margin: 0 6px 0 0; }
 .digitlab-drawpad .digitlab-live span { line-height: 1; color: var(--digitlab-text); }
@@ -58,6 +57,7 @@ STYLE = """<style>
 .digitlab-prediction { font-size: 14px; line-height: 1.4; overflow-wrap: anywhere; }
 .digitlab-prediction .digitlab-answer { font-size: 30px; line-height: 1.15; white-space: nowrap; }
 .digitlab-prediction .digitlab-answer b { font-size: 56px; font-weight: 600; }
+.digitlab-prediction .digitlab-doubt { display: block; font-size: 15px; font-weight: 600; }
 .digitlab-prediction .digitlab-guess { font-weight: 600; white-space: nowrap; }
 .digitlab-picture { display: flex; align-items: flex-end; gap: 8px; }
 .digitlab-picture span { font-size: 11px; line-height: 1.3; text-align: right; white-space: nowrap; opacity: 0.75; }
@@ -72,12 +72,10 @@ STYLE = """<style>
 .digitlab-bars .bar { fill-opacity: 0.45; }
 .digitlab-bars .winner .bar { fill: var(--digitlab-accent); fill-opacity: 1; }
 .digitlab-bars .winner text { font-weight: 700; }
+.digitlab-bars .runner-up .bar { fill: var(--digitlab-accent); fill-opacity: 0.55; }
+.digitlab-bars .runner-up text { font-weight: 600; }
+.digitlab-bars .no-digit .bar { fill: currentColor; fill-opacity: 0.45; }
 </style>"""
-
-
-def percent(probability: float) -> str:
-    """A probability in [0, 1] as text, such as ``98 %``: never ``100 %``, since no network is ever certain."""
-    return f"{min(round(100 * probability), 99)} %"
 
 
 def readout_html(prediction: Prediction | None, message: str = INVITATION, *, busy: bool = False) -> str:
@@ -90,11 +88,25 @@ def readout_html(prediction: Prediction | None, message: str = INVITATION, *, bu
 
 
 def _answer_html(prediction: Prediction) -> str:
-    confidence = percent(prediction.confidence)
-    if prediction.is_digit:
-        return f'<div class="digitlab-answer"><b>{prediction.digit}</b> · {confidence}</div>'
-    guess = f'<span class="digitlab-guess">{prediction.digit} · {confidence}</span>'
-    return f"This does not look like a digit. Best guess: {guess}"
+    if not prediction.is_digit:
+        return f'This does not look like a digit. Best guess: <span class="digitlab-guess">{prediction}</span>'
+    answer = f"<b>{prediction.digit}</b> · {percent(prediction.confidence)}"
+    if prediction.is_close:
+        answer += f'<span class="digitlab-doubt">{doubt(prediction)}</span>'
+    return f'<div class="digitlab-answer">{answer}</div>'
+
+
+def in_words(prediction: Prediction) -> str:
+    """What was read, as plain text."""
+    if not prediction.is_digit:
+        return f"This does not look like a digit. Best guess: {prediction}"
+    return f"{prediction}. {doubt(prediction)}" if prediction.is_close else f"{prediction}"
+
+
+def doubt(prediction: Prediction) -> str:
+    """Name the two digits of a close prediction."""
+    first, second = sorted((prediction.digit, prediction.runner_up))
+    return f"Not sure: {first} or {second}?"
 
 
 def failure(error: BaseException) -> str:
@@ -106,29 +118,36 @@ def failure(error: BaseException) -> str:
     return f"Could not read this: {cause}. To see where that comes from, call pad.predict()."
 
 
-def bars_svg(probabilities: Sequence[float] | torch.Tensor | None) -> str:
-    """Ten bars, one a digit, as an inline SVG. The winner has an arrow and bold text besides its colour.
+def bars_svg(prediction: Prediction | None) -> str:
+    """Ten bars, one a digit, as an inline SVG; empty for None.
 
-    Args:
-        probabilities: (10,) in [0, 1], or None for empty bars.
+    The winner has an arrow and bold text besides its colour, or is grey if it is no digit; the runner-up is paler.
     """
-    values = [0.0] * 10 if probabilities is None else [float(p) for p in probabilities]
-    winner = -1 if probabilities is None else max(range(10), key=values.__getitem__)
-    spoken = ", ".join(f"{digit}: {percent(p)}" for digit, p in enumerate(values))
-    label = "Probabilities: none yet" if probabilities is None else f"Probabilities: {spoken}"
+    if prediction is None:
+        rows = "".join(_bar(digit, 0, text="", look="other") for digit in range(10))
+        return _svg("Probabilities: none yet", rows)
+    texts = [percent(p) for p in prediction.probabilities.tolist()]
+    looks = dict.fromkeys(range(10), "other")
+    if prediction.is_digit and texts[prediction.runner_up] != percent(0):
+        looks[prediction.runner_up] = "runner-up"
+    looks[prediction.digit] = "winner" if prediction.is_digit else "winner no-digit"
     rows = "".join(
-        _bar(digit, p, text="" if probabilities is None else percent(p), wins=digit == winner)
-        for digit, p in enumerate(values)
+        _bar(digit, p, text=texts[digit], look=looks[digit])
+        for digit, p in enumerate(prediction.probabilities.tolist())
     )
+    return _svg("Probabilities: " + ", ".join(f"{digit}: {text}" for digit, text in enumerate(texts)), rows)
+
+
+def _svg(label: str, rows: str) -> str:
     return f'<svg class="digitlab-bars" viewBox="0 0 340 226" role="img" aria-label="{label}">{rows}</svg>'
 
 
-def _bar(digit: int, probability: float, *, text: str, wins: bool) -> str:
+def _bar(digit: int, probability: float, *, text: str, look: str) -> str:
     """One row of the chart: arrow, digit, track, bar, percentage."""
     top, left, width, height = 23 * digit + 4, 26, 270, 15
-    arrow = f'<path d="M12 {top + 2} l8 5.5 l-8 5.5 z"/>' if wins else ""
+    arrow = f'<path d="M12 {top + 2} l8 5.5 l-8 5.5 z"/>' if look.startswith("winner") else ""
     return (
-        f'<g class="{"winner" if wins else "other"}"><text x="0" y="{top + 12}">{digit}</text>{arrow}'
+        f'<g class="{look}"><text x="0" y="{top + 12}">{digit}</text>{arrow}'
         f'<rect class="track" x="{left}" y="{top}" width="{width}" height="{height}" rx="2"/>'
         f'<rect class="bar" x="{left}" y="{top}" width="{width * probability:.1f}" height="{height}" rx="2"/>'
         f'<text x="340" y="{top + 12}" text-anchor="end">{text}</text></g>'

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -21,7 +22,16 @@ class Telling(Protocol):
         """Show a sentence on ``error``; the widget stays usable."""
 
 
+class OneAtATime(Telling, Protocol):
+    """Such a widget whose callbacks might be called from several threads."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """What a callback holds."""
+
+
 W = TypeVar("W", bound=Telling)
+L = TypeVar("L", bound=OneAtATime)
 P = ParamSpec("P")
 
 
@@ -36,6 +46,30 @@ def guarded(method: Callable[Concatenate[W, P], object]) -> Callable[Concatenate
             self._tell(error)
 
     return callback
+
+
+def by_hand(method: Callable[Concatenate[L, P], object]) -> Callable[Concatenate[L, P], None]:
+    """Make a guarded callback that lets the one before it end first."""
+
+    @guarded
+    @wraps(method)
+    def callback(self: L, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        with self.lock:
+            method(self, *args, **kwargs)
+
+    return callback
+
+
+# A canvas of ipycanvas reports every button as if it were the left one, and swallows every key. So other buttons, and
+# Tab, are kept from it: a right click opens the menu and paints nothing, and Tab leaves. (A picture that can't load is
+# how a widget's HTML can tell a page anything: scripts in it don't run.)
+CANVAS_MANNERS = """<img hidden alt="" src="data:," onerror="
+  const keep = (event, unwanted) => this.parentElement && this.closest('.digitlab-drawpad').addEventListener(
+    event, e => { if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation(); }, true);
+  keep('mousedown', e => e.button !== 0);
+  keep('mouseup', e => e.button !== 0);
+  keep('keydown', e => e.key === 'Tab');
+">"""
 
 
 class NamedCanvas(Canvas):

@@ -1,0 +1,54 @@
+"""It was a …: ten buttons that save the pad's drawing with the digit that was meant."""
+
+from collections.abc import Callable
+from functools import partial
+
+from digitlab.collection import Collection
+from digitlab.drawing import Drawing
+from digitlab.widgets._tool import Tool, button, row
+from digitlab.widgets.drawpad import DrawPad
+from digitlab.widgets.sketch import Stroke
+
+
+class Labels(Tool):
+    """Ten buttons, one a digit. A second press on the same drawing corrects the first.
+
+    Args:
+        pad: the drawing pad.
+        collection: where to save.
+        on_change: called when something was saved.
+    """
+
+    def __init__(self, pad: DrawPad, collection: Collection, on_change: Callable[[], object] = lambda: None) -> None:
+        super().__init__(pad, "Was it right?")
+        self.collection = collection
+        self._on_change = on_change
+        self._saved: tuple[list[Stroke], Drawing] | None = None  # what was on the pad, and what became of it
+        self.buttons = [
+            button(self, str(digit), partial(Labels.save, label=digit), tooltip=f"It was a {digit}: save it")
+            for digit in range(10)
+        ]
+        self.children = [self._head, row("It was a …", *self.buttons), self._status]
+        self._say("Draw a digit, then say which one it was: it is saved among your drawings.")
+
+    def save(self, label: int) -> None:
+        """Save the drawing on the pad as a ``label``, in place of what it was saved as before.
+
+        Raises:
+            ValueError, OSError: as in :meth:`digitlab.collection.Collection.add`.
+        """
+        strokes = self.pad.strokes
+        if not strokes:
+            self._say("There is nothing on the pad yet: draw a digit, then say which one it was.")
+            return
+        before = self._saved[1] if self._saved and self._saved[0] == strokes else None
+        if before and before.label == label and before in self.collection.drawings():
+            self._say(f"This drawing is saved as a {label} already.")
+            return
+        read = self.pad.prediction.digit if self.pad.prediction else None
+        self._saved = strokes, self.collection.add(strokes, label, read=read)
+        corrected = before is not None and self.collection.remove(before)
+        self._on_change()
+        count = len(self.collection)
+        change = f", no longer as a {before.label}" if before and corrected else ""
+        self._say(f"Saved as a {label}{change}. You have {count} drawing{'s' if count != 1 else ''}.")

@@ -1,0 +1,146 @@
+"""A photo instead, and the studio, without a browser: whatever is uploaded, a sentence comes, and the pad lives on."""
+
+import io
+import re
+import struct
+import zlib
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from digitlab import DigitCNN, rasterize
+from digitlab.widgets import DrawPad, Photo, Studio, photo
+from digitlab.widgets._tool import Tool
+from tests import pen
+
+
+@pytest.fixture
+def pad(shipped: DigitCNN) -> DrawPad:
+    return DrawPad(shipped)
+
+
+@pytest.fixture
+def tool(pad: DrawPad) -> Photo:
+    return Photo(pad)
+
+
+def picture(digit: int, size: int = 300) -> Image.Image:
+    """A digit in dark ink on white paper."""
+    ink = rasterize(pen.strokes(digit))[0].numpy()
+    small = Image.fromarray(np.asarray(255 - 255 * ink, dtype=np.uint8))
+    return small.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def two_digits() -> Image.Image:
+    both = Image.new("L", (640, 300), "white")
+    both.paste(picture(7))
+    both.paste(picture(3), (340, 0))
+    return both
+
+
+def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def upload(tool: Photo, content: bytes, name: str = "digit.png") -> None:
+    """What the browser does."""
+    file: dict[str, Any] = {"name": name, "type": "", "size": len(content), "content": memoryview(content)}
+    tool.upload.set_trait("value", ({**file, "last_modified": datetime(2026, 1, 1, tzinfo=UTC)},))
+
+
+def said(tool: Tool) -> str:
+    assert 'role="status"' in tool._status.value
+    return unescape(re.sub(r"<[^>]*>", "", tool._status.value))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_an_uploaded_picture_is_shown_with_what_was_found_and_read(tool: Photo, kind: str) -> None:
+    upload(tool, encoded(picture(7), kind))
+    assert tool.prediction is not None and tool.prediction.digit == 7
+    assert re.fullmatch(r"7 · \d\d %\.?.*", said(tool))
+    assert 'alt="Your picture"' in tool._pictures.value and 'alt="The digit found in it' in tool._pictures.value
+    assert tool.upload.value == ()
+
+
+def test_the_same_file_can_be_chosen_twice_and_the_drawing_stays(tool: Photo, pad: DrawPad) -> None:
+    pad.set_strokes(pen.strokes(3))
+    for _ in range(2):
+        upload(tool, encoded(picture(7)))
+        assert tool.prediction is not None and tool.prediction.digit == 7
+        tool.prediction = None
+    assert pad.prediction is not None and pad.prediction.digit == 3
+
+
+def test_a_transparent_or_palette_picture_can_be_shown(tool: Photo) -> None:
+    ink = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
+    ink.paste((0, 0, 0, 255), mask=Image.eval(picture(7), lambda value: 255 - value))
+    for image in (ink, picture(7).convert("P")):
+        upload(tool, encoded(image))
+        assert tool.prediction is not None and tool.prediction.digit == 7
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that says it has ten thousand million pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "This is no picture in one of the formats PNG, JPEG and WebP."),
+        (b"<svg><script>alert(1)</script></svg>", "This is no picture in one of the formats PNG, JPEG and WebP."),
+        (encoded(Image.new("L", (9, 9)), "GIF"), "This is no picture in one of the formats PNG, JPEG and WebP."),
+        (encoded(picture(7))[:2000], "The picture can't be read as a picture"),
+        (encoded(picture(7), "JPEG")[:2000], "The picture can't be read as a picture"),
+        (bomb(), "This picture has too many pixels; a thousand on each side are plenty."),
+        (bytes(photo.MOST_BYTES + 1), "This file has 8 MB; 8 are the most, and a tenth of it is plenty."),
+        (encoded(Image.new("L", (200, 200), 255)), "No digit found"),
+        (encoded(two_digits()), "2 things in the picture could be digits; show one digit"),
+        (encoded(Image.new("L", (1, 1))), "The picture has 1×1 pixels: too few"),
+    ],
+    ids=["empty", "svg", "gif", "half a png", "half a jpeg", "bomb", "huge", "blank", "two digits", "one pixel"],
+)
+def test_what_cannot_be_read_becomes_a_sentence(tool: Photo, pad: DrawPad, content: bytes, sentence: str) -> None:
+    upload(tool, encoded(picture(7)))
+    upload(tool, content)
+    assert said(tool).startswith(sentence) and "wrong" in tool._status.value
+    assert tool.prediction is None and tool._pictures.value == ""
+    pad.set_strokes(pen.strokes(4))
+    assert pad.prediction is not None and pad.prediction.digit == 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 3000), st.sampled_from(["PNG", "JPEG", "WEBP"]))
+def test_no_bytes_raise_or_end_without_a_sentence(shipped: DigitCNN, noise: bytes, where: int, kind: str) -> None:
+    tool = Photo(DrawPad(shipped))
+    good = encoded(picture(5, 60), kind)
+    for content in (noise, good[: where % len(good)] + noise + good[where % len(good) :]):
+        upload(tool, content)
+        assert len(said(tool)) > 3 and (tool.prediction is not None or "wrong" in tool._status.value)
+
+
+# --- the studio ------------------------------------------------------------------------------------------------------
+
+
+def test_the_studio_opens_one_tool_at_a_time_and_shows_at_once(shipped: DigitCNN) -> None:
+    studio = Studio(shipped)
+    assert studio.children == (studio.pad, studio.choice) and repr(studio) == "Studio(DrawPad(0 strokes))"
+    studio.choice.value = "Why?"
+    assert said(studio.tools["Why?"]) == ""
+    studio.pad.set_strokes(pen.strokes(7))
+    for name, words in (("From stroke to picture", "Four steps."), ("Why?", "Read as 7."), ("A photo instead", "PNG")):
+        studio.choice.value = name
+        assert studio.children[2:] == (studio.tools[name],) and words in said(studio.tools[name])
