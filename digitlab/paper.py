@@ -106,7 +106,7 @@ def _ink(brightness: Array, noises: Array, window: int) -> tuple[float, Array | 
     contrast = np.maximum(contrast - np.median(contrast / noises) * noises, 0)  # noise, too, is filled by a closing
     least = np.maximum(_FAINTEST, 6 * noises)
     reach = max(3.0, window / 4)
-    level = float(contrast.max())  # of the ink: the highest at which something is left that has an outline
+    level = max(float(contrast.max()), 1e-6)  # of the ink: the highest at which something is left that has an outline
     while level > _FAINTEST and not _outlined(contrast, brightness, np.maximum(level, least), reach)[1].any():
         level *= 0.8
     # Printed lines have less than half of the ink's contrast, or else they would be hard to tell from it.
