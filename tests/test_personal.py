@@ -126,7 +126,7 @@ def test_a_drawing_is_judged_by_networks_that_were_never_taught_it(
 
 def test_one_drawing_alone_can_be_taught_but_not_be_tested_with(shipped: DigitCNN, small: Mnist) -> None:
     images, labels = draw({1: ODD[1]}, of_each=1)
-    result = taught(teach(shipped, images, labels, small, lesson=SHORT))
+    result = taught(teach(shipped, images, labels, small))
     assert result.own_after is None and result.own_before.total == 1
     assert evaluate(result.model, images, labels).correct == 1
 
