@@ -113,8 +113,8 @@ def _screenshot(take: Callable[..., bytes], path: Path) -> None:
 FIGURES: dict[str, Callable[[Path], None]] = {
     "drawpad.png": drawpad,
     "architecture.png": architecture,
-    "scaling.png": scaling,
     **dict.fromkeys(TOOLS, tools),
+    "scaling.png": scaling,
 }
 
 
