@@ -1,7 +1,6 @@
 """Play, without a browser: a game of ten digits, and the hunt for drawings that fool the network."""
 
 import re
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from torch import nn
 from digitlab import DigitCNN
 from digitlab.collection import Collection
 from digitlab.widgets import BreakIt, DrawPad, Game
-from digitlab.widgets._tool import Tool
 from tests import pen
+from tests.said import said
 
 
 class Always(nn.Module):
@@ -31,11 +30,6 @@ class Always(nn.Module):
 @pytest.fixture
 def pad(shipped: DigitCNN) -> DrawPad:
     return DrawPad(shipped)
-
-
-def said(tool: Tool) -> str:
-    assert 'role="status"' in tool._status.value
-    return unescape(re.sub(r"<[^>]*>", "", tool._status.value))
 
 
 def asked(game: Game) -> int:

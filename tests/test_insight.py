@@ -2,7 +2,6 @@
 
 import math
 import re
-from html import unescape
 
 import numpy as np
 import pytest
@@ -16,9 +15,9 @@ from digitlab.explain import feature_maps, occlusion_map
 from digitlab.ink import BOX, CENTER, PEN_WIDTH, rasterize_in_steps
 from digitlab.widgets import DrawPad, StrokeSteps, Why
 from digitlab.widgets._parts import png_data_uri
-from digitlab.widgets._tool import Tool
 from digitlab.widgets.insight.why import AGAINST, FOR, overlay, tile
 from tests import pen
+from tests.said import said
 
 NO_NUMBER = re.compile(r"[\s\",](?:nan|-?inf)")  # but not in the middle of a picture's letters
 
@@ -26,11 +25,6 @@ NO_NUMBER = re.compile(r"[\s\",](?:nan|-?inf)")  # but not in the middle of a pi
 @pytest.fixture
 def pad(shipped: DigitCNN) -> DrawPad:
     return DrawPad(shipped)
-
-
-def said(tool: Tool) -> str:
-    assert 'role="status"' in tool._status.value
-    return unescape(re.sub(r"<[^>]*>", "", tool._status.value))
 
 
 def alts(html: str) -> list[str]:

@@ -5,7 +5,6 @@ import dataclasses
 import re
 import threading
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,9 @@ from digitlab.checkpoint import SHIPPED_WEIGHTS
 from digitlab.collection import Collection
 from digitlab.rehearsal import Lesson
 from digitlab.widgets import DrawPad, OwnHand
-from digitlab.widgets._tool import Tool, in_words
+from digitlab.widgets._tool import in_words
 from tests import pen
+from tests.said import said
 
 
 @pytest.fixture
@@ -54,11 +54,6 @@ def pad(shipped: DigitCNN) -> DrawPad:
 @pytest.fixture
 def hand(pad: DrawPad, mine: Collection, small: Mnist) -> OwnHand:
     return OwnHand(pad, mine, small)
-
-
-def said(tool: Tool) -> str:
-    assert 'role="status"' in tool._status.value
-    return unescape(re.sub(r"<[^>]*>", "", tool._status.value))
 
 
 def draw_and_label(hand: OwnHand, digits: range) -> None:

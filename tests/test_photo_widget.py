@@ -5,7 +5,6 @@ import re
 import struct
 import zlib
 from datetime import UTC, datetime
-from html import unescape
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from PIL import Image
 
 from digitlab import DigitCNN, rasterize
 from digitlab.widgets import DrawPad, Photo, Studio, photo
-from digitlab.widgets._tool import Tool
 from tests import pen
+from tests.said import said
 
 
 @pytest.fixture
@@ -54,11 +53,6 @@ def upload(tool: Photo, content: bytes, name: str = "digit.png") -> None:
     """What the browser does."""
     file: dict[str, Any] = {"name": name, "type": "", "size": len(content), "content": memoryview(content)}
     tool.upload.set_trait("value", ({**file, "last_modified": datetime(2026, 1, 1, tzinfo=UTC)},))
-
-
-def said(tool: Tool) -> str:
-    assert 'role="status"' in tool._status.value
-    return unescape(re.sub(r"<[^>]*>", "", tool._status.value))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
