@@ -80,7 +80,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     ):
         count = int(torch.Size(shape).numel())
         contents[name] = idx_bytes(shape, bytes(i % 10 for i in range(count)))
-        file = IdxFile(name, shape, hashlib.md5(contents[name]).hexdigest())
+        file = IdxFile(name, shape, hashlib.sha256(contents[name]).hexdigest())
         monkeypatch.setattr(data, constant, file)
         files.append(file)
     monkeypatch.setattr(data, "FILES", tuple(files))
@@ -149,7 +149,7 @@ def test_files_on_disk_become_three_splits(tiny: dict[str, bytes], tmp_path: Pat
     [
         (lambda content: content[:-1], "expected 23,536 bytes, found 23,535"),
         (lambda content: b"\x00\x00\x0d\x03" + content[4:], "expected the magic number 00 00 08 03, found 00 00 0d 03"),
-        (lambda content: content[:-1] + b"\xff", "expected the MD5 checksum"),
+        (lambda content: content[:-1] + b"\xff", "expected the SHA-256 checksum"),
         (lambda content: b"", "found 0"),
     ],
 )
