@@ -136,7 +136,7 @@ def open_picture(content: bytes) -> Image.Image:
 
 
 def is_animated(photo: Image.Image) -> bool:
-    """Whether a picture moves. (A JPEG may hold several, but those are views of one moment.)"""
+    """Tell a picture that moves from a JPEG that holds several views of one moment."""
     return photo.format != "MPO" and getattr(photo, "is_animated", False)
 
 
@@ -161,9 +161,7 @@ def _frame(box: Box) -> str:
     """A frame with a little air around what it is about."""
     left, top, right, bottom = (f"{100 * edge:.1f}%" for edge in box)
     place = f"left: calc({left} - 6px); top: calc({top} - 6px)"
-    return (
-        f'<div style="{place}; width: calc({right} - {left} + 12px); height: calc({bottom} - {top} + 12px)"></div>'
-    )
+    return f'<div style="{place}; width: calc({right} - {left} + 12px); height: calc({bottom} - {top} + 12px)"></div>'
 
 
 def seen_html(image: torch.Tensor) -> str:
