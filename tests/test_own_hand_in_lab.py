@@ -110,4 +110,4 @@ def test_what_was_saved_outlives_the_kernel_until_it_is_deleted(page: Page) -> N
     pad.expect_digit(7)
     button(page, "Delete").click()
     expect(saved).to_be_hidden()
-    browser.run_in_kernel(page, "assert (1, 7) not in [(drawing.label, drawing.read) for drawing in Collection(folder)]")
+    browser.run_in_kernel(page, "assert (1, 7) not in [(one.label, one.read) for one in Collection(folder)]")
