@@ -92,6 +92,7 @@ class Photo(Tool):
         """
         self.prediction = None
         self._pictures.value = ""
+        self._say("Looking for a digit …")
         photo = open_picture(content)
         gray = read_picture(photo)
         self._pictures.value = photo_html(gray)
