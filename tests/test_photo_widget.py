@@ -157,7 +157,7 @@ def bomb() -> bytes:
         (encoded(picture(7))[:2000], "The picture can't be read as a picture"),
         (encoded(picture(7), "JPEG")[:2000], "The picture can't be read as a picture"),
         (bomb(), "This picture has too many pixels; a thousand on each side are plenty."),
-        (bytes(photo.MOST_BYTES + 1), "This file is larger than 10 MB, the most; a tenth of that is plenty."),
+        (bytes(photo.MOST_BYTES + 1), "This file is too large: 10 MB are the most, and a tenth of that is plenty."),
         (encoded(Image.new("L", (1, 1))), "The picture has 1×1 pixels: too few"),
     ],
     ids=["empty", "svg", "gif", "half a png", "half a jpeg", "bomb", "huge", "one pixel"],

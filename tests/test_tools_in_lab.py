@@ -123,7 +123,7 @@ def test_what_is_no_photo_of_a_digit_becomes_a_sentence_however_large_it_is(
     (tmp_path / "huge.png").write_bytes(bytes(11 << 20))  # more than Jupyter lets through
     for name, sentence in (
         ("two.png", "2 things in the picture could be digits"),
-        ("huge.png", "This file is larger than 10 MB"),
+        ("huge.png", "This file is too large: 10 MB are the most"),
         ("<b>text.png", "This is no picture"),
     ):
         choose(page, tmp_path / name)
