@@ -123,7 +123,8 @@ def open_picture(content: bytes) -> Image.Image:
             them it starts other programs: nothing for files from anywhere.)
     """
     if len(content) > MOST_BYTES:
-        raise ValueError(f"this file is too large: {MOST_BYTES / 1e6:.0f} MB are the most, and a tenth of that is plenty")
+        most = f"{MOST_BYTES / 1e6:.0f} MB"
+        raise ValueError(f"this file is too large: {most} are the most, and a tenth of that is plenty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # read_picture has a bound of its own
