@@ -66,7 +66,7 @@ def save_model(
             "sha256": _sha256(weights),
             "torch": torch.__version__,
             "recipe": dataclasses.asdict(recipe) if recipe else None,
-            "calibration": dataclasses.asdict(getattr(model, "calibration", Calibration())),
+            "calibration": dataclasses.asdict(Calibration.of(model)),
             "results": dict(results or {}),
         }
         description.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

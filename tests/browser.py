@@ -202,6 +202,12 @@ def wait_for_kernel(page: Page) -> None:
     )
 
 
+def restart_kernel(page: Page) -> None:
+    """Let the kernel forget everything, as at the beginning of another day."""
+    _await_in_page(page, "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    wait_for_kernel(page)
+
+
 def run_all(page: Page) -> None:
     """Run every cell, and raise if one of them fails."""
     _await_in_page(page, "jupyterapp.commands.execute('notebook:run-all-cells')")
