@@ -144,9 +144,9 @@ class OtherRun:
         how = f"{asked} epochs" if done == asked else f"{asked} epochs, extrapolated from {done}"
         rows = [
             Measure(f"{self.side.name}: {how}", [self.total]),
-            Measure("times as long", [self.total / one for one in ours], "×", aim),
+            Measure(f"{self.side.name}: times as long as `Recipe.quick()`", [self.total / one for one in ours], "×", aim),
         ]
-        return [*rows, Measure(TEST_IMAGES, [self.accuracy], "share")] if done == asked else rows
+        return [*rows, Measure(f"{self.side.name}: {TEST_IMAGES}", [self.accuracy], "share")] if done == asked else rows
 
 
 def main() -> None:
@@ -164,7 +164,7 @@ def main() -> None:
             other.step()
     measures = [
         Measure("`Recipe.quick()`: from the files to the final evaluation", ours),
-        Measure(TEST_IMAGES, [mean(accuracies)], "share", "98.97 % at least"),
+        Measure(f"`Recipe.quick()`: {TEST_IMAGES}, mean of {seeds} seeds", [mean(accuracies)], "share", "98.97 % at least"),
         *others[0].measures(ours, "12× at least"),
         *others[1].measures(ours, ""),
         *measure_floor(folder, few, rounds=seeds),
