@@ -236,37 +236,36 @@ def test_a_screen_reader_waits_for_the_end_of_the_stroke(pad: DrawPad) -> None:
 # --- the pen's width -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["thin", "medium", "thick"])
-def test_a_pen_is_as_wide_in_the_picture_as_on_the_pad_and_the_digit_is_read_anew(pad: DrawPad, name: str) -> None:
+def test_each_press_takes_the_next_pen_and_the_digit_is_drawn_and_read_anew(pad: DrawPad) -> None:
     pad.set_strokes(pen.strokes(3))
-    assert pad._pen_choice.value == ink.PEN_WIDTH
-    line, before = pad.canvas.line_width, pad.prediction
-    pad._pen_choice.label = name
-    assert pad.pen_width == drawpad.PENS[name]
-    assert pad.canvas.line_width / line == pytest.approx(pad.pen_width / ink.PEN_WIDTH)
-    assert pad.image is not None
-    assert torch.equal(pad.image, rasterize(pen.strokes(3), pen_width=pad.pen_width))
-    assert png_data_uri(pad.image) in pad._picture.value
-    assert pad.prediction is not None and pad.prediction.digit == 3
-    assert (pad.prediction is before) == (name == "medium")
+    line = pad.canvas.line_width
+    for name in ("thick", "thin", "medium"):
+        before = pad.prediction
+        pad._pen_button.click()
+        assert pad._pen_button.description == f"Pen: {name}" and pad.pen_width == drawpad.PENS[name]
+        assert pad.canvas.line_width / line == pytest.approx(pad.pen_width / ink.PEN_WIDTH)
+        assert pad.image is not None
+        assert torch.equal(pad.image, rasterize(pen.strokes(3), pen_width=pad.pen_width))
+        assert png_data_uri(pad.image) in pad._picture.value
+        assert pad.prediction is not None and pad.prediction is not before and pad.prediction.digit == 3
 
 
 def test_another_pen_sends_the_whole_drawing_again(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
     pad.set_strokes(pen.strokes(4))
     sent: list[Any] = []
     monkeypatch.setattr(_CANVAS_MANAGER, "_send_custom", lambda command, buffers=(): sent.append(command))
-    pad._pen_choice.label = "thick"
+    pad._pen_button.click()
     assert len(sent) == 1
     assert [command_name(command) for command in sent[0]].count("strokeLines") == 2
 
 
-def test_from_code_a_pen_may_have_any_width_and_is_none_to_choose_from(shipped: DigitCNN) -> None:
+def test_from_code_a_pen_may_have_any_width(shipped: DigitCNN) -> None:
     pad = DrawPad(shipped, pen_width=3)
-    assert pad._pen_choice.value is None
+    assert pad._pen_button.description == "Pen: 3 pixels"
     pad.set_strokes(pen.strokes(2))
     assert pad.image is not None and torch.equal(pad.image, rasterize(pen.strokes(2), pen_width=3))
-    pad.pen_width = drawpad.PENS["thin"]
-    assert pad._pen_choice.label == "thin"
+    pad._pen_button.click()
+    assert pad._pen_button.description == "Pen: thick"
 
 
 @pytest.mark.parametrize("width", [0, -1, 20, math.nan, math.inf, "3", None, True, [2]])
@@ -275,7 +274,7 @@ def test_a_width_that_no_pen_has_is_refused_and_changes_nothing(pad: DrawPad, wi
     image = pad.image
     with pytest.raises(ValueError, match="pen_width must be a number between 0 and 20 pixels, got"):
         pad.pen_width = width
-    assert pad.pen_width == ink.PEN_WIDTH and pad._pen_choice.label == "medium" and pad.image is image
+    assert pad.pen_width == ink.PEN_WIDTH and pad._pen_button.description == "Pen: medium" and pad.image is image
     with pytest.raises(ValueError, match="pen_width must be"):
         DrawPad(pad.model, pen_width=width)
 
@@ -284,14 +283,14 @@ def test_on_demand_another_pen_withdraws_the_reading(shipped: DigitCNN) -> None:
     pad = DrawPad(shipped, live=False)
     pad.set_strokes(pen.strokes(6))
     pad.predict()
-    pad._pen_choice.label = "thick"
+    pad._pen_button.click()
     assert pad.prediction is None and text(pad) == render.NOT_PREDICTED
     assert pad.strokes == pen.strokes(6)
 
 
 def test_a_pen_can_be_changed_in_the_middle_of_a_stroke(pad: DrawPad) -> None:
     mouse(pad, "down", 10, 10)
-    pad._pen_choice.label = "thin"
+    pad._pen_button.click()
     mouse(pad, "move", 90, 10)
     mouse(pad, "up", 90, 10)
     assert pad.strokes == [[(10, 10), (90, 10)]]

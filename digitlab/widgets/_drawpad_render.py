@@ -47,11 +47,8 @@ STYLE = """<style>
   flex: 1 1 auto; min-width: 0; width: auto; height: 32px; padding: 0 6px; border-radius: 4px;
   font: inherit; font-size: 13px; line-height: 1;
 }
-.digitlab-drawpad .digitlab-pen { flex: none; width: auto; height: 32px; align-items: center; }
-.digitlab-drawpad .digitlab-pen label { width: auto; height: auto; line-height: 1; color: var(--digitlab-text); }
-.digitlab-drawpad .digitlab-pen select { width: auto; font: inherit; }
-.digitlab-drawpad .digitlab-live, .digitlab-drawpad .digitlab-pen { font-size: 13px; }
-.digitlab-drawpad .digitlab-live { flex: 1 0 auto; width: auto; height: 32px; padding-left: 4px; }
+.digitlab-drawpad .digitlab-buttons .digitlab-pen { flex: none; min-width: 104px; }
+.digitlab-drawpad .digitlab-live { flex: 1 0 auto; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
 .digitlab-drawpad .digitlab-live label {
   display: flex; align-items: center; width: auto; height: 32px; margin: 0; overflow: visible;
 }

@@ -172,9 +172,10 @@ class DrawPad(ipywidgets.Box):
         self._predict_button = self._new_button("Predict", lambda pad: pad._predict(), button_style="primary")
         self._live_switch = ipywidgets.Checkbox(description="Live reading", tooltip="Read while you draw", indent=False)
         self._live_switch.add_class("digitlab-live")
-        self._pen_choice = ipywidgets.Dropdown(description="Pen", options=PENS, value=self.pen_width)
-        self._pen_choice.add_class("digitlab-pen")
-        self._pen_choice.observe(self._on_pen_choice, "value")
+        # A button and no list to choose from: of a focused list, JupyterLab keeps the arrow keys for itself.
+        self._pen_button = self._new_button("", lambda pad: pad._take_next_pen(), tooltip="Take the next pen")
+        self._pen_button.add_class("digitlab-pen")
+        self._name_pen()
         self._readout, self._picture, self._bars = (ipywidgets.HTML() for _ in range(3))
 
     def _new_button(self, name: str, action: Callable[["DrawPad"], object], **look: str) -> ipywidgets.Button:
@@ -186,7 +187,7 @@ class DrawPad(ipywidgets.Box):
     def _columns(self) -> tuple[ipywidgets.Widget, ...]:
         """Drawing on the left, reading on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
-        buttons = ipywidgets.HBox([*drawing, self._predict_button, self._live_switch, self._pen_choice])
+        buttons = ipywidgets.HBox([*drawing, self._predict_button, self._live_switch, self._pen_button])
         head = ipywidgets.HBox([self._readout, self._picture])
         left = ipywidgets.VBox([self.canvas, buttons], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
@@ -243,12 +244,17 @@ class DrawPad(ipywidgets.Box):
     @traitlets.observe("pen_width")
     @by_hand
     def _on_pen_width(self, change: Any) -> None:
-        self._pen_choice.value = change.new if change.new in PENS.values() else None
+        self._name_pen()
         self._sketch.use_pen(change.new)
 
-    def _on_pen_choice(self, change: Any) -> None:
-        if change.new is not None:  # a width of the code's own is none of those to choose from
-            self.pen_width = change.new
+    def _name_pen(self) -> None:
+        names = {width: name for name, width in PENS.items()}
+        self._pen_button.description = f"Pen: {names.get(self.pen_width, f'{self.pen_width:g} pixels')}"
+
+    def _take_next_pen(self) -> None:
+        """Take the next wider pen; after the widest comes the thinnest."""
+        wider = [width for width in PENS.values() if width > self.pen_width]
+        self.pen_width = min(wider or PENS.values())
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
