@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import io
 import math
 import re
@@ -388,7 +389,11 @@ def test_an_error_while_drawing_does_not_leave_the_canvas_waiting(
 
 @pytest.mark.parametrize("content", [{"x": None, "y": 3}, {"x": math.nan, "y": math.nan}, {"x": "a", "y": "b"}])
 def test_coordinates_that_are_no_numbers_are_survived(pad: DrawPad, content: dict[str, Any]) -> None:
+    draw(pad, [[(10, 10), (90, 10)]])
     send(pad, "mouse_down", **content)
+    send(pad, "mouse_up", x=20, y=20)
+    assert all(map(math.isfinite, (value for stroke in pad.strokes for point in stroke for value in point)))
+    pad.predict()
     pad.clear()
     draw(pad, pen.strokes(3, SIZE))
     assert pad.prediction is not None
@@ -561,41 +566,97 @@ modifiers = {"shift_key": st.booleans(), "ctrl_key": st.booleans(), "meta_key": 
 key_events = st.tuples(
     st.just("key_down"), st.fixed_dictionaries({"key": st.sampled_from(["Tab", "Escape", "x"]), **modifiers})
 )
-other_events: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.tuples(
-    st.sampled_from(["client_ready", "Clear", "Undo", "Example", "Predict", "live", "break", "mend"]), st.just({})
+strange = st.sampled_from([None, "7", [], {}, True, math.nan, math.inf, -1e308, 2**2000])
+drawings = st.lists(st.lists(st.tuples(coordinate, coordinate), max_size=4), max_size=3)
+calls = st.sampled_from(["clear", "undo", "predict", "write_example"]).map(lambda name: ("call", {"name": name}))
+settings_from_code = st.one_of(
+    st.tuples(st.just("strokes"), st.fixed_dictionaries({"value": drawings | strange})),
+    st.tuples(st.just("pen_width"), st.fixed_dictionaries({"value": st.floats(0.1, 19.9) | strange})),
+    st.tuples(st.just("live"), st.fixed_dictionaries({"value": st.booleans()})),
 )
-events = st.lists(mouse_events | touch_events | key_events | other_events, max_size=40)
+presses = st.sampled_from(["Clear", "Undo", "Example", "Predict", "Pen", "Live"]).map(lambda name: (name, {}))
+other_events = st.sampled_from(["client_ready", "wait", "wait", "wait", "break", "mend"]).map(lambda name: (name, {}))
+events = st.lists(
+    mouse_events | touch_events | key_events | calls | settings_from_code | presses | other_events, max_size=40
+)
 
 
-@settings(max_examples=60, deadline=None)
-@given(events)
-def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(events: list[tuple[str, dict[str, Any]]]) -> None:
-    model = DigitCNN()
-    pad = DrawPad(model, size=SIZE)
+def happen(pad: DrawPad, event: str, content: dict[str, Any]) -> None:
+    """What a hand, a page or code does to a pad; only code may be told, by an error, that it can't be done."""
     buttons = {
         "Clear": pad._clear_button,
         "Undo": pad._undo_button,
         "Example": pad._example_button,
         "Predict": pad._predict_button,
+        "Pen": pad._pen_button,
     }
-    for event, content in events:
-        if event in buttons:
-            buttons[event].click()
-        elif event == "live":
-            pad._live_switch.value = not pad.live
-        elif event in ("break", "mend"):
-            pad.model = Broken() if event == "break" else model
-        else:
-            send(pad, event, **content)
-        assert all(0 <= value <= SIZE for stroke in pad.strokes for point in stroke for value in point)
-    pad.model = model
-    pad.close()
-    assert not _CANVAS_MANAGER._caching
-    pad._clear_button.click()
-    draw(pad, pen.strokes(1))
-    pad._predict_button.click()
-    assert len(pad.strokes) == 1
-    assert pad.prediction is not None
+    if event in buttons:
+        buttons[event].click()
+    elif event == "Live":
+        pad._live_switch.value = not pad.live
+    elif event in ("call", "strokes", "pen_width", "live"):
+        with contextlib.suppress(ValueError, RuntimeError):
+            if event == "call":
+                getattr(pad, content["name"])()
+            elif event == "strokes":
+                pad.set_strokes(content["value"])
+            else:
+                setattr(pad, event, content["value"])
+    else:
+        send(pad, event, **content)
+
+
+def assert_true_to_its_drawing(pad: DrawPad) -> None:
+    """A pad whose network is whole never shows an error, and between strokes it has read just what is drawn."""
+    assert "Could not read" not in text(pad)
+    assert (pad.prediction is None) == (pad.image is None)
+    if pad.live and not pad._sketch.pen_is_down:
+        assert bool(pad.strokes) == (pad.image is not None)
+        assert pad.image is None or torch.equal(pad.image, rasterize(pad.strokes, pen_width=pad.pen_width))
+
+
+@pytest.mark.parametrize("in_kernel", [True, False], ids=["in a kernel", "without one"])
+@settings(max_examples=60, deadline=None)
+@given(events=events, live_interval=st.sampled_from([0.0, 1000.0]))
+def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(
+    in_kernel: bool, events: list[tuple[str, dict[str, Any]]], live_interval: float
+) -> None:
+    model = DigitCNN()
+    pad = DrawPad(model, size=SIZE)
+
+    async def play() -> None:
+        was_broken = False
+        for event, content in events:
+            if event == "wait":  # an example that writes itself goes on
+                await asyncio.sleep(0)
+            elif event in ("break", "mend"):
+                pad.model = Broken() if event == "break" else model
+                was_broken |= event == "break"
+            else:
+                happen(pad, event, content)
+            assert all(0 <= value <= SIZE for stroke in pad.strokes for point in stroke for value in point)
+            if not was_broken:
+                assert_true_to_its_drawing(pad)
+        pad.model = model
+        pad.close()
+        assert not _CANVAS_MANAGER._caching
+        pad._clear_button.click()
+        draw(pad, pen.strokes(1))
+        pad._predict_button.click()
+        assert len(pad.strokes) == 1
+        assert pad.prediction is not None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawpad, "LIVE_INTERVAL", live_interval)
+        patch.setattr(sketch, "WRITING_STEP", 0)
+        patch.setattr(sketch, "WRITING_PAUSE", 0)
+        if not in_kernel:
+            patch.setattr(asyncio, "get_running_loop", no_loop)
+        asyncio.run(play())
+
+
+def no_loop() -> None:
+    raise RuntimeError("no running event loop")
 
 
 # --- how it looks ----------------------------------------------------------------------------------------------------

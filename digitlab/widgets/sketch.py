@@ -243,7 +243,7 @@ class Sketch:
         """Canvas pixels to pixels of the page; a finger that slides off draws along the edge."""
 
         def clip(value: float) -> float:
-            return min(max(round(value / PIXEL_RATIO, 1), 0.0), float(self.size))
+            return min(max(0.0, round(value / PIXEL_RATIO, 1)), float(self.size))  # in this order, NaN becomes 0
 
         return clip(x), clip(y)
 
