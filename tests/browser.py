@@ -231,7 +231,7 @@ def run_code(page: Page, code: str) -> None:
 def run_in_kernel(page: Page, code: str) -> None:
     """Run ``code`` in the notebook's kernel without a cell, so that the page stays where it is."""
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-    outcome = "reply => { if (reply.content.status !== 'ok') throw reply.content.evalue; }"
+    outcome = "reply => { if (reply.content.status !== 'ok') throw `${reply.content.ename}: ${reply.content.evalue}`; }"
     _await_in_page(page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})")
 
 
