@@ -488,6 +488,17 @@ def test_in_a_kernel_an_example_writes_itself_point_by_point(pad: DrawPad, monke
     assert pad.strokes == written and len(written[0]) > 5 and pad.prediction is not None
 
 
+def test_a_touch_of_no_finger_leaves_the_example_its_pen(pad: DrawPad) -> None:
+    async def watch() -> None:
+        pad.write_example(1, seed=1)
+        await until(lambda: pad._sketch.pen_is_down)
+        touch(pad, "start")
+        assert pad._sketch.pen_is_down and pad._sketch._is_writing()
+        pad.clear()
+
+    asyncio.run(watch())
+
+
 @pytest.mark.parametrize("stop", ["draw", "touch", "clear", "undo", "set", "another"])
 def test_whoever_takes_the_pen_ends_the_example(pad: DrawPad, stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sketch, "WRITING_STEP", 0.001)

@@ -198,8 +198,9 @@ class Sketch:
 
     @by_hand
     def _on_down(self, x: float, y: float) -> None:
+        point = self._on_pad(x, y)  # what is no place raises, and takes the pen from nobody
         self._stop_writing()
-        self._start(self._on_pad(x, y))
+        self._start(point)
 
     @by_hand
     def _on_move(self, x: float, y: float) -> None:
@@ -213,9 +214,12 @@ class Sketch:
 
     @by_hand
     def _on_touch_start(self, touches: Sequence[Point]) -> None:
+        if not touches:
+            return
+        point = self._on_pad(*touches[-1])
         self._stop_writing()
-        if touches and not self.pen_is_down:  # a second finger is a palm or a mishap
-            self._start(self._on_pad(*touches[-1]))
+        if not self.pen_is_down:  # a second finger is a palm or a mishap
+            self._start(point)
 
     @by_hand
     def _on_touch_move(self, touches: Sequence[Point]) -> None:
