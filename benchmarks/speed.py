@@ -1,4 +1,4 @@
-"""What speed benchmarks share: sides that take turns, measures with their spread, and two tables made of all results."""
+"""What speed benchmarks share: sides that take turns, measures with their spread, and two tables of all results."""
 
 from __future__ import annotations
 

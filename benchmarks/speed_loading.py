@@ -35,7 +35,12 @@ def main() -> None:
     measures = [
         Measure(what, times["ours"]),
         Measure("the same by torchvision and a `DataLoader`", times["theirs"]),
-        Measure("loading by torchvision and a `DataLoader`: times as long", ratios(times["theirs"], times["ours"]), "×", "50× at least"),
+        Measure(
+            "loading by torchvision and a `DataLoader`: times as long",
+            ratios(times["theirs"], times["ours"]),
+            "×",
+            "50× at least",
+        ),
     ]
     finish(NAME, measures, keep=not options.quick)
 
