@@ -57,7 +57,7 @@ def main() -> None:
         Measure(f"mouse-up to new bars, after {between} drawings", later, aim="no slower"),
         Measure(f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim="no slower"),
         Measure("readings while drawing", rate, "/s", "10 a second at least"),
-        Measure(f"mouse-up to new bars, after {between} drawings", later_rate, "/s", "no fewer"),
+        Measure(f"readings while drawing, after {between} drawings", later_rate, "/s", "no fewer"),
     ]
     finish(NAME, measures, keep=not options.quick)
 
