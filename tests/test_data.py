@@ -1,13 +1,9 @@
 """MNIST on disk, from mirrors, and as a sample. The mirrors are a web server on this machine."""
 
-import contextlib
 import gzip
 import hashlib
-import http.server
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +16,7 @@ from hypothesis import given, settings
 
 from digitlab import data, load_mnist
 from digitlab.data import IdxFile, data_folder, missing_files, parse_idx, work_folder
+from tests.mirrors import Answer, Request, drip, say, say_nothing, serving
 
 
 def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
@@ -110,25 +107,15 @@ class Mirror:
 def mirror(tiny: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     served = Mirror({f"/{name}.gz": gzip.compress(content) for name, content in tiny.items()})
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.requests.append(self.path)
-            content = served.contents[self.path]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: len(content) // 2] if self.path in served.broken else content)
+    def answer(request: Request) -> None:
+        served.requests.append(request.path)
+        content = served.contents[request.path]
+        lost = len(content) // 2 if request.path in served.broken else 0
+        say(200, content[: len(content) - lost], missing=lost)(request)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    served.url = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [served.url])
-    yield served
-    server.shutdown()
-    server.server_close()
+    with serving(answer) as served.url:
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [served.url])
+        yield served
 
 
 def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,37 +184,6 @@ def test_two_loads_at_once_download_each_file_once(mirror: Mirror, tmp_path: Pat
     assert sorted(mirror.requests) == sorted(mirror.contents)
 
 
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-def say(status: int, body: bytes = b"") -> Answer:
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-
-    return answer
-
-
-def drip(piece: bytes, *, pause: float) -> Answer:
-    """Send a piece over and over; the connection ends when the other side has had enough."""
-
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.end_headers()
-        with contextlib.suppress(OSError):
-            while True:
-                request.wfile.write(piece)
-                time.sleep(pause)
-
-    return answer
-
-
-def say_nothing(_: http.server.BaseHTTPRequestHandler) -> None:
-    time.sleep(3)
-
-
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -236,6 +192,7 @@ def say_nothing(_: http.server.BaseHTTPRequestHandler) -> None:
         pytest.param(say(200, b"<html>please sign in</html>"), "is not a gzip file", id="login page"),
         pytest.param(say(200, random.Random(0).randbytes(1000)), "is not a gzip file", id="garbage"),
         pytest.param(say(200, gzip.compress(bytes(23_536))[:-20]), "is cut short", id="half a file"),
+        pytest.param(say(200, bytes(500), missing=500), "broke off after 500 of 1,000", id="half of what it announced"),
         pytest.param(say(200, gzip.compress(bytes(23_536))), "expected the magic number", id="another file"),
         pytest.param(say(200, gzip.compress(bytes(50_000_000))), "23,537 or more", id="gzip bomb"),
         pytest.param(drip(bytes(10_000), pause=0), "it sent more than", id="without end"),
@@ -251,21 +208,10 @@ def test_whatever_a_server_answers_the_sample_is_there_in_seconds_and_one_line_s
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     monkeypatch.setattr(data, "TIMEOUT", 1.0)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    with serving(answer) as url:
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [url])
         assert load_mnist(tmp_path).source == "sample"
-        server.shutdown()
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and told in said
     assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
