@@ -88,13 +88,14 @@ def load_model(path: str | Path | None = None, *, device: torch.device | str = "
     """
     path = Path(path) if path is not None else SHIPPED_WEIGHTS
     content = _read(path)
+    info = _description(path, content)  # at once: another program may be about to replace both
     state = _state(path, content)
     model = DigitCNN()
     difference = _difference(state, model.state_dict())
     if difference:
         raise ValueError(f"{path} does not hold the weights of DigitCNN: {difference}")
     model.load_state_dict(state)
-    model.calibration = _calibration(_description(path, content))
+    model.calibration = _calibration(info)
     return model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

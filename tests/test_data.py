@@ -1,8 +1,9 @@
 """MNIST on disk, from mirrors, and as a sample. The mirrors are a web server on this machine."""
 
+import errno
 import gzip
-import hashlib
 import random
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,12 +16,9 @@ import torchvision
 from hypothesis import given, settings
 
 from digitlab import data, load_mnist
-from digitlab.data import IdxFile, data_folder, missing_files, parse_idx, work_folder
+from digitlab.data import data_folder, missing_files, parse_idx, work_folder
 from tests.mirrors import Answer, Request, drip, say, say_nothing, serving
-
-
-def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
-    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + values
+from tests.tiny_mnist import expect_tiny, idx_bytes
 
 
 @st.composite
@@ -61,28 +59,12 @@ def test_sizes_that_no_memory_could_hold_are_refused_in_words(sizes: list[int], 
         assert tensor.numel() <= len(content)
 
 
-# --- A miniature MNIST: four files of the same kinds, small enough to make, serve and damage
+# --- A miniature MNIST
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Make the module expect four tiny files instead of MNIST's; returns their contents by name."""
-    contents = {}
-    files = []
-    for name, constant, shape in (
-        ("train-images-idx3-ubyte", "TRAIN_IMAGES", (30, 28, 28)),
-        ("train-labels-idx1-ubyte", "TRAIN_LABELS", (30,)),
-        ("t10k-images-idx3-ubyte", "TEST_IMAGES", (4, 28, 28)),
-        ("t10k-labels-idx1-ubyte", "TEST_LABELS", (4,)),
-    ):
-        count = int(torch.Size(shape).numel())
-        contents[name] = idx_bytes(shape, bytes(i % 10 for i in range(count)))
-        file = IdxFile(name, shape, hashlib.md5(contents[name]).hexdigest())
-        monkeypatch.setattr(data, constant, file)
-        files.append(file)
-    monkeypatch.setattr(data, "FILES", tuple(files))
-    monkeypatch.setattr(data, "VALIDATION_SIZE", 10)
-    return contents
+    return expect_tiny(monkeypatch.setattr)
 
 
 def write_all(root: Path, contents: dict[str, bytes]) -> Path:
@@ -243,6 +225,28 @@ def test_without_network_the_full_set_is_an_error_where_it_was_asked_for(
     no_mirror(monkeypatch)
     with pytest.raises(ConnectionError, match="no mirror delivered it"):
         load_mnist(tmp_path, source="mnist")
+
+
+def test_a_disk_without_room_is_said_and_no_second_mirror_is_asked(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [mirror.url, mirror.url])
+    monkeypatch.setattr("os.fsync", refuse)
+    assert load_mnist(tmp_path).source == "sample" and len(mirror.requests) == 1
+    assert "train-images-idx3-ubyte can't be written: No space left on device" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
+
+
+def test_a_torchvision_that_cannot_be_imported_is_said_and_the_sample_is_used(
+    tiny: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert load_mnist(tmp_path).source == "sample"
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "torchvision can't be imported" in said and "digitlab doctor" in said
 
 
 def test_an_unknown_source_is_refused() -> None:
