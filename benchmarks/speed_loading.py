@@ -44,7 +44,7 @@ def by_digitlab(folder: Path) -> int:
     """As ``fit`` does it: the images are one tensor, a batch is an index into it, and the network normalises."""
     mnist, model = load_mnist(folder, source="mnist"), DigitCNN()
     batches = (
-        (model.normalize(mnist.train_images[batch]), mnist.train_labels[batch])
+        (model.normalize(mnist.train_images.index_select(0, batch)), mnist.train_labels[batch])
         for batch in torch.randperm(len(mnist.train_labels)).split(BATCH_SIZE)
     )
     return sum(len(images) for images, _labels in batches)

@@ -196,7 +196,7 @@ def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Meas
     floors, epochs = [], []
     for seed in range(rounds):
         floors.append(work / matrix_product_rate())
-        epochs.append(seconds(lambda seed=seed: fit(DigitCNN(), mnist, seed=seed, device="cpu")))
+        epochs.append(seconds(lambda seed=seed: fit(DigitCNN(), mnist, recipe=Recipe(), seed=seed, device="cpu")))
     return [
         Measure(f"the floor of one epoch: {work / 1e12:.2f}e12 operations", floors),
         Measure(

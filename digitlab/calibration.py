@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 _TEMPERATURES = (0.01, 100.0)  # where `fit_temperature` looks
@@ -33,6 +33,11 @@ class Calibration:
             raise ValueError(f"temperature must be positive, got {self.temperature!r}")
         if not 0 <= self.min_top_two <= 1:
             raise ValueError(f"min_top_two must be from 0 to 1, got {self.min_top_two!r}")
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Calibration:
+        """The calibration that a network carries, or that of the logits as they are."""
+        return getattr(model, "calibration", None) or cls()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities: ``(…, 10)`` float, adding up to 1."""

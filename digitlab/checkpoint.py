@@ -65,7 +65,7 @@ def save_model(
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": torch.__version__,
         "recipe": dataclasses.asdict(recipe) if recipe else None,
-        "calibration": dataclasses.asdict(getattr(model, "calibration", Calibration())),
+        "calibration": dataclasses.asdict(Calibration.of(model)),
         "results": dict(results or {}),
     }
     with writing_in(path.parent, f"the network {path}"):

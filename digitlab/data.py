@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,11 +33,11 @@ _GZIP_OVERHEAD = 1 << 16  # more than gzip adds to what it can't make smaller
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of MNIST's four files: its name, the shape of its array, and the MD5 of the uncompressed original."""
+    """One of MNIST's four files: its name, the shape of its array, and the SHA-256 of the uncompressed original."""
 
     name: str
     shape: tuple[int, ...]
-    md5: str
+    sha256: str
 
     @property
     def size(self) -> int:
@@ -44,10 +45,18 @@ class IdxFile:
         return 4 + 4 * len(self.shape) + math.prod(self.shape)
 
 
-TRAIN_IMAGES = IdxFile("train-images-idx3-ubyte", (60_000, 28, 28), "6bbc9ace898e44ae57da46a324031adb")
-TRAIN_LABELS = IdxFile("train-labels-idx1-ubyte", (60_000,), "a25bea736e30d166cdddb491f175f624")
-TEST_IMAGES = IdxFile("t10k-images-idx3-ubyte", (10_000, 28, 28), "2646ac647ad5339dbf082846283269ea")
-TEST_LABELS = IdxFile("t10k-labels-idx1-ubyte", (10_000,), "27ae3e4e09519cfbb04c329615203637")
+TRAIN_IMAGES = IdxFile(
+    "train-images-idx3-ubyte", (60_000, 28, 28), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+)
+TRAIN_LABELS = IdxFile(
+    "train-labels-idx1-ubyte", (60_000,), "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+)
+TEST_IMAGES = IdxFile(
+    "t10k-images-idx3-ubyte", (10_000, 28, 28), "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+)
+TEST_LABELS = IdxFile(
+    "t10k-labels-idx1-ubyte", (10_000,), "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+)
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
@@ -131,16 +140,17 @@ def missing_files(root: str | Path | None = None) -> list[str]:
     return [file.name for file in _missing(data_folder(root) / "MNIST" / "raw")]
 
 
-def parse_idx(content: bytes | bytearray) -> Tensor:
+def parse_idx(content: bytes | bytearray | memoryview) -> Tensor:
     """Read an IDX file of bytes: ``00 00 08 d``, then d sizes (4 bytes each, big-endian), then the values.
 
     Returns:
-        uint8 tensor of the shape that the header tells; its memory is that of ``content`` if this is a ``bytearray``.
+        uint8 tensor of the shape that the header tells; its memory is that of ``content`` where this can be written to.
 
     Raises:
         ValueError: the magic number, or the number of values, is not what the format asks for.
     """
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+    content = memoryview(content)
+    if len(content) < 4 or bytes(content[:3]) != b"\x00\x00\x08":
         raise ValueError(
             f"an IDX file of bytes begins with 00 00 08, this one with {content[:3].hex(' ') or 'nothing'}"
         )
@@ -151,7 +161,7 @@ def parse_idx(content: bytes | bytearray) -> Tensor:
     if len(content) - start != math.prod(shape):
         raise ValueError(f"the IDX header promises {math.prod(shape):,} values, the file has {len(content) - start:,}")
     # A tensor over read-only bytes would warn.
-    writable = content if isinstance(content, bytearray) else bytearray(content)
+    writable = bytearray(content) if content.readonly else content
     try:
         if not math.prod(shape):
             return torch.empty(shape, dtype=torch.uint8)  # a tensor over no bytes at all is refused
@@ -162,9 +172,8 @@ def parse_idx(content: bytes | bytearray) -> Tensor:
 
 def _read_checked(path: Path, file: IdxFile) -> Tensor:
     """Read one of MNIST's files, believing it only if it is the original byte for byte."""
-    content = bytearray(min(path.stat().st_size, file.size + 1))  # whatever lies there, memory stays bounded
-    with path.open("rb") as source:
-        source.readinto(content)  # read once, and not copied: these bytes become the tensor
+    # Whatever lies there, memory stays bounded; and these bytes, not a copy of them, become the tensor.
+    content = np.fromfile(path, np.uint8, count=file.size + 1).data
     problem = _difference(content, file)
     if problem:
         raise ValueError(
@@ -173,7 +182,7 @@ def _read_checked(path: Path, file: IdxFile) -> Tensor:
     return parse_idx(content)
 
 
-def _difference(content: bytes | bytearray, file: IdxFile) -> str | None:
+def _difference(content: bytes | memoryview, file: IdxFile) -> str | None:
     """Say how ``content`` differs from the original ``file``: size first, then header, then checksum."""
     if len(content) != file.size:
         more = " or more" if len(content) == file.size + 1 else ""  # nobody reads further than that
@@ -181,8 +190,8 @@ def _difference(content: bytes | bytearray, file: IdxFile) -> str | None:
     header = bytes((0, 0, 8, len(file.shape)))
     if content[:4] != header:
         return f"expected the magic number {header.hex(' ')}, found {content[:4].hex(' ')}"
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return None if md5 == file.md5 else f"expected the MD5 checksum {file.md5}, found {md5}"
+    sha256 = hashlib.sha256(content).hexdigest()
+    return None if sha256 == file.sha256 else f"expected the SHA-256 checksum {file.sha256}, found {sha256}"
 
 
 def _missing(folder: Path) -> list[IdxFile]:

@@ -136,7 +136,7 @@ def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
         ValueError: ``image`` has another shape or range.
     """
     picture = _as_batch(image)
-    calibration: Calibration = getattr(model, "calibration", None) or Calibration()
+    calibration = Calibration.of(model)
     probabilities = calibration.probabilities(predict_logits(model, picture)[0].float().cpu())
     confidence, digit = probabilities.max(dim=0)
     is_digit = bool(picture.any()) and bool(calibration.is_digit(probabilities))

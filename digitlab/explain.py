@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from digitlab.calibration import Calibration
 from digitlab.evaluation import predict_logits
 
 
@@ -52,8 +53,9 @@ def occlusion_map(
         fill: what the patch is painted with: 0 takes ink away, 1 puts ink there.
 
     Returns:
-        ``(rows, columns)`` float32 in [-1, 1], a value every ``stride`` pixels: how far the probability of ``digit``
-        falls when the patch is centred there. Above 0, what the patch hid spoke for ``digit``; below 0, against it.
+        ``(rows, columns)`` float32 in [-1, 1], a value every ``stride`` pixels: how far the probability of ``digit``,
+        calibrated if the network is, falls when the patch is centred there. Above 0, what the patch hid spoke for
+        ``digit``; below 0, against it.
 
     Raises:
         ValueError: ``size`` is not odd and positive, ``stride`` is not positive, or ``fill`` is outside [0, 1].
@@ -69,6 +71,7 @@ def occlusion_map(
     covered = near_row[:, None, :, None] & near_column[None, :, None, :]  # (rows, columns, height, width)
     covered = covered.reshape(-1, 1, height, width).to(picture.device)
     occluded = picture.masked_fill(covered, fill)  # (rows * columns, 1, height, width)
-    probabilities = predict_logits(model, torch.cat([picture[None], occluded])).softmax(dim=1).cpu()
+    logits = predict_logits(model, torch.cat([picture[None], occluded])).cpu()
+    probabilities = Calibration.of(model).probabilities(logits)
     chosen = int(probabilities[0].argmax()) if digit is None else digit
     return (probabilities[0, chosen] - probabilities[1:, chosen]).reshape(len(rows), len(columns))

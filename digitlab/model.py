@@ -60,5 +60,5 @@ class DigitCNN(nn.Module):
     def normalize(self, images: Tensor) -> Tensor:
         """Bring pixels to mean 0 and standard deviation 1 over MNIST; uint8 is brought to [0, 1] first."""
         if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        return (images - self.mean) / self.std
+            images = images.to(self.mean.dtype).div_(255)
+        return (images - self.mean).div_(self.std)  # in place where the memory is our own: it is faster

@@ -7,7 +7,9 @@ MNIST's frame around it, as :mod:`digitlab.ink` puts it around pen strokes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
 from digitlab.paper import TOUCHING, Mask, find_ink
 from digitlab.picture import Array, Picture, read_picture
 
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, as parts of a picture's width and height
+
 _SOLID = 0.5  # ink from which a pixel is a line's
 _FAINT = 0.3  # ink that still joins two parts of a line
 _MOST_PARTS = 30  # of all that is written; a page of text isn't worth the time to look for what belongs together
@@ -28,8 +32,48 @@ _FINE = 8  # parts of a pixel's side that a line is measured and drawn anew in
 _ADVICE = "show one digit, dark on light or light on dark, with some paper around it"
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The digit that was found in a picture.
+
+    Attributes:
+        image: ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
+        box: where it was; of a photo, as the camera was held.
+    """
+
+    image: Tensor
+    box: Box
+
+
+class SeveralDigits(ValueError):
+    """There is more than one thing in a picture that could be a digit.
+
+    Attributes:
+        boxes: where they are.
+    """
+
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        super().__init__(f"{len(boxes)} things in the picture could be digits; {_ADVICE}")
+        self.boxes = boxes
+
+
 def from_image(image: Picture) -> Tensor:
     """Find the one digit in a picture or photo and show it as MNIST would.
+
+    Args:
+        image: a picture as :func:`find_digit` takes it.
+
+    Returns:
+        ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
+
+    Raises:
+        ValueError, FileNotFoundError: as :func:`find_digit` does.
+    """
+    return find_digit(image).image
+
+
+def find_digit(image: Picture) -> Found:
+    """Find the one digit in a picture or photo, show it as MNIST would, and say where it was.
 
     Ink may be darker or lighter than the paper, the paper ruled or squared, and the light uneven.
 
@@ -37,15 +81,14 @@ def from_image(image: Picture) -> Tensor:
         image: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` (uint8 in
             0..255, bool, or float in [0, 1]), the path of a picture file, or its bytes.
 
-    Returns:
-        ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
-
     Raises:
-        ValueError: it is not a picture, or there is no digit in it, or more than one.
+        ValueError: it is not a picture, or there is no digit in it, or more than one (:class:`SeveralDigits`).
         FileNotFoundError: there is no such file.
     """
-    ink = _crop(_one_digit(find_ink(read_picture(image))))
-    return torch.from_numpy(_place(_shrink(_with_wide_line(ink)))).unsqueeze(0)
+    ink = find_ink(read_picture(image))
+    digit, box = _one_digit(ink)
+    picture = _place(_shrink(_with_wide_line(_crop(digit))))
+    return Found(torch.from_numpy(picture).unsqueeze(0), box)
 
 
 # --- Which ink is the digit
@@ -68,6 +111,11 @@ class _Thing:
     def longer_side(self) -> int:
         return int(self.sides.max())
 
+    def box(self, shape: tuple[int, ...]) -> Box:
+        """Where it is in a picture of ``shape``."""
+        (top, left), (bottom, right) = self.low / shape, (self.high + 1) / shape
+        return float(left), float(top), float(right), float(bottom)
+
     def join(self, other: _Thing) -> _Thing:
         return _Thing(
             self.numbers + other.numbers,
@@ -77,8 +125,8 @@ class _Thing:
         )
 
 
-def _one_digit(ink: Array) -> Array:
-    """Ink in [0, 1] of the one digit there is, and exactly 0 elsewhere."""
+def _one_digit(ink: Array) -> tuple[Array, Box]:
+    """Ink in [0, 1] of the one digit there is, and exactly 0 elsewhere; and where it is."""
     shorter = min(ink.shape)
     labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
     things = _drop_small(_things(labels, ink > _SOLID, 0.02 * shorter), 0.1)  # what is even smaller is dust
@@ -86,14 +134,15 @@ def _one_digit(ink: Array) -> Array:
         things = _drop_small(_join_parts(things), 0.4)
     things = [thing for thing in things if thing.longer_side >= 0.1 * shorter and thing.sides[1] <= 2 * thing.sides[0]]
     if len(things) > 1:
-        raise ValueError(f"{len(things)} things in the picture could be digits; {_ADVICE}")
+        raise SeveralDigits([thing.box(ink.shape) for thing in things])
     if not things:
         raise ValueError(f"no digit found; {_ADVICE}")
     core = np.isin(labels, things[0].numbers) & (ink > _SOLID)
     width = _line_width(core)
     if width > 0.45 * things[0].longer_side:
         raise ValueError(f"no digit found, only a blot; {_ADVICE}")
-    return np.where(ndimage.distance_transform_edt(~core) <= 2 * width, ink, 0).astype(np.float32)
+    digit = np.where(ndimage.distance_transform_edt(~core) <= 2 * width, ink, 0).astype(np.float32)
+    return digit, things[0].box(ink.shape)
 
 
 def _things(labels: NDArray[np.int32], solid: Mask, least: float) -> list[_Thing]:

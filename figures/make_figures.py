@@ -51,13 +51,50 @@ import tempfile
 from pathlib import Path
 from digitlab import write_digit
 from digitlab.collection import Collection
-from digitlab.widgets import DrawPad, OwnHand, StrokeSteps, Why
+from digitlab.widgets import BreakIt, DrawPad, Game, OwnHand, Photo, StrokeSteps, Why
 pad = DrawPad()
 pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
 """
 TOOLS = {  # what to run, and what it says when it is done
     "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four steps"),
     "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Read as"),
+    "photo.png": (
+        """
+import io
+import numpy as np
+from benchmarks.photo_scenes import Scene, photograph, stroke_shape
+shape = stroke_shape(write_digit(5, seed=2), 0.07)
+light = Scene(height=360, angle=6, spacing=(0.12, 0.12), shadow=0.35, noise=0.02)
+file = io.BytesIO()
+photograph(shape, light, np.random.default_rng(0)).save(file, "JPEG")
+tool = Photo(pad)
+tool.read(file.getvalue())
+tool""",
+        "5 ·",
+    ),
+    "game.png": (
+        """
+tool = Game(pad, seed=4)
+tool.press()
+while tool._to_draw:
+    digit = tool._to_draw[0]
+    pad.set_strokes(200 * stroke for stroke in write_digit({1: 7, 4: 9}.get(digit, digit), seed=digit))
+    tool._began -= 4
+    tool.press()
+tool""",
+        "read right, in",
+    ),
+    "break_it.png": (
+        """
+tool = BreakIt(pad, Collection(Path(tempfile.mkdtemp()) / "my_finds"))
+for flag in (12, 6, 1):
+    left = [(40, 100), (40, 20 + flag / 3), (40 - flag, 25 + flag / 2)]
+    right = [(38 - flag, 15 + flag / 3), (45, 0), (60, 0), (60, 100), (40, 100)]
+    pad.set_strokes([left + right])
+    tool.hunt.claim(1)
+tool""",
+        "Got it!",
+    ),
     "own_hand.png": (
         """
 mine = Collection(Path(tempfile.mkdtemp()) / "my_digits")

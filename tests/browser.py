@@ -181,12 +181,12 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it to stop, which stops its kernels; then insist."""
-    server.terminate()
+    """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
+    os.killpg(server.pid, signal.SIGTERM)  # the session that was started for it
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)  # the session that was started for it, so its kernels as well
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(10)
 
 
@@ -207,6 +207,12 @@ def wait_for_kernel(page: Page) -> None:
             return session?.isReady && panel.content?.model && session.session?.kernel?.status === 'idle';
         }"""
     )
+
+
+def restart_kernel(page: Page) -> None:
+    """Let the kernel forget everything, as at the beginning of another day."""
+    _await_in_page(page, "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    wait_for_kernel(page)
 
 
 def run_all(page: Page) -> None:

@@ -247,6 +247,25 @@ def test_in_voila_the_page_shows_the_pad_and_no_code(chromium: Browser, voila: s
         pad.expect_digit(2)
 
 
+def test_in_voila_two_visitors_at_once_see_nothing_of_each_other(chromium: Browser, voila: str) -> None:
+    with browser.new_page(chromium) as first, browser.new_page(chromium) as second:
+        for page in (first, second):
+            page.goto(voila)
+        pads = Pad(first), Pad(second)
+        for pad, digit in zip(pads, (3, 7), strict=True):
+            pad.draw_digit(digit)
+            pad.page.get_by_role("button", name="Why?").click()
+        for pad, digit in zip(pads, (3, 7), strict=True):
+            pad.expect_digit(digit)
+            expect(pad.page.get_by_role("status").filter(has_text=f"Read as {digit}.")).to_be_visible()
+            expect(pad.page.get_by_text("It was a")).to_have_count(0)  # what is saved, all visitors would share
+        pads[0].press("Clear")
+        pads[0].wait_for_blank()
+        pads[1].draw([[(0.3, 0.5), (0.7, 0.5)]])
+        pads[1].expect_digit(7)
+        expect(pads[0].readout).to_contain_text("Draw a digit")
+
+
 def test_in_voila_a_phone_shows_everything_within_its_width(chromium: Browser, voila: str) -> None:
     with browser.new_page(chromium, 390, 844, has_touch=True, device_scale_factor=2) as page:
         page.goto(voila)

@@ -118,7 +118,7 @@ def test_files_on_disk_become_three_splits(tiny: dict[str, bytes], tmp_path: Pat
     [
         (lambda content: content[:-1], "expected 23,536 bytes, found 23,535"),
         (lambda content: b"\x00\x00\x0d\x03" + content[4:], "expected the magic number 00 00 08 03, found 00 00 0d 03"),
-        (lambda content: content[:-1] + b"\xff", "expected the MD5 checksum"),
+        (lambda content: content[:-1] + b"\xff", "expected the SHA-256 checksum"),
         (lambda content: b"", "found 0"),
     ],
 )

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from digitlab import load_model
+from digitlab.calibration import Calibration
 from digitlab.exercises import check_break_it, check_crop_and_center
 from digitlab.exercises._check import Attempt
 from tests.pen import DIGITS
@@ -72,6 +74,14 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
 def test_a_network_that_was_not_broken_is_told(attempt: Attempt, told: str) -> None:
     verdict = check_break_it(attempt)
     assert not verdict.passed and told in verdict.message
+
+
+def test_what_the_network_takes_for_no_digit_has_not_fooled_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = load_model()
+    strict.calibration = Calibration(min_top_two=1.0)
+    monkeypatch.setattr("digitlab.exercises.draw.load_model", lambda: strict)
+    verdict = check_break_it(lambda model: (3, DIGITS[7]))
+    assert not verdict.passed and "doesn't look like a digit" in verdict.message
 
 
 def test_a_confident_misreading_passes() -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from digitlab import DigitCNN, Mnist
+from digitlab import DigitCNN, Mnist, predict
+from digitlab.calibration import Calibration
 from digitlab.explain import feature_maps, occlusion_map
 
 
@@ -51,6 +52,16 @@ def test_only_patches_over_the_pixel_that_counts_change_the_answer() -> None:
     expected = torch.zeros(28, 28)
     expected[8:13, 18:23] = 1
     torch.testing.assert_close(drops, expected, atol=1e-4, rtol=0)
+
+
+def test_the_probability_is_the_calibrated_one() -> None:
+    model = LooksAtOnePixel()
+    model.calibration = Calibration(temperature=50)  # type: ignore[assignment]
+    drops = occlusion_map(model, torch.ones(1, 28, 28))
+    probabilities = [predict(model, torch.full((1, 28, 28), value)).probabilities for value in (1.0, 0.0)]
+    digit = int(probabilities[0].argmax())
+    assert drops[10, 20] == pytest.approx(float(probabilities[0][digit] - probabilities[1][digit]))
+    assert 0 < drops[10, 20] < 0.9
 
 
 def test_ink_put_where_it_speaks_against_an_answer_lowers_it_and_where_it_speaks_for_another_raises_that() -> None:

@@ -1,5 +1,6 @@
 """Play, without a browser: a game of ten digits, and the hunt for drawings that fool the network."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -59,6 +60,27 @@ def test_a_game_asks_for_every_digit_once_and_ends_with_the_matrix(
     assert "read as 7 · " in html
     game._button.click()
     assert game.rounds == [] and game._result.value == "" and "(1 of 10)" in said(game)
+
+
+def test_in_a_kernel_a_clock_runs_until_the_last_digit_is_drawn(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("digitlab.widgets.game.time.monotonic", lambda: now[0])
+    own = asyncio.sleep
+    monkeypatch.setattr("digitlab.widgets.game.asyncio.sleep", lambda seconds: own(0))
+    game = Game(pad)
+
+    async def play() -> list[str]:
+        seen = []
+        for _ in range(11):
+            game._button.click()
+            now[0] += 3
+            await own(0)
+            await own(0)
+            seen.append(game._clock.value)
+            pad.set_strokes(pen.strokes(3))
+        return seen
+
+    assert asyncio.run(play()) == [*(f"{seconds} s" for seconds in range(3, 33, 3)), ""]
 
 
 def test_done_with_an_empty_pad_asks_again(pad: DrawPad) -> None:

@@ -172,7 +172,7 @@ def test_what_is_taught_is_used_at_once_and_can_be_kept_or_taken_back(
     assert taught is not None and pad.model is taught.model is not shipped
     assert pad.prediction is not None and pad.prediction.digit == 9
     cells = re.findall(r"<td>(.*?)</td>", hand.teacher._result.value)
-    assert len(cells) == 4 and cells[0] == "10 (100 %)" and re.fullmatch(r"\d+ \(\d+ %\)", cells[3])
+    assert len(cells) == 4 and cells[0] == "10 (100\N{NO-BREAK SPACE}%)" and re.fullmatch(r"\d+ \(\d+\s%\)", cells[3])
 
     hand.teacher._keep_button.click()
     kept = load_model(tmp_path / "my_hand.pth")

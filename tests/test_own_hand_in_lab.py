@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 CODE = """\
-import dataclasses, tempfile, ipywidgets
+import dataclasses, ipywidgets
 from pathlib import Path
 from digitlab import load_mnist, personal
 from digitlab.collection import Collection
@@ -28,7 +28,7 @@ from tests import pen
 personal.PICTURES = 100
 mnist = load_mnist(source="sample")
 few = {name: getattr(mnist, name)[:250] for name in ("train_images", "train_labels", "val_images", "val_labels")}
-folder = Path(tempfile.mkdtemp()) / "my_digits"
+folder = Path("work/my_digits").resolve()  # beside the notebook
 pad = DrawPad()
 hand = OwnHand(pad, Collection(folder), dataclasses.replace(mnist, **few))
 ipywidgets.VBox([pad, hand])"""
@@ -92,3 +92,22 @@ def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     said(page, "Drawing 2 of 9: a 1.")
     button(page, "Put on the pad").click()
     pad.expect_digit(1)
+
+
+def test_what_was_saved_outlives_the_kernel_until_it_is_deleted(page: Page) -> None:
+    pad = Pad(page)
+    pad.press("Clear")
+    pad.draw_digit(7)
+    pad.expect_digit(7)
+    button(page, "1").click()  # misread: it was a 1
+    said(page, "Saved as a 1")
+    saved = page.get_by_role("status").filter(has_text="a 1, read as 7.")
+
+    browser.restart_kernel(page)
+    browser.run_all(page)
+    expect(saved).to_be_visible()
+    button(page, "Put on the pad").click()
+    pad.expect_digit(7)
+    button(page, "Delete").click()
+    expect(saved).to_be_hidden()
+    browser.run_in_kernel(page, "assert (1, 7) not in [(one.label, one.read) for one in Collection(folder)]")

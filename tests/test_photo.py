@@ -18,6 +18,7 @@ from torch import Tensor
 
 from benchmarks.photo_scenes import FAULTS, SHEET, Scene, one_fault, photograph, side_by_side, stroke_shape
 from digitlab import DigitCNN, Mnist, evaluate, from_image, predict
+from digitlab.photo import SeveralDigits, find_digit
 from digitlab.picture import LARGEST, read_picture
 from tests.pen import DIGITS
 
@@ -69,6 +70,17 @@ def test_a_tight_crop_is_read_as_well(margin: int, mnist: Mnist, shipped: DigitC
         enlarged = np.kron(crop, np.ones((8, 8), dtype=np.uint8))
         right += sum(predict(shipped, from_image(picture)).digit == label for picture in (crop, 255 - enlarged))
     assert right >= 98
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (220, 120), (100, 30)])
+def test_it_says_where_the_digit_was(corner: tuple[int, int], mnist: Mnist) -> None:
+    image = mnist.test_images[0]
+    rows, columns = (image[0] > 127).any(dim=1).nonzero(), (image[0] > 127).any(dim=0).nonzero()
+    ends = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    expected = [(10 * int(end) + corner[axis % 2]) / (500, 400)[axis % 2] for axis, end in enumerate(ends)]
+    found = find_digit(enlarge(image, (500, 400), corner))
+    assert found.box == pytest.approx(expected, abs=0.03)  # its rim is grey
+    assert torch.equal(found.image, from_image(enlarge(image, (500, 400), corner)))
 
 
 def test_dark_on_light_and_light_on_dark_give_the_same(mnist: Mnist) -> None:
@@ -187,8 +199,12 @@ def test_a_thin_pen_is_drawn_as_wide_as_mnists() -> None:
 def test_several_digits_are_refused_in_words(digits: tuple[int, ...], faults: dict[str, Any]) -> None:
     picture = side_by_side([shape(digit) for digit in digits], gap=0.2)
     scene = replace(SMALL, width=400, size=0.9, **faults)
-    with pytest.raises(ValueError, match=f"{len(digits)} things in the picture could be digits; show one digit"):
+    with pytest.raises(
+        SeveralDigits, match=f"{len(digits)} things in the picture could be digits; show one digit"
+    ) as refused:
         from_image(photograph(picture, scene, np.random.default_rng(0)))
+    edges = [edge for left, _, right, _ in sorted(refused.value.boxes) for edge in (left, right)]
+    assert len(edges) == 2 * len(digits) and edges == sorted(edges)  # side by side
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def expect_tiny(replace: Callable[[object, str, object], None] = setattr) -> dic
     for constant, (name, shape) in SHAPES.items():
         count = int(torch.Size(shape).numel())
         contents[name] = idx_bytes(shape, bytes(i % 10 for i in range(count)))
-        files.append(IdxFile(name, shape, hashlib.md5(contents[name]).hexdigest()))
+        files.append(IdxFile(name, shape, hashlib.sha256(contents[name]).hexdigest()))
         replace(data, constant, files[-1])
     replace(data, "FILES", tuple(files))
     replace(data, "VALIDATION_SIZE", 10)

@@ -93,5 +93,7 @@ def check_break_it(attempt: Attempt) -> None:
         raise Mistake(f"the second thing should be strokes: {error}") from error
     if prediction.digit == digit:
         raise Mistake(f"the network reads your {digit} as {prediction}, which is right; change the drawing more")
+    if not prediction.is_digit:
+        raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
     if prediction.confidence < _SURE:
         raise Mistake(f"the network reads your {digit} as {prediction}, but hesitates; it should be sure (over 90 %)")

@@ -43,6 +43,11 @@ STYLE = """<style>
 .digitlab-tool p { margin: 6px 0 0; font-size: 13px; }
 .digitlab-tool caption { caption-side: bottom; padding-top: 6px; font-size: 13px; text-align: left; }
 .digitlab-tool thead th { font-weight: 600; border-bottom: 1px solid var(--digitlab-line); }
+.digitlab-tool .digitlab-matrix { margin-bottom: 12px; }
+.digitlab-tool .digitlab-matrix :is(th, td) { min-width: 14px; padding: 4px; text-align: center; }
+.digitlab-tool .digitlab-matrix :is(.right, .wrong) { color: white; font-weight: 700; border-radius: 4px; }
+.digitlab-tool .digitlab-matrix .right { background: #1565c0; }
+.digitlab-tool .digitlab-matrix .wrong { background: #c43e0a; }
 .digitlab-tool progress { width: 240px; max-width: 100%; accent-color: var(--digitlab-accent); }
 </style>"""
 

@@ -23,7 +23,7 @@ from digitlab.widgets import _drawpad_render as render
 from digitlab.widgets._parts import CANVAS_MANNERS, by_hand
 from digitlab.widgets.sketch import Sketch, Stroke, as_drawing
 
-LIVE_INTERVAL = 0.1  # seconds between predictions while drawing: more than the eye follows, little enough to compute
+LIVE_INTERVAL = 0.06  # seconds from one prediction to the next while drawing, at least; the page has ink to show, too
 EXAMPLE_MESSINESS = 0.6  # of 0 to 2: a tidy hand, but never twice alike
 EXAMPLE_MARGIN = 0.12  # of the pad's side
 

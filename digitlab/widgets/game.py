@@ -1,8 +1,10 @@
 """Play: ten digits to draw against the clock, and a hunt for drawings that the network gets wrong."""
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,9 +51,11 @@ class Game(Tool):
         self._random = random.Random(seed)
         self._to_draw: list[int] = []  # the next one first
         self._began = 0.0
+        self._ticking: asyncio.Task[None] | None = None
+        self._clock = ipywidgets.HTML()
         self._result = ipywidgets.HTML()
         self._button = button(self, "Start", lambda game: game.press(), button_style="primary")
-        self.children = [self._head, row(self._button), self._status, self._result]
+        self.children = [self._head, row(self._button, self._clock), self._status, self._result]
         self._say("Press Start: the clock runs, and it tells you what to draw.")
 
     def press(self) -> None:
@@ -67,7 +71,20 @@ class Game(Tool):
         self._began = time.monotonic()
         self._result.value = ""
         self._button.description = "Done"
+        self._show_clock()
         self._next()
+
+    def _show_clock(self) -> None:
+        """Let the seconds be seen; they aren't said aloud. Where no kernel runs, nobody looks."""
+        if self._ticking:
+            self._ticking.cancel()
+        with suppress(RuntimeError):
+            self._ticking = asyncio.get_running_loop().create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while self._to_draw:
+            self._clock.value = f"{time.monotonic() - self._began:.0f} s"
+            await asyncio.sleep(1)
 
     def _next(self) -> None:
         self.pad.clear()
@@ -87,6 +104,7 @@ class Game(Tool):
     def _end(self) -> None:
         self.seconds = time.monotonic() - self._began
         self._button.description = "Start"
+        self._clock.value = ""
         right = sum(played.prediction.digit == played.wanted for played in self.rounds)
         self._say(f"{right} of 10 read right, in {self.seconds:.0f} seconds.")
         self._result.value = result_html(self.rounds)
@@ -164,7 +182,7 @@ def result_html(rounds: Sequence[Round]) -> str:
         for wanted in range(10)
     )
     matrix = (
-        "<table><caption>Rows: what you were asked for. Columns: what was read.</caption>"
+        "<table class='digitlab-matrix'><caption>Rows: what you were asked for. Columns: what was read.</caption>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
     return matrix + "".join(_misread(played) for played in rounds if played.wanted != played.prediction.digit)
@@ -173,8 +191,7 @@ def result_html(rounds: Sequence[Round]) -> str:
 def _cell(wanted: int, read: int, count: int) -> str:
     if not count:
         return "<td>·</td>"
-    color = "var(--digitlab-accent)" if wanted == read else "#d9480f"
-    return f"<td style='background: {color}; color: white; font-weight: 700'>{count}</td>"
+    return f"<td class='{'right' if wanted == read else 'wrong'}'>{count}</td>"
 
 
 def _misread(played: Round) -> str:

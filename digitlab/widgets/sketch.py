@@ -119,8 +119,10 @@ class Sketch:
     def _end(self) -> None:
         if self.pen_is_down:
             self.pen_is_down = False
-            self._redraw()  # the straight pieces are gone
-            self._on_change()
+            try:
+                self._on_change()  # first: somebody waits for the answer
+            finally:
+                self._redraw()  # the straight pieces are gone
 
     # --- showing -----------------------------------------------------------------------------------------------------
 

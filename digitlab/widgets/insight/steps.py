@@ -72,11 +72,12 @@ def _way(pixels: float, positive: str, negative: str) -> str:
 
 def _figure(picture: str, title: str, text: str) -> str:
     caption = f"<figcaption><b>{title}</b><br>{escape(text)}</figcaption>"
-    return f'<figure style="width: {SIDE}px">{picture}{caption}</figure>'
+    # On a phone two go side by side
+    return f'<figure style="width: min({SIDE}px, calc(50% - 14px))">{picture}{caption}</figure>'
 
 
 def _image(image: Any, alt: str) -> str:
-    return f'<img alt="{alt}" src="{png_data_uri(image)}" style="width: {SIDE}px; height: {SIDE}px">'
+    return f'<img alt="{alt}" src="{png_data_uri(image)}" style="width: {SIDE}px; height: auto">'
 
 
 def _lines(paths: Sequence[NDArray[Any]], side: float, alt: str, *, box: bool = False) -> str:
@@ -97,6 +98,7 @@ def _lines(paths: Sequence[NDArray[Any]], side: float, alt: str, *, box: bool = 
             'fill="none" stroke="#5aa9ff" stroke-dasharray="3 3"/>'
         )
     return (
-        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" height="{SIDE}" '
-        f'style="display: block; margin-bottom: 4px; background: #000; border-radius: 4px">{frame}{lines}</svg>'
+        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" '
+        'style="display: block; max-width: 100%; margin-bottom: 4px; background: #000; border-radius: 4px">'
+        f"{frame}{lines}</svg>"
     )

@@ -187,4 +187,4 @@ def _share(result: Evaluation | None) -> str:
     if result is None:
         return "–"
     decimals = 0 if result.total < 200 else 2
-    return f"{result.correct:,} ({100 * result.accuracy:.{decimals}f} %)"
+    return f"{result.correct:,} ({100 * result.accuracy:.{decimals}f}\N{NO-BREAK SPACE}%)"
