@@ -12,6 +12,7 @@ import json
 import pickle
 import warnings
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from digitlab.calibration import Calibration
-from digitlab.files import replacing
+from digitlab.files import tensor_file, write_whole, writing_in
 from digitlab.model import DigitCNN
 from digitlab.training import Recipe
 
@@ -36,7 +37,8 @@ def save_model(
 ) -> Path:
     """Write a network's weights, with a description beside them.
 
-    Both files are written under temporary names and renamed: a crash leaves the old ones or the new ones, never halves.
+    A crash leaves the old network or the new one, each with its description, never half of one. Two programs that save
+    under one name come one after the other.
 
     Args:
         model: the network; its weights are stored as CPU tensors.
@@ -51,25 +53,25 @@ def save_model(
     Raises:
         FileExistsError: there is a checkpoint already and ``overwrite`` is False.
         ValueError: the path does not end in ``.pth``.
+        OSError: it can't be written, on a full disk for one; what was there is still there.
     """
     path = Path(path)
     if path.suffix != ".pth":
         raise ValueError(f"a checkpoint's name ends in .pth, {path.name} does not")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True to replace it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as weights, replacing(path.with_suffix(".json")) as description:
-        with weights.open("wb") as file:  # given a name, torch.save would store it, and equal weights differ as files
-            torch.save(state, file)
-        info = {
-            "sha256": _sha256(weights),
-            "torch": torch.__version__,
-            "recipe": dataclasses.asdict(recipe) if recipe else None,
-            "calibration": dataclasses.asdict(Calibration.of(model)),
-            "results": dict(results or {}),
-        }
-        description.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+    weights = tensor_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    info = {
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "torch": torch.__version__,
+        "recipe": dataclasses.asdict(recipe) if recipe else None,
+        "calibration": dataclasses.asdict(Calibration.of(model)),
+        "results": dict(results or {}),
+    }
+    with writing_in(path.parent, f"the network {path}"):
+        info["replaces"] = load_info(path)  # describes what is there if a crash comes between one file and the other
+        description = json.dumps(info, indent=2) + "\n"
+        write_whole({path.with_suffix(".json"): description.encode(), path: weights})
     return path
 
 
@@ -85,13 +87,15 @@ def load_model(path: str | Path | None = None, *, device: torch.device | str = "
         ValueError: the file does not hold a ``DigitCNN``'s weights; the message says what differs.
     """
     path = Path(path) if path is not None else SHIPPED_WEIGHTS
-    state = _read_state(path)
+    content = _read(path)
+    info = _description(path, content)  # at once: another program may be about to replace both
+    state = _state(path, content)
     model = DigitCNN()
     difference = _difference(state, model.state_dict())
     if difference:
         raise ValueError(f"{path} does not hold the weights of DigitCNN: {difference}")
     model.load_state_dict(state)
-    model.calibration = _read_calibration(path)
+    model.calibration = _calibration(info)
     return model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -101,31 +105,44 @@ def load_info(path: str | Path | None = None) -> dict[str, Any]:
     A description that belongs to other weights (its checksum says so) tells nothing about these.
     """
     path = Path(path) if path is not None else SHIPPED_WEIGHTS
-    try:
-        info = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return info if info.get("sha256") == _sha256(path) else {}
-    except (OSError, ValueError, AttributeError):
-        return {}
+    return _description(path, path.read_bytes()) if path.is_file() else {}
 
 
-def _read_calibration(path: Path) -> Calibration:
-    """The calibration beside the weights; weights from elsewhere have none, and are read as they are."""
+def _description(path: Path, weights: bytes) -> dict[str, Any]:
+    """What the file beside ``path`` tells about these weights."""
     try:
-        return Calibration(**load_info(path)["calibration"])
+        written = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        sha256 = hashlib.sha256(weights).hexdigest()
+        for info in (written, written.get("replaces", {})):
+            if info.get("sha256") == sha256:
+                return {name: value for name, value in info.items() if name != "replaces"}
+    except (OSError, ValueError, AttributeError, RecursionError):  # the last: brackets nested by thousands
+        pass
+    return {}
+
+
+def _calibration(info: Mapping[str, Any]) -> Calibration:
+    """The calibration in a description; weights from elsewhere have none, and are read as they are."""
+    try:
+        return Calibration(**info["calibration"])
     except (KeyError, TypeError, ValueError):
         return Calibration()
 
 
-def _read_state(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(
             f"there are no weights at {path}; run notebook 3 first, which trains a network and saves it, "
             f"or `python -m digitlab train --out {path}`"
         )
+    return path.read_bytes()
+
+
+def _state(path: Path, content: bytes) -> Mapping[str, Any]:
     try:
         # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code
         with warnings.catch_warnings(action="ignore"):  # torch wonders about damaged files before it refuses them
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
             f"{path} is not a plain file of weights: it is no PyTorch file, or it holds more than tensors. "
@@ -157,7 +174,3 @@ def _difference(state: Mapping[str, Any], expected: Mapping[str, Tensor]) -> str
         if not torch.isfinite(value).all():
             return f"{name} has values that are not finite"
     return None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

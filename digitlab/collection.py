@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from digitlab.data import work_folder
 from digitlab.drawing import Drawing, from_line, new_drawing, to_line
-from digitlab.files import replacing
+from digitlab.files import write_whole, writing_in
 from digitlab.ink import PEN_WIDTH, Strokes
 
 MAX_FILE = 4 << 20  # bytes, one or two thousand drawings; in memory they take up to forty times as much
-_PATIENCE = 10.0  # seconds that another program may take to write
 
 
 class Collection:
@@ -88,11 +86,11 @@ class Collection:
             lines = self._lines()
             kept = [line for line in lines if (other := from_line(line)) is None or other.id != drawing.id]
             if len(kept) < len(lines):
-                with replacing(self.path) as part, part.open("wb") as file:
-                    file.writelines(kept)
-                    file.flush()
-                    os.fsync(file.fileno())
+                write_whole({self.path: b"".join(kept)})
         return len(kept) < len(lines)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing_in(self.folder, f"the drawings in {self.folder}")
 
     def _lines(self) -> list[bytes]:
         """The file's lines with their ends; the last one has none if writing it was cut short."""
@@ -114,16 +112,3 @@ class Collection:
             file.truncate(size)
             raise OSError("the disk is full")
         os.fsync(file.fileno())
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Make the folder, keep other programs from writing meanwhile, and say what failed if the system refuses."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=_PATIENCE):
-                yield
-        except OSError as error:
-            reason = error.strerror or error
-            raise OSError(
-                f"the drawings in {self.folder} can't be changed: {reason}. Set DIGITLAB_WORK to keep them elsewhere"
-            ) from error

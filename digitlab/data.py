@@ -13,7 +13,7 @@ import os
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digitlab.files import replacing
+from digitlab.files import write_whole
 
 VALIDATION_SIZE = 5_000  # the last of the 60,000 training images
 TIMEOUT = 10.0  # seconds without a byte before a mirror is given up
@@ -222,27 +222,39 @@ def _unpack_archive(archive: Path, file: IdxFile) -> None:
             content = _decompress(stream.read(file.size + _GZIP_OVERHEAD), file)
     except ValueError as error:
         raise ValueError(f"{archive} is damaged: {error}. Delete it and load again to fetch a new copy.") from error
-    _write(archive.with_suffix(""), content)
+    write_whole({archive.with_suffix(""): content})
 
 
-def _download(files: Iterable[IdxFile], folder: Path) -> None:
-    """Fetch ``files``, going on with the next mirror where one fails."""
-    missing, problems = list(files), []
-    if not missing:
-        return
-    from torchvision.datasets import MNIST  # imported late: it takes a second, and only a first run downloads
+def _download(files: Sequence[IdxFile], folder: Path) -> None:
+    """Fetch ``files``. Raises ConnectionError if no mirror delivers one, OSError if it can't be written."""
+    mirrors = _mirrors() if files else []
+    problems: list[str] = []
+    for file in files:
+        content = _deliver(file, mirrors, problems)
+        if content is None:
+            raise ConnectionError(f"{file.name} is not in {folder} and no mirror delivered it: {'; '.join(problems)}")
+        write_whole({folder / file.name: content})
 
-    for mirror in MNIST.mirrors:
+
+def _mirrors() -> list[str]:
+    """The addresses that torchvision knows. It is imported late: it takes a second, and only a first run downloads."""
+    try:
+        from torchvision.datasets import MNIST
+    except Exception as error:  # beside a PyTorch that it was not made for, a RuntimeError
+        reason = f"torchvision can't be imported ({str(error).splitlines()[0]})"
+        raise ConnectionError(f"{reason}; `python -m digitlab doctor` tells how to mend it") from error
+    return list(MNIST.mirrors)
+
+
+def _deliver(file: IdxFile, mirrors: list[str], problems: list[str]) -> bytes | None:
+    """Fetch a file from the first mirror that delivers it; those that don't leave ``mirrors`` for ``problems``."""
+    while mirrors:
         try:
-            while missing:
-                archive = _fetch(f"{mirror}{missing[0].name}.gz", limit=missing[0].size + _GZIP_OVERHEAD)
-                content = _decompress(archive, missing[0])
-                _write(folder / missing[0].name, content)
-                missing.pop(0)
-            return
+            archive = _fetch(f"{mirrors[0]}{file.name}.gz", limit=file.size + _GZIP_OVERHEAD)
+            return _decompress(archive, file)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            problems.append(f"{mirror} ({getattr(error, 'reason', None) or error})")
-    raise ConnectionError(f"{missing[0].name} is not in {folder} and no mirror delivered it: {'; '.join(problems)}")
+            problems.append(f"{mirrors.pop(0)} ({getattr(error, 'reason', None) or error})")
+    return None
 
 
 def _fetch(url: str, *, limit: int) -> bytes:
@@ -280,11 +292,6 @@ def _decompress(archive: bytes, file: IdxFile) -> bytes:
     if problem:
         raise ValueError(f"{file.name}.gz does not hold the original: {problem}")
     return content
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as part:
-        part.write_bytes(content)
 
 
 def _sample_notice(reason: str) -> str:

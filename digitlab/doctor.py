@@ -75,9 +75,9 @@ def run_doctor(*, as_json: bool = False) -> int:
 def warn_of_trouble() -> None:
     """Say what would spoil the course, and how to mend it; say nothing if all is well. For a notebook's first cell.
 
-    It leaves out what takes long: the imports of every package, the data, a kernel.
+    It leaves out what takes long, or memory: the imports of every package, the data, a kernel.
     """
-    for name in ("Python", "environment", "torch + torchvision", "widgets in pages"):
+    for name in ("Python", "environment", "widgets in pages"):
         for check in attempt(name, EXAMINATIONS[name]):
             if not check.ok:
                 _say(describe(check))

@@ -2,23 +2,79 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+PATIENCE = 10.0  # seconds that another program may take to write
+
+
+def write_whole(contents: Mapping[Path, bytes]) -> None:
+    """Write files under temporary names beside their own, then rename them in the order given; make their folders.
+
+    Renaming within a folder is atomic: others see an old file or the new one, whole. (``tempfile`` would make the file
+    readable by its owner alone, which is wrong for data that a whole class shares.)
+
+    Raises:
+        OSError: the system refuses, in a sentence; all files are as they were.
+    """
+    parts = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in contents}
+    try:
+        for path, part in parts.items():
+            with _saying(f"{path} can't be written"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with part.open("xb") as file:
+                    file.write(contents[path])
+                    file.flush()
+                    os.fsync(file.fileno())  # else a power cut may leave the name, and nothing behind it
+        for path, part in parts.items():
+            with _saying(f"{path} can't be written"):
+                os.replace(part, path)
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(OSError):  # a read-only disk refuses to remove even what isn't there
+                part.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside ``path`` to write to; rename it to ``path`` at the end, or remove it if an error came.
+def writing_in(folder: Path, what: str) -> Iterator[None]:
+    """Make a folder, keep other programs from writing there meanwhile, and say what failed if the system refuses.
 
-    Renaming within a folder is atomic: others see the old file or the new one, whole. (``tempfile`` would make the file
-    readable by its owner alone, which is wrong for data that a whole class shares.)
+    Args:
+        folder: where to write.
+        what: what is written there, to begin a sentence with.
+
+    Raises:
+        OSError: the sentence.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    with _saying(f"{what} can't be changed", "Set DIGITLAB_WORK to keep your work elsewhere"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=PATIENCE):
+            yield
+
+
+def tensor_file(state: Any) -> bytes:
+    """What ``torch.save`` would write; equal tensors give equal bytes.
+
+    Given a path, ``torch.save`` would store its name as well, and meet a full disk with a RuntimeError about streams.
+    """
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _saying(problem: str, advice: str = "") -> Iterator[None]:
+    """Turn what the system says into a sentence."""
     try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(f"{problem}: {error.strerror or error}{'. ' + advice if advice else ''}") from error

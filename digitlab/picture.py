@@ -16,7 +16,9 @@ Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path | bytes
 Array: TypeAlias = NDArray[np.float32]
 
 LARGEST = 640  # pixels along the longer side: plenty for a digit of 20, and quick
-MOST_PIXELS = 50_000_000  # of a file: no phone's usual photo has more, and 150 MB are enough memory for one picture
+MOST_PIXELS = 50_000_000  # of a file: no phone's usual photo has more; with 16 bits a pixel, that many take 0.8 GB
+# What phones, scanners and screens write. Pillow reads many more, some of them by starting another program.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
 
 
 def read_picture(picture: Picture) -> Array:
@@ -62,12 +64,12 @@ def _open(file: str | Path | io.BytesIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _load's bound is stricter
-            image = Image.open(file)
+            image = Image.open(file, formats=FORMATS)
             image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded at a fraction of its size, and faster so
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture file {name}") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is not a picture in a format that Pillow reads, such as PNG or JPEG") from None
+        raise ValueError(f"{name} is not a picture in one of the formats {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except Exception as error:  # as below

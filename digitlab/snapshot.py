@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from digitlab.files import replacing
+from digitlab.files import tensor_file, write_whole
 
 
 class Stateful(Protocol):
@@ -41,7 +41,11 @@ class Snapshot:
     history: Any
 
     def save(self, epoch: int) -> None:
-        """Write the state after ``epoch``. A crash leaves the file before or the file after, never half of one."""
+        """Write the state after ``epoch``. A crash leaves the file before or the file after, never half of one.
+
+        Raises:
+            OSError: it can't be written; the message says why.
+        """
         state = {
             "task": dict(self.task),
             "epoch": epoch,
@@ -50,9 +54,7 @@ class Snapshot:
             "global_generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
             "history": asdict(self.history),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path) as part:
-            torch.save(state, part)
+        write_whole({self.path: tensor_file(state)})
 
     def restore(self) -> int:
         """Take over the state in the file, if there is one; returns how many epochs were done by then.

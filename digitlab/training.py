@@ -156,14 +156,15 @@ def fit(
         device: where to train; the best there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
         team: the processes that call ``fit`` together, each with the same arguments; this one alone by default.
-        snapshot: file to write everything to after each epoch. Where it exists, training goes on from there, and ends
-            in the very network that it would have given without a break. Whoever called removes it.
+        snapshot: file to write everything to at the start and after each epoch. Where it exists, training goes on from
+            there, and ends in the very network that it would have given without a break. Whoever called removes it.
 
     Returns:
         The history of losses, accuracies and learning rates.
 
     Raises:
         ValueError: the snapshot is of another training, or one was asked for by a team.
+        OSError: the snapshot can't be written.
     """
     if snapshot and team.size > 1:
         raise ValueError("several processes together can't go on from a snapshot")
@@ -219,6 +220,8 @@ class _Training:
     def run(self, on_progress: Callable[[Progress], None] | None, snapshot: Snapshot | None) -> History:
         """Train, epoch by epoch."""
         epochs_done = snapshot.restore() if snapshot else 0
+        if snapshot and not epochs_done:
+            snapshot.save(0)  # a full disk, or a folder that is read-only, is met before the work and not after it
         start = time.perf_counter() - (self.history.seconds[-1] if epochs_done else 0.0)
         for epoch in range(epochs_done + 1, self.recipe.epochs + 1):
             self._train(epoch, on_progress)

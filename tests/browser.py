@@ -95,18 +95,25 @@ def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
         shutil.copytree(REPOSITORY / "benchmarks" / "results", Path(folder) / "benchmarks" / "results")
         for notebook in notebooks:
             _copy_notebook(notebook, root)
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", *_arguments(frontend, root, notebooks[0].name, port)]
-        log = root / "server.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                command, cwd=root, env=_environment(root), stdout=output, stderr=output, start_new_session=True
-            )
-            try:
-                _wait_for_port(server, port, log)
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                _stop(server)
+        with running(command, root, port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(command: Sequence[str], root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in ``root``, with none of the user's settings, until the caller is through with it."""
+    log = root / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=root, env=_environment(root), stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            _wait_for_port(server, port, log)
+            yield server
+        finally:
+            _stop(server)
 
 
 def _copy_notebook(notebook: Path, root: Path) -> None:
@@ -155,7 +162,7 @@ def _environment(root: Path) -> dict[str, str]:
     return {**os.environ, **paths, "PYTHONPATH": import_path}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -174,12 +181,12 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it to stop, which stops its kernels; then insist."""
-    server.terminate()
+    """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
+    os.killpg(server.pid, signal.SIGTERM)  # the session that was started for it
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)  # the session that was started for it, so its kernels as well
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(10)
 
 

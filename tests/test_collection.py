@@ -12,7 +12,7 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab import collection, rasterize
+from digitlab import collection, files, rasterize
 from digitlab.collection import Collection
 from digitlab.drawing import MAX_LINE, MAX_POINTS, from_line, new_drawing, to_line
 from digitlab.ink import PEN_WIDTH
@@ -229,7 +229,7 @@ def test_a_program_that_never_ends_its_writing_is_not_waited_for_forever(
     mine: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = mine.add(pen.strokes(1), 1)
-    monkeypatch.setattr(collection, "_PATIENCE", 0.1)
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
     with (
         FileLock(mine.folder / ".lock"),
         pytest.raises(OSError, match="can't be changed: .*lock.* could not be acquired"),

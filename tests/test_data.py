@@ -1,13 +1,10 @@
 """MNIST on disk, from mirrors, and as a sample. The mirrors are a web server on this machine."""
 
-import contextlib
+import errno
 import gzip
-import hashlib
-import http.server
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +16,9 @@ import torchvision
 from hypothesis import given, settings
 
 from digitlab import data, load_mnist
-from digitlab.data import IdxFile, data_folder, missing_files, parse_idx, work_folder
-
-
-def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
-    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + values
+from digitlab.data import data_folder, missing_files, parse_idx, work_folder
+from tests.mirrors import Answer, Request, drip, say, say_nothing, serving
+from tests.tiny_mnist import expect_tiny, idx_bytes
 
 
 @st.composite
@@ -64,28 +59,12 @@ def test_sizes_that_no_memory_could_hold_are_refused_in_words(sizes: list[int], 
         assert tensor.numel() <= len(content)
 
 
-# --- A miniature MNIST: four files of the same kinds, small enough to make, serve and damage
+# --- A miniature MNIST
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Make the module expect four tiny files instead of MNIST's; returns their contents by name."""
-    contents = {}
-    files = []
-    for name, constant, shape in (
-        ("train-images-idx3-ubyte", "TRAIN_IMAGES", (30, 28, 28)),
-        ("train-labels-idx1-ubyte", "TRAIN_LABELS", (30,)),
-        ("t10k-images-idx3-ubyte", "TEST_IMAGES", (4, 28, 28)),
-        ("t10k-labels-idx1-ubyte", "TEST_LABELS", (4,)),
-    ):
-        count = int(torch.Size(shape).numel())
-        contents[name] = idx_bytes(shape, bytes(i % 10 for i in range(count)))
-        file = IdxFile(name, shape, hashlib.sha256(contents[name]).hexdigest())
-        monkeypatch.setattr(data, constant, file)
-        files.append(file)
-    monkeypatch.setattr(data, "FILES", tuple(files))
-    monkeypatch.setattr(data, "VALIDATION_SIZE", 10)
-    return contents
+    return expect_tiny(monkeypatch.setattr)
 
 
 def write_all(root: Path, contents: dict[str, bytes]) -> Path:
@@ -110,25 +89,15 @@ class Mirror:
 def mirror(tiny: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     served = Mirror({f"/{name}.gz": gzip.compress(content) for name, content in tiny.items()})
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.requests.append(self.path)
-            content = served.contents[self.path]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: len(content) // 2] if self.path in served.broken else content)
+    def answer(request: Request) -> None:
+        served.requests.append(request.path)
+        content = served.contents[request.path]
+        lost = len(content) // 2 if request.path in served.broken else 0
+        say(200, content[: len(content) - lost], missing=lost)(request)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    served.url = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [served.url])
-    yield served
-    server.shutdown()
-    server.server_close()
+    with serving(answer) as served.url:
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [served.url])
+        yield served
 
 
 def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,37 +166,6 @@ def test_two_loads_at_once_download_each_file_once(mirror: Mirror, tmp_path: Pat
     assert sorted(mirror.requests) == sorted(mirror.contents)
 
 
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-def say(status: int, body: bytes = b"") -> Answer:
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-
-    return answer
-
-
-def drip(piece: bytes, *, pause: float) -> Answer:
-    """Send a piece over and over; the connection ends when the other side has had enough."""
-
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.end_headers()
-        with contextlib.suppress(OSError):
-            while True:
-                request.wfile.write(piece)
-                time.sleep(pause)
-
-    return answer
-
-
-def say_nothing(_: http.server.BaseHTTPRequestHandler) -> None:
-    time.sleep(3)
-
-
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -236,6 +174,7 @@ def say_nothing(_: http.server.BaseHTTPRequestHandler) -> None:
         pytest.param(say(200, b"<html>please sign in</html>"), "is not a gzip file", id="login page"),
         pytest.param(say(200, random.Random(0).randbytes(1000)), "is not a gzip file", id="garbage"),
         pytest.param(say(200, gzip.compress(bytes(23_536))[:-20]), "is cut short", id="half a file"),
+        pytest.param(say(200, bytes(500), missing=500), "broke off after 500 of 1,000", id="half of what it announced"),
         pytest.param(say(200, gzip.compress(bytes(23_536))), "expected the magic number", id="another file"),
         pytest.param(say(200, gzip.compress(bytes(50_000_000))), "23,537 or more", id="gzip bomb"),
         pytest.param(drip(bytes(10_000), pause=0), "it sent more than", id="without end"),
@@ -251,21 +190,10 @@ def test_whatever_a_server_answers_the_sample_is_there_in_seconds_and_one_line_s
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     monkeypatch.setattr(data, "TIMEOUT", 1.0)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    with serving(answer) as url:
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [url])
         assert load_mnist(tmp_path).source == "sample"
-        server.shutdown()
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and told in said
     assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
@@ -297,6 +225,28 @@ def test_without_network_the_full_set_is_an_error_where_it_was_asked_for(
     no_mirror(monkeypatch)
     with pytest.raises(ConnectionError, match="no mirror delivered it"):
         load_mnist(tmp_path, source="mnist")
+
+
+def test_a_disk_without_room_is_said_and_no_second_mirror_is_asked(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [mirror.url, mirror.url])
+    monkeypatch.setattr("os.fsync", refuse)
+    assert load_mnist(tmp_path).source == "sample" and len(mirror.requests) == 1
+    assert "train-images-idx3-ubyte can't be written: No space left on device" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
+
+
+def test_a_torchvision_that_cannot_be_imported_is_said_and_the_sample_is_used(
+    tiny: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert load_mnist(tmp_path).source == "sample"
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "torchvision can't be imported" in said and "digitlab doctor" in said
 
 
 def test_an_unknown_source_is_refused() -> None:

@@ -36,7 +36,7 @@ def test_two_processes_give_the_network_and_the_losses_of_one(tmp_path: Path) ->
         result = train(folder, *launcher)
         assert result.returncode == 0, result.stderr
         assert result.stdout.count("weights saved") == 1 and result.stderr.count("14/14") <= 2  # one display
-    histories = [torch.load(folder / "history.pt") for folder in (together, alone)]
+    histories = [torch.load(folder / "history.pt", weights_only=True) for folder in (together, alone)]
     networks = [load_model(folder / "net.pth") for folder in (together, alone)]
     for name in ("batch_losses", "train_loss", "val_loss", "val_accuracy"):
         assert histories[0][name] == pytest.approx(histories[1][name], abs=1e-4)

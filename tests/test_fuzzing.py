@@ -1,22 +1,34 @@
 """Damage in numbers: ten thousand files, texts and values that are nearly right end in a result or in a clear error."""
 
 import contextlib
+import hashlib
 import io
-import json
 import logging
 import math
 import random
+import re
+import struct
+import subprocess
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import traitlets
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from digitlab import DigitCNN, load_model, rasterize
+from digitlab import DigitCNN, from_image, load_model, rasterize, save_model
 from digitlab.__main__ import _parser
+from digitlab.checkpoint import _calibration, load_info
 from digitlab.data import parse_idx
 from digitlab.drawing import from_line, new_drawing, to_line
+from digitlab.picture import MOST_PIXELS
 from digitlab.unipen import parse_unipen
 from digitlab.widgets import DrawPad
 from tests import pen
@@ -41,10 +53,10 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return content[: start + length] + content[start:]
 
 
-def try_all(content: bytes, read: Callable[[bytes], object], *, seed: int) -> dict[str, int]:
+def try_all(content: bytes, read: Callable[[bytes], object], *, seed: int, cases: int = CASES) -> dict[str, int]:
     """Count how damaged files are read: ``read`` in peace, or ``refused`` by a ValueError that says something."""
     chance, counts = random.Random(seed), {"read": 0, "refused": 0}
-    for _ in range(CASES):
+    for _ in range(cases):
         try:
             read(damaged(content, chance))
             counts["read"] += 1
@@ -72,13 +84,16 @@ def test_damaged_checkpoints(tmp_path: Path) -> None:
 
 
 def test_damaged_descriptions_of_checkpoints(tmp_path: Path) -> None:
-    path = tmp_path / "net.pth"
-    torch.save(DigitCNN().state_dict(), path)
-    description = json.dumps({"sha256": "0" * 64, "calibration": {"temperature": 0.5, "min_top_two": 0.9}})
-    chance = random.Random(2)
-    for _ in range(200):  # each reads the weights, too
-        path.with_suffix(".json").write_bytes(damaged(description.encode(), chance))
-        assert load_model(path).calibration.temperature > 0
+    path, chance, believed = save_model(DigitCNN(), tmp_path / "net.pth"), random.Random(2), 0
+    description = path.with_suffix(".json").read_bytes()
+    path.write_bytes(b"to read 10,000 real checkpoints beside takes minutes")
+    description = re.sub(rb"[0-9a-f]{64}", hashlib.sha256(path.read_bytes()).hexdigest().encode(), description)
+    for _ in range(CASES):
+        path.with_suffix(".json").write_bytes(damaged(description, chance))
+        info = load_info(path)
+        believed += info != {}
+        assert _calibration(info).temperature > 0
+    assert CASES / 10 < believed < CASES / 2
 
 
 def test_damaged_drawings() -> None:
@@ -114,6 +129,93 @@ def test_strokes_of_strange_numbers_and_shapes() -> None:
             assert len(str(error)) > 10
             counts["refused"] += 1
     assert min(counts.values()) > CASES / 10
+
+
+def dark_on_light(digit: int, side: int) -> Image.Image:
+    pixels = 255 - (255 * rasterize(pen.strokes(digit))[0].numpy()).astype(np.uint8)
+    return Image.fromarray(pixels).resize((side, side))
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow and libtiff wonder aloud about damaged files
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_damaged_pictures(kind: str) -> None:
+    file = io.BytesIO()
+    dark_on_light(7, 32).save(file, kind)
+    counts = try_all(file.getvalue(), from_image, seed=7, cases=CASES // 4)
+    assert min(counts.values()) > CASES / 1000
+
+
+def strange_array(digit: NDArray[np.uint8], chance: random.Random) -> NDArray[Any]:
+    """Mostly the picture of a digit in some form that is right or nearly so; else an array of anything."""
+    numbers = [0, 0.5, 1, 2, 255, -1, 1e300, float("nan"), float("inf")]
+    kinds = ["uint8", "float32", "float64", "bool", "int64", "uint16", "float16", "complex64", "object", "U3", "M8[s]"]
+    if chance.random() < 0.3:
+        shape = chance.choices([0, 1, 2, 3, 4, 20], k=chance.randrange(5))
+        return np.full(shape, chance.choice(numbers[:6])).astype(chance.choice(kinds))
+    array = digit / 255 if chance.random() < 0.5 else digit.copy()
+    if chance.random() < 0.3:
+        array[chance.randrange(24)] = chance.choice(numbers[:5] if array.dtype == np.uint8 else numbers)
+    if chance.random() < 0.3:
+        array = array.astype(chance.choice(kinds))
+    shapes = [(24, 24), (1, 24, 24), (24, 24, 1), (12, 48), (2, 12, 24), (192, 3), (8, 24, 3), (576,)]
+    return array.reshape(chance.choice(shapes[:2] if chance.random() < 0.7 else shapes))
+
+
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered in cast")  # making them, not reading them
+def test_arrays_of_strange_shapes_kinds_and_numbers() -> None:
+    chance, counts = random.Random(8), {"read": 0, "refused": 0}
+    digit = np.asarray(dark_on_light(3, 24))
+    for _ in range(CASES):
+        array = strange_array(digit, chance)
+        try:
+            picture = from_image(array)
+            assert picture.shape == (1, 28, 28) and picture.min() >= 0 and picture.max() <= 1
+            counts["read"] += 1
+        except ValueError as error:
+            assert len(str(error)) > 10
+            counts["refused"] += 1
+    assert min(counts.values()) > CASES / 10
+
+
+READ_PICTURES = r"""
+import re, sys
+from digitlab import from_image
+
+def megabytes(name):
+    return int(re.search(name + r":\s+(\d+)", open("/proc/self/status").read())[1]) / 1000
+
+before = megabytes("VmRSS")
+for path in sys.argv[1:]:
+    try:
+        from_image(path)
+    except ValueError as error:
+        print(error)
+print(megabytes("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process the most memory that it took")
+def test_small_files_of_huge_pictures_take_bounded_memory(tmp_path: Path) -> None:
+    side = math.isqrt(MOST_PIXELS)
+    text = PngInfo()
+    text.add_text("Comment", "0" * 50_000_000, zip=True)
+    dark_on_light(7, 32).save(tmp_path / "text.png", pnginfo=text)
+    dark_on_light(7, 32).save(tmp_path / "small.png")
+    Image.fromarray(np.zeros((side, side), np.uint16)).save(tmp_path / "deep.png")
+    Image.new("RGBA", (side, side)).save(tmp_path / "transparent.png")
+    for name, width in (("largest.png", side), ("larger.png", side + 1), ("gigantic.png", 2**31 - 1)):
+        content = bytearray(
+            (tmp_path / "small.png").read_bytes()
+        )  # 8 bytes, then length, "IHDR", the sizes, a checksum
+        content[16:24] = struct.pack(">II", width, width)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        (tmp_path / name).write_bytes(content)
+    paths = sorted(tmp_path.iterdir())
+    assert max(path.stat().st_size for path in paths) < 400_000
+    result = subprocess.run([sys.executable, "-c", READ_PICTURES, *paths], capture_output=True, text=True, check=True)
+    *said, most = result.stdout.splitlines()
+    assert len(said) == len(paths) - 1 and sum("too many pixels" in line for line in said) == 2
+    assert float(most) < 900
 
 
 def test_command_lines_of_words_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:

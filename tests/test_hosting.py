@@ -73,6 +73,12 @@ def test_ci_runs_the_same_tests_as_make(workflow):
     assert f"python -m pytest {tests} {nbval} -n 2 --dist loadfile" in commands(workflow)
 
 
+def test_the_tested_versions_are_audited_weekly(workflow):
+    audit = workflow["jobs"]["audit"]
+    assert "github.event_name == 'schedule'" in audit["if"]
+    assert "pip-audit --requirement constraints.txt " in audit["steps"][-1]["run"]
+
+
 def test_what_ci_calls_exists(workflow):
     assert set(re.findall(r"\bmake (\w+)", commands(workflow))) <= TARGETS
     scripts = re.findall(r"\S+\.(?:py|yml)\b", commands(workflow))

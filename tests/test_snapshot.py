@@ -44,7 +44,6 @@ def test_wherever_it_is_cut_off_the_result_is_the_same(step: int, few: Mnist, tm
     snapshot = tmp_path / "net.unfinished"
     with pytest.raises(KeyboardInterrupt):
         train(few, snapshot, stop_at=step)
-    assert snapshot.exists() is (step >= 5)  # 309 pictures are 5 steps an epoch
     torch.random.manual_seed(99)  # another process has another random state
     assert torch.equal(train(few, snapshot), whole)
 
@@ -111,7 +110,7 @@ def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) ->
 
     assert command("whole.pth", "--whole") == 0
     assert command("killed.pth") == -signal.SIGKILL
-    assert {path.name for path in tmp_path.iterdir()} == {"whole.pth", "whole.json", "killed.unfinished"}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "whole.pth", "whole.json", "killed.unfinished"}
     assert command("killed.pth", "--resume") == 0
     assert (tmp_path / "killed.pth").read_bytes() == (tmp_path / "whole.pth").read_bytes()
     assert not (tmp_path / "killed.unfinished").exists()

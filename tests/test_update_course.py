@@ -1,12 +1,16 @@
 """`make update` on a real repository: the course moves on, and a learner's work stays."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tools.update_course import UpdateError, git, update
 
+ROOT = Path(__file__).resolve().parent.parent
 FIRST, SECOND = "notebooks/01_explore.ipynb", "notebooks/02_build.ipynb"
 
 
@@ -190,3 +194,16 @@ def test_a_machine_without_git_is_told_so(learner, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UpdateError, match="There is no git on this machine"):
         update(learner)
+
+
+@pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="there is no make, or no shell, here")
+def test_make_update_is_the_whole_command(teacher, learner):
+    tool = (ROOT / "tools" / "update_course.py").read_text(encoding="utf-8")
+    (teacher / "tools").mkdir()
+    new_version(teacher, {"Makefile": (ROOT / "Makefile").read_text(encoding="utf-8"), "tools/update_course.py": tool})
+    git(learner, "pull", "--quiet")
+    new_version(teacher, {FIRST: "one, improved"})
+    write(learner, {FIRST: "my answers"})
+    run = subprocess.run(["make", "update", f"PYTHON={sys.executable}"], cwd=learner, capture_output=True, text=True)
+    assert run.returncode == 0 and "my_01_explore.ipynb" in run.stdout, run.stderr
+    assert contents(learner)[FIRST] == "one, improved"

@@ -30,7 +30,7 @@ def class_counts(labels: Tensor, *, ax: Axes | None = None) -> Axes:
 def pixel_histogram(images: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show how often each brightness occurs, on a logarithmic scale; ``images``: uint8 of any shape."""
     ax = axes_or_new(ax)
-    counts = torch.bincount(images.flatten().long(), minlength=256)
+    counts = torch.bincount(images.flatten(), minlength=256)
     ax.bar(range(256), (counts / counts.sum()).tolist(), width=1.0, color=BLUE)
     ax.set(xlabel="pixel value (0 black, 255 white)", ylabel="share of pixels", yscale="log")
     return ax
