@@ -198,8 +198,9 @@ class _Training:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
+        warmup = max(recipe.warmup, 1.5 / (self.steps + 1))  # of one step exactly, PyTorch's schedule divides by zero
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=recipe.max_learning_rate, total_steps=self.steps + 1, pct_start=recipe.warmup
+            self.optimizer, max_lr=recipe.max_learning_rate, total_steps=self.steps + 1, pct_start=warmup
         )
         self.average = (
             AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay)) if recipe.ema_decay else None

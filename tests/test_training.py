@@ -60,6 +60,13 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing(small: 
     assert rates[0] < 2e-4 and rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize("images", range(1, 10))
+def test_a_handful_of_images_can_be_trained_on(small: Mnist, images: int) -> None:
+    few = dataclasses.replace(small, train_images=small.train_images[:images], train_labels=small.train_labels[:images])
+    history = fit(DigitCNN(), few, recipe=Recipe(batch_size=1), seed=0, device="cpu")
+    assert len(history.batch_losses) == images and max(history.learning_rates) <= Recipe().max_learning_rate
+
+
 @pytest.mark.parametrize("recipe", [Recipe.quick(), EVERYTHING])
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(small: Mnist, recipe: Recipe) -> None:
     models = []
