@@ -1,4 +1,4 @@
-"""What speed benchmarks share: sides that take turns, measures with their spread, and one table in README for all."""
+"""What speed benchmarks share: sides that take turns, measures with their spread, and two tables of all results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.report import RESULTS, load_results, markdown_table, percent, save_results, update_readme
 
-NAME = "speed"
+NAME, TARGETS = "speed", "speed_targets"  # all that was measured; what something is asked of, for the front page
 BENCHMARKS = ("speed_training", "speed_loading", "speed_drawing", "speed_browser")  # in the order of README's table
 
 
@@ -100,6 +100,7 @@ def finish(name: str, measures: Sequence[Measure], *, keep: bool, **about: Any) 
     if keep:
         save_results(name, {**about, "threads": torch.get_num_threads(), "measures": list(map(asdict, measures))})
         update_readme(NAME, readme_table())
+        update_readme(TARGETS, targets_table())
 
 
 def table(measures: Sequence[Measure]) -> str:
@@ -109,5 +110,16 @@ def table(measures: Sequence[Measure]) -> str:
 
 def readme_table() -> str:
     """Lay out the results of all speed benchmarks that were run."""
+    return table(all_measures())
+
+
+def targets_table() -> str:
+    """Of the same, only what has an aim, without the spread."""
+    rows = [measure.cells() for measure in all_measures() if measure.aim]
+    return markdown_table(["how fast", "measured", "aim"], [[what, middle, aim] for what, middle, _, aim in rows])
+
+
+def all_measures() -> list[Measure]:
+    """What the speed benchmarks found that were run so far."""
     found = [load_results(name) for name in BENCHMARKS if (RESULTS / f"{name}.json").is_file()]
-    return table([Measure(**measure) for results in found for measure in results["measures"]])
+    return [Measure(**measure) for results in found for measure in results["measures"]]

@@ -53,11 +53,11 @@ def main() -> None:
         browser.run_in_kernel(page, f"pad.set_strokes([[(140 + i % 100, i * 280 / {long}) for i in range({long})]])")
         after_long = [answer_seconds(pad) for _ in range(drawings)]
     measures = [
-        Measure("mouse-up to the last change on the page", first, aim="60 ms at most"),
-        Measure(f"the same, after {between} drawings", later, aim="no slower"),
-        Measure(f"the same, on a drawing of {long:,} points", after_long, aim="no slower"),
+        Measure("mouse-up to new bars on the page", first, aim="60 ms at most"),
+        Measure(f"mouse-up to new bars, after {between} drawings", later, aim="no slower"),
+        Measure(f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim="no slower"),
         Measure("readings while drawing", rate, "/s", "10 a second at least"),
-        Measure(f"the same, after {between} drawings", later_rate, "/s", "no fewer"),
+        Measure(f"readings while drawing, after {between} drawings", later_rate, "/s", "no fewer"),
     ]
     finish(NAME, measures, keep=not options.quick)
 

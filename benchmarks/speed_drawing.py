@@ -39,7 +39,7 @@ def measure_reading(rounds: int) -> list[Measure]:
     sides = {f"{count} points": partial(read, model, draw(count)) for count in POINTS}
     alternate(sides, rounds=3)  # warms up
     times = alternate(sides, rounds=rounds)
-    return [Measure(f"{name} to probabilities", found, aim="2 ms at most") for name, found in times.items()]
+    return [Measure(f"a drawing of {name} to probabilities", took, aim="2 ms at most") for name, took in times.items()]
 
 
 def read(model: DigitCNN, strokes: list[list[tuple[float, float]]]) -> Prediction:

@@ -17,7 +17,7 @@ from torch import Tensor
 from digitlab.data import work_folder
 from digitlab.drawing import Drawing, from_line, new_drawing, to_line
 from digitlab.files import write_whole, writing_in
-from digitlab.ink import Strokes
+from digitlab.ink import PEN_WIDTH, Strokes
 
 MAX_FILE = 4 << 20  # bytes, one or two thousand drawings; in memory they take up to forty times as much
 
@@ -58,19 +58,20 @@ class Collection:
         labels = torch.tensor([drawing.label for drawing in drawings], dtype=torch.int64)
         return torch.stack(images) if images else torch.empty(0, 1, 28, 28, dtype=torch.uint8), labels
 
-    def add(self, strokes: Strokes, label: int, *, read: int | None = None) -> Drawing:
+    def add(self, strokes: Strokes, label: int, *, read: int | None = None, pen_width: float = PEN_WIDTH) -> Drawing:
         """Save a drawing; once this returns, it is on disk.
 
         Args:
             strokes: as :func:`digitlab.ink.rasterize` takes them.
             label: the digit that was meant.
             read: the digit that the network read, if it was asked.
+            pen_width: of the pen, in pixels of the picture that the network sees.
 
         Raises:
-            ValueError: the label is no digit, the strokes are none that could be kept, or the collection is full.
+            ValueError: the label is no digit, strokes or pen are none that could be kept, or the collection is full.
             OSError: the folder can't be written to; nothing was saved.
         """
-        drawing = new_drawing(strokes, label, read=read)
+        drawing = new_drawing(strokes, label, read=read, pen_width=pen_width)
         with self._writing(), self.path.open("a+b", buffering=0) as file:
             self._append(file, to_line(drawing))
         return drawing

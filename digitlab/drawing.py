@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from digitlab.ink import Strokes, as_paths, rasterize
+from digitlab.ink import PEN_WIDTH, Strokes, as_paths, as_pen_width, rasterize
 
 MAX_POINTS = 10_000  # in one drawing; a digit drawn slowly has a few hundred
 MAX_COORDINATE = 1e6  # either way; a pad has a few hundred pixels
@@ -33,6 +33,7 @@ class Drawing:
     Attributes:
         label: the digit that was meant, 0 to 9.
         strokes: each a tuple of (x, y), y downwards, in the unit they were drawn in.
+        pen_width: of the pen they were drawn with, in pixels of the picture that the network sees.
         read: the digit that the network had read when the drawing was saved, or None.
         saved: when, in UTC, to the second.
         id: names this drawing and no other.
@@ -40,24 +41,28 @@ class Drawing:
 
     label: int
     strokes: tuple[Stroke, ...]
+    pen_width: float
     read: int | None
     saved: datetime
     id: str
 
     def image(self) -> Tensor:
         """Show the drawing as MNIST would: ``(1, 28, 28)`` uint8, white ink on black."""
-        return (rasterize(self.strokes) * 255).round().to(torch.uint8)
+        return (rasterize(self.strokes, pen_width=self.pen_width) * 255).round().to(torch.uint8)
 
 
-def new_drawing(strokes: Strokes, label: int, *, read: int | None = None) -> Drawing:
+def new_drawing(strokes: Strokes, label: int, *, read: int | None = None, pen_width: float = PEN_WIDTH) -> Drawing:
     """Check what was drawn, round it to about a ten-thousandth of its size, and give it an id and the time.
 
     Raises:
-        ValueError: the label is no digit, or the strokes are empty, too many, too far out, or not pairs of numbers.
+        ValueError: the label is no digit, or the strokes are empty, too many, too far out, or not pairs of numbers,
+            or the pen is none.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     read = None if read is None else _digit(read, "read")
-    return Drawing(_digit(label, "label"), _rounded(_checked(strokes)), read, now, uuid.uuid4().hex)
+    return Drawing(
+        _digit(label, "label"), _rounded(_checked(strokes)), as_pen_width(pen_width), read, now, uuid.uuid4().hex
+    )
 
 
 def to_line(drawing: Drawing) -> bytes:
@@ -78,6 +83,7 @@ def from_line(line: bytes) -> Drawing | None:
         return Drawing(
             label=_digit(fields["label"], "label"),
             strokes=_checked(fields["strokes"]),
+            pen_width=as_pen_width(fields.get("pen_width", PEN_WIDTH)),  # once, pads had a single pen
             read=None if read is None else _digit(read, "read"),
             saved=datetime.fromisoformat(fields["saved"]).astimezone(UTC),
             id=name,

@@ -41,7 +41,8 @@ def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:
         ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
 
     Raises:
-        ValueError: nothing is drawn, or the strokes are not finite pairs of numbers.
+        ValueError: nothing is drawn, the strokes are not finite pairs of numbers, or the pen is none of a width above 0
+            and below 20.
     """
     return rasterize_in_steps(strokes, pen_width=pen_width).centred
 
@@ -56,6 +57,7 @@ class Steps:
         inked: ``(1, 28, 28)`` float32 in [0, 1], drawn with the pen.
         move: by how many pixels to the right, and down, the ink's centre of mass was then moved.
         centred: ``(1, 28, 28)``, the finished picture.
+        pen_width: width of the line in pixels of the picture.
     """
 
     drawn: list[NDArray[np.float64]]
@@ -63,12 +65,12 @@ class Steps:
     inked: Tensor
     move: tuple[float, float]
     centred: Tensor
+    pen_width: float
 
 
 def rasterize_in_steps(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Steps:
     """Do what :func:`rasterize` does, and keep what each step made. Arguments and errors are the same."""
-    if not 0 < pen_width < BOX:
-        raise ValueError(f"pen_width must be between 0 and {BOX:g} pixels, got {pen_width!r}")
+    pen_width = as_pen_width(pen_width)
     drawn = as_paths(strokes)
     paths = _fit(drawn, extent=BOX - pen_width)
     ink = _draw(paths, pen_width)
@@ -80,9 +82,20 @@ def rasterize_in_steps(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Ste
     move = np.clip(move, margin - points.min(axis=0) - 0.5, SIZE - 0.5 - margin - points.max(axis=0))  # keep all ink
     centred = _draw([path + move for path in paths], pen_width)
     right, down = (float(value) for value in move)
-    return Steps(
-        drawn, paths, torch.from_numpy(ink).unsqueeze(0), (right, down), torch.from_numpy(centred).unsqueeze(0)
-    )
+    pictures = [torch.from_numpy(grid).unsqueeze(0) for grid in (ink, centred)]
+    return Steps(drawn, paths, pictures[0], (right, down), pictures[1], pen_width)
+
+
+def as_pen_width(width: Any) -> float:
+    """Check the width of a pen, in pixels of the picture.
+
+    Raises:
+        ValueError: it is no number above 0 and below 20.
+    """
+    is_number = isinstance(width, (int, float, np.integer, np.floating)) and not isinstance(width, bool)
+    if not (is_number and 0 < width < BOX):
+        raise ValueError(f"pen_width must be a number between 0 and {BOX:g} pixels, got {width!r:.40}")
+    return float(width)
 
 
 def as_paths(strokes: Strokes) -> list[NDArray[np.float64]]:

@@ -244,7 +244,7 @@ def run_code(page: Page, code: str) -> None:
 def run_in_kernel(page: Page, code: str) -> None:
     """Run ``code`` in the notebook's kernel without a cell, so that the page stays where it is."""
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-    outcome = "reply => { if (reply.content.status !== 'ok') throw reply.content.evalue; }"
+    outcome = "reply => { if (reply.content.status !== 'ok') throw `${reply.content.ename}: ${reply.content.evalue}`; }"
     _await_in_page(page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})")
 
 
@@ -311,6 +311,7 @@ class Pad:
         self.readout = self.root.locator(".digitlab-prediction")
         self.bars = self.root.locator("svg.digitlab-bars")
         self.picture = self.root.locator(".digitlab-picture img")
+        self.pen = self.root.get_by_role("button", name="Pen: ")
 
     def button(self, name: str) -> Locator:
         return self.root.get_by_role("button", name=name, exact=True)
@@ -339,6 +340,10 @@ class Pad:
                 session.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": [{"x": x, "y": y}]})
             session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         session.detach()
+
+    def replay(self, strokes: Sequence[Stroke]) -> None:
+        """Draw with events that the page makes itself: as many as it takes, and all at once."""
+        self.canvas.evaluate(_REPLAY, strokes)
 
     def draw_digit(self, digit: int) -> None:
         self.draw(DIGITS[digit])
@@ -376,6 +381,19 @@ _COUNT_WHITE = """canvas => {
     let count = 0;
     for (let i = 0; i < data.length; i += 4) if (data[i] > 200 && data[i + 3] > 200) count++;
     return count;
+}"""
+
+
+_REPLAY = """(canvas, strokes) => {
+    const box = canvas.getBoundingClientRect();
+    const send = (type, [x, y]) => canvas.dispatchEvent(new MouseEvent(type, {
+        bubbles: true, clientX: box.x + x * box.width, clientY: box.y + y * box.height,
+    }));
+    for (const stroke of strokes) {
+        send('mousedown', stroke[0]);
+        for (const point of stroke.slice(1)) send('mousemove', point);
+        send('mouseup', stroke.at(-1));
+    }
 }"""
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from digitlab import collection, files, rasterize
 from digitlab.collection import Collection
 from digitlab.drawing import MAX_LINE, MAX_POINTS, from_line, new_drawing, to_line
+from digitlab.ink import PEN_WIDTH
 from tests import pen
 
 
@@ -137,6 +138,9 @@ VALID |= {"id": "five", "saved": "2026-01-02T03:04:05+00:00"}  # the same in eac
                 {"saved": "0001-01-01T00:00:00+14:00"},
                 {"id": 7},
                 {"id": "x" * 65},
+                {"pen_width": 0},
+                {"pen_width": "wide"},
+                {"pen_width": None},
                 {"strokes": []},
                 {"strokes": "../../etc/passwd"},
                 {"strokes": [[[1, 2], [3]]]},
@@ -156,6 +160,12 @@ def test_a_line_that_holds_no_drawing_is_counted_and_harms_no_other(line: bytes,
     second = mine.add(pen.strokes(2), 2)
     assert mine.remove(first)
     assert mine.drawings() == [second] and mine.path.read_bytes() == line + b"\n" + line + b"\n" + to_line(second)
+
+
+def test_a_line_that_names_no_pen_was_drawn_with_the_usual_one() -> None:
+    fields = {name: value for name, value in VALID.items() if name != "pen_width"}
+    drawing = from_line(json.dumps(fields).encode())
+    assert drawing is not None and drawing.pen_width == PEN_WIDTH
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))

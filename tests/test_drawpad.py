@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import io
 import math
 import re
@@ -18,7 +19,7 @@ from ipycanvas.canvas import _CANVAS_MANAGER, _CMD_LIST
 from PIL import Image
 from torch import nn
 
-from digitlab import DigitCNN, rasterize
+from digitlab import DigitCNN, ink, rasterize
 from digitlab.evaluation import Prediction
 from digitlab.widgets import DrawPad, drawpad, sketch
 from digitlab.widgets import _drawpad_render as render
@@ -233,6 +234,69 @@ def test_a_screen_reader_waits_for_the_end_of_the_stroke(pad: DrawPad) -> None:
     assert 'role="status"' in pad._readout.value
 
 
+# --- the pen's width -------------------------------------------------------------------------------------------------
+
+
+def test_each_press_takes_the_next_pen_and_the_digit_is_drawn_and_read_anew(pad: DrawPad) -> None:
+    pad.set_strokes(pen.strokes(3))
+    line = pad.canvas.line_width
+    for name in ("thick", "thin", "medium"):
+        before = pad.prediction
+        pad._pen_button.click()
+        assert pad._pen_button.description == f"Pen: {name}" and pad.pen_width == drawpad.PENS[name]
+        assert pad.canvas.line_width / line == pytest.approx(pad.pen_width / ink.PEN_WIDTH)
+        assert pad.image is not None
+        assert torch.equal(pad.image, rasterize(pen.strokes(3), pen_width=pad.pen_width))
+        assert png_data_uri(pad.image) in pad._picture.value
+        assert pad.prediction is not None and pad.prediction is not before and pad.prediction.digit == 3
+
+
+def test_another_pen_sends_the_whole_drawing_again(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    pad.set_strokes(pen.strokes(4))
+    sent: list[Any] = []
+    monkeypatch.setattr(_CANVAS_MANAGER, "_send_custom", lambda command, buffers=(): sent.append(command))
+    pad._pen_button.click()
+    assert len(sent) == 1
+    assert [command_name(command) for command in sent[0]].count("strokeLines") == 2
+
+
+def test_from_code_a_pen_may_have_any_width(shipped: DigitCNN) -> None:
+    pad = DrawPad(shipped, pen_width=3)
+    assert pad._pen_button.description == "Pen: 3 pixels"
+    pad.set_strokes(pen.strokes(2))
+    assert pad.image is not None and torch.equal(pad.image, rasterize(pen.strokes(2), pen_width=3))
+    pad._pen_button.click()
+    assert pad._pen_button.description == "Pen: thick"
+
+
+@pytest.mark.parametrize("width", [0, -1, 20, math.nan, math.inf, "3", None, True, [2]])
+def test_a_width_that_no_pen_has_is_refused_and_changes_nothing(pad: DrawPad, width: Any) -> None:
+    pad.set_strokes(pen.strokes(4))
+    image = pad.image
+    with pytest.raises(ValueError, match="pen_width must be a number between 0 and 20 pixels, got"):
+        pad.pen_width = width
+    assert pad.pen_width == ink.PEN_WIDTH and pad._pen_button.description == "Pen: medium" and pad.image is image
+    with pytest.raises(ValueError, match="pen_width must be"):
+        DrawPad(pad.model, pen_width=width)
+
+
+def test_on_demand_another_pen_withdraws_the_reading(shipped: DigitCNN) -> None:
+    pad = DrawPad(shipped, live=False)
+    pad.set_strokes(pen.strokes(6))
+    pad.predict()
+    pad._pen_button.click()
+    assert pad.prediction is None and text(pad) == render.NOT_PREDICTED
+    assert pad.strokes == pen.strokes(6)
+
+
+def test_a_pen_can_be_changed_in_the_middle_of_a_stroke(pad: DrawPad) -> None:
+    mouse(pad, "down", 10, 10)
+    pad._pen_button.click()
+    mouse(pad, "move", 90, 10)
+    mouse(pad, "up", 90, 10)
+    assert pad.strokes == [[(10, 10), (90, 10)]]
+
+
 # --- from code -------------------------------------------------------------------------------------------------------
 
 
@@ -325,7 +389,11 @@ def test_an_error_while_drawing_does_not_leave_the_canvas_waiting(
 
 @pytest.mark.parametrize("content", [{"x": None, "y": 3}, {"x": math.nan, "y": math.nan}, {"x": "a", "y": "b"}])
 def test_coordinates_that_are_no_numbers_are_survived(pad: DrawPad, content: dict[str, Any]) -> None:
+    draw(pad, [[(10, 10), (90, 10)]])
     send(pad, "mouse_down", **content)
+    send(pad, "mouse_up", x=20, y=20)
+    assert all(map(math.isfinite, (value for stroke in pad.strokes for point in stroke for value in point)))
+    pad.predict()
     pad.clear()
     draw(pad, pen.strokes(3, SIZE))
     assert pad.prediction is not None
@@ -420,6 +488,17 @@ def test_in_a_kernel_an_example_writes_itself_point_by_point(pad: DrawPad, monke
     assert pad.strokes == written and len(written[0]) > 5 and pad.prediction is not None
 
 
+def test_a_touch_of_no_finger_leaves_the_example_its_pen(pad: DrawPad) -> None:
+    async def watch() -> None:
+        pad.write_example(1, seed=1)
+        await until(lambda: pad._sketch.pen_is_down)
+        touch(pad, "start")
+        assert pad._sketch.pen_is_down and pad._sketch._is_writing()
+        pad.clear()
+
+    asyncio.run(watch())
+
+
 @pytest.mark.parametrize("stop", ["draw", "touch", "clear", "undo", "set", "another"])
 def test_whoever_takes_the_pen_ends_the_example(pad: DrawPad, stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sketch, "WRITING_STEP", 0.001)
@@ -498,41 +577,101 @@ modifiers = {"shift_key": st.booleans(), "ctrl_key": st.booleans(), "meta_key": 
 key_events = st.tuples(
     st.just("key_down"), st.fixed_dictionaries({"key": st.sampled_from(["Tab", "Escape", "x"]), **modifiers})
 )
-other_events: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.tuples(
-    st.sampled_from(["client_ready", "Clear", "Undo", "Example", "Predict", "live", "break", "mend"]), st.just({})
+strange = st.sampled_from([None, "7", [], {}, True, math.nan, math.inf, -1e308, 2**2000])
+drawings = st.lists(st.lists(st.tuples(coordinate, coordinate), max_size=4), max_size=3)
+calls = st.sampled_from(["clear", "undo", "predict", "write_example"]).map(lambda name: ("call", {"name": name}))
+settings_from_code = st.one_of(
+    st.tuples(st.just("strokes"), st.fixed_dictionaries({"value": drawings | strange})),
+    st.tuples(st.just("pen_width"), st.fixed_dictionaries({"value": st.floats(0.1, 19.9) | strange})),
+    st.tuples(st.just("live"), st.fixed_dictionaries({"value": st.booleans()})),
 )
-events = st.lists(mouse_events | touch_events | key_events | other_events, max_size=40)
+presses = st.sampled_from(["Clear", "Undo", "Example", "Predict", "Pen", "Live"]).map(lambda name: (name, {}))
+other_events = st.sampled_from(["client_ready", "wait", "wait", "wait", "break", "mend"]).map(lambda name: (name, {}))
+events = st.lists(
+    st.one_of(mouse_events, touch_events, key_events, calls, settings_from_code, presses, other_events),
+    min_size=20,  # else most lists would be of a handful
+    max_size=40,
+)
 
 
-@settings(max_examples=60, deadline=None)
-@given(events)
-def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(events: list[tuple[str, dict[str, Any]]]) -> None:
-    model = DigitCNN()
-    pad = DrawPad(model, size=SIZE)
+def happen(pad: DrawPad, event: str, content: dict[str, Any]) -> None:
+    """What a hand, a page or code does to a pad; only code may be told, by an error, that it can't be done."""
     buttons = {
         "Clear": pad._clear_button,
         "Undo": pad._undo_button,
         "Example": pad._example_button,
         "Predict": pad._predict_button,
+        "Pen": pad._pen_button,
     }
-    for event, content in events:
-        if event in buttons:
-            buttons[event].click()
-        elif event == "live":
-            pad._live_switch.value = not pad.live
-        elif event in ("break", "mend"):
-            pad.model = Broken() if event == "break" else model
-        else:
-            send(pad, event, **content)
-        assert all(0 <= value <= SIZE for stroke in pad.strokes for point in stroke for value in point)
-    pad.model = model
-    pad.close()
-    assert not _CANVAS_MANAGER._caching
-    pad._clear_button.click()
-    draw(pad, pen.strokes(1))
-    pad._predict_button.click()
-    assert len(pad.strokes) == 1
-    assert pad.prediction is not None
+    if event in buttons:
+        buttons[event].click()
+    elif event == "Live":
+        pad._live_switch.value = not pad.live
+    elif event in ("call", "strokes", "pen_width", "live"):
+        with contextlib.suppress(ValueError, RuntimeError):
+            if event == "call":
+                getattr(pad, content["name"])()
+            elif event == "strokes":
+                pad.set_strokes(content["value"])
+            else:
+                setattr(pad, event, content["value"])
+    else:
+        send(pad, event, **content)
+
+
+def assert_true_to_its_drawing(pad: DrawPad) -> None:
+    """A pad whose network is whole never shows an error, and between strokes it has read just what is drawn."""
+    assert "Could not read" not in text(pad)
+    assert (pad.prediction is None) == (pad.image is None)
+    if pad.live and not pad._sketch.pen_is_down:
+        assert bool(pad.strokes) == (pad.image is not None)
+        assert pad.image is None or torch.equal(pad.image, rasterize(pad.strokes, pen_width=pad.pen_width))
+
+
+@pytest.mark.parametrize("in_kernel", [True, False], ids=["in a kernel", "without one"])
+@settings(max_examples=60, deadline=None)
+@given(events=events, live_interval=st.sampled_from([0.0, 1000.0]))
+def test_no_sequence_of_events_raises_or_leaves_the_pad_stuck(
+    in_kernel: bool, events: list[tuple[str, dict[str, Any]]], live_interval: float
+) -> None:
+    model = DigitCNN()
+    pad = DrawPad(model, size=SIZE)
+
+    async def play() -> None:
+        was_broken = False
+        for event, content in events:
+            if event == "wait":  # an example that writes itself goes on
+                await asyncio.sleep(0)
+            elif event in ("break", "mend"):
+                pad.model = Broken() if event == "break" else model
+                was_broken |= event == "break"
+            else:
+                happen(pad, event, content)
+            assert all(0 <= value <= SIZE for stroke in pad.strokes for point in stroke for value in point)
+            if not was_broken:
+                assert_true_to_its_drawing(pad)
+        pad.model = model
+        pad.close()
+        assert not _CANVAS_MANAGER._caching
+        pad._clear_button.click()
+        draw(pad, pen.strokes(1))
+        for _ in range(9):
+            await asyncio.sleep(0)  # nobody else writes any more
+        pad._predict_button.click()
+        assert len(pad.strokes) == 1
+        assert pad.prediction is not None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawpad, "LIVE_INTERVAL", live_interval)
+        patch.setattr(sketch, "WRITING_STEP", 0)
+        patch.setattr(sketch, "WRITING_PAUSE", 0)
+        if not in_kernel:
+            patch.setattr(asyncio, "get_running_loop", no_loop)
+        asyncio.run(play())
+
+
+def no_loop() -> None:
+    raise RuntimeError("no running event loop")
 
 
 # --- how it looks ----------------------------------------------------------------------------------------------------

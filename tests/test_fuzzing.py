@@ -1,7 +1,9 @@
 """Damage in numbers: ten thousand files, texts and values that are nearly right end in a result or in a clear error."""
 
+import contextlib
 import hashlib
 import io
+import logging
 import math
 import random
 import re
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -27,6 +30,7 @@ from digitlab.data import parse_idx
 from digitlab.drawing import from_line, new_drawing, to_line
 from digitlab.picture import MOST_PIXELS
 from digitlab.unipen import parse_unipen
+from digitlab.widgets import DrawPad
 from tests import pen
 
 CASES = 10_000
@@ -225,3 +229,48 @@ def test_command_lines_of_words_in_any_order(capsys: pytest.CaptureFixture[str])
         except SystemExit as end:
             assert end.code in (0, 2)
     capsys.readouterr()
+
+
+def test_events_of_strange_kinds_with_strange_fields_or_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root.manager, "disable", logging.WARNING)  # each error is said on the pad, and logged
+    chance, counts = random.Random(7), {"read": 0, "unread": 0}
+    pad = DrawPad(DigitCNN())
+    buttons = [pad._clear_button, pad._undo_button, pad._example_button, pad._predict_button, pad._pen_button]
+    for _ in range(CASES):
+        widget = chance.choices([pad.canvas, *buttons], [15, 1, 1, 1, 1, 1])[0]
+        widget._handle_custom_msg(strange_event(chance), [])
+        if chance.random() < 0.1:
+            value = strange_value(chance)
+            with contextlib.nullcontext() if isinstance(value, bool) else pytest.raises(traitlets.TraitError):
+                pad._live_switch.set_state({"value": value})
+        assert all(0 <= value <= pad.size for stroke in pad.strokes for point in stroke for value in point)
+        counts["read" if pad.prediction else "unread"] += 1
+    assert min(counts.values()) > CASES / 10
+    pad.set_strokes(pen.strokes(1))
+    assert pad.live and pad.prediction is not None
+
+
+STRANGE = [None, "", "7", True, [], {}, 3, -1, 10**400, 1e308, math.nan, math.inf, [1, 2], {"x": 1}, "x" * 1_000, 2.5]
+EVENTS = (
+    "client_ready mouse_down mouse_move mouse_up mouse_out mouse_wheel touch_start touch_move touch_end touch_cancel"
+)
+NAMES = [*EVENTS.split(), *["click"] * 5, "key_down", "no_such_event"]
+
+
+def strange_value(chance: random.Random) -> object:
+    return chance.choice(STRANGE)
+
+
+def strange_event(chance: random.Random) -> object:
+    """What a page might send, most of it right: else the pad would hardly ever be drawn on."""
+
+    def field(good: object) -> object:
+        return good if chance.random() < 0.9 else strange_value(chance)
+
+    def point() -> object:
+        return {name: field(chance.uniform(-50, 700)) for name in ("x", "y") if chance.random() < 0.98}
+
+    fields = {"event": field(chance.choice(NAMES)), "touches": field([point() for _ in range(chance.randrange(3))])}
+    fields |= {"key": field("Escape"), "shift_key": field(False), "ctrl_key": field(False), "meta_key": field(False)}
+    event = {name: value for name, value in (fields | point()).items() if chance.random() < 0.98}
+    return field(event)

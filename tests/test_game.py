@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from digitlab import DigitCNN
+from digitlab import DigitCNN, rasterize
 from digitlab.collection import Collection
 from digitlab.widgets import BreakIt, DrawPad, Game
+from digitlab.widgets._parts import png_data_uri
 from tests import pen
 from tests.said import said
 
@@ -46,6 +47,7 @@ def test_a_game_asks_for_every_digit_once_and_ends_with_the_matrix(
     monkeypatch.setattr("digitlab.widgets.game.time.monotonic", lambda: now[0])
     game = Game(pad, seed=0)
     game._button.click()
+    pad.pen_width = 3.6
     wanted = []
     for number in range(10):
         assert f"({number + 1} of 10)" in said(game) and pad.strokes == []
@@ -57,7 +59,7 @@ def test_a_game_asks_for_every_digit_once_and_ends_with_the_matrix(
     assert said(game) == "9 of 10 read right, in 30 seconds." and game._button.description == "Start"
     html = game._result.value
     assert html.count(">1</td>") == 10 and html.count("<figure") == 1 and 'alt="Your 1, misread"' in html
-    assert "read as 7 · " in html
+    assert "read as 7 · " in html and png_data_uri(rasterize(pen.strokes(7), pen_width=3.6)) in html
     game._button.click()
     assert game.rounds == [] and game._result.value == "" and "(1 of 10)" in said(game)
 
@@ -121,9 +123,10 @@ def test_only_what_fools_a_sure_network_is_a_find(
     game.hunt.buttons[claim].click()
     assert said(game.hunt) == "There is nothing on the pad yet."
     pad.set_strokes(pen.strokes(4))
+    pad.pen_width = 1.6
     game.hunt.buttons[claim].click()
     assert said(game.hunt) == sentence
-    assert [(find.label, find.read) for find in game.gallery.collection] == [(4, 9)] * finds
+    assert [(find.label, find.read, find.pen_width) for find in game.gallery.collection] == [(4, 9, 1.6)] * finds
 
 
 @settings(max_examples=25, deadline=None)

@@ -71,6 +71,24 @@ def test_a_dot_has_its_steps_too(pad: DrawPad) -> None:
     assert "1 stroke, 1 point," in panel._pictures.value and not NO_NUMBER.search(panel._pictures.value)
 
 
+def test_another_pen_is_seen_in_the_steps_and_the_old_ones_are_out_of_date(pad: DrawPad) -> None:
+    panels = StrokeSteps(pad), Why(pad)
+    pad.set_strokes(pen.strokes(4))
+    for live in (True, False, False):  # the last time, there is no reading that could be withdrawn
+        pad.live = live
+        for panel in panels:
+            panel._button.click()
+        pad.pen_width += 1
+        assert [said(panel) for panel in panels] == ["The drawing is another one now: press again."] * 2
+    pad.live = True
+    for panel in panels:
+        panel._button.click()
+    steps, why = (panel._pictures.value for panel in panels)
+    assert pad.image is not None and png_data_uri(pad.image) in steps and "4.4 pixels wide" in steps
+    first, second = feature_maps(pad.model, pad.image).values()
+    assert png_data_uri(tile(first)) in why and png_data_uri(tile(second)) in why
+
+
 # --- why -------------------------------------------------------------------------------------------------------------
 
 

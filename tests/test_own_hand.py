@@ -17,6 +17,7 @@ from torch import nn
 from digitlab import DigitCNN, Mnist, load_model, personal
 from digitlab.checkpoint import SHIPPED_WEIGHTS
 from digitlab.collection import Collection
+from digitlab.ink import PEN_WIDTH
 from digitlab.rehearsal import Lesson
 from digitlab.widgets import DrawPad, OwnHand
 from digitlab.widgets._tool import in_words
@@ -94,6 +95,22 @@ def test_a_second_press_corrects_the_first_and_the_same_one_saves_nothing(hand: 
     hand.album.delete()
     hand.labels.buttons[7].click()
     assert [drawing.label for drawing in mine] == [7]
+
+
+def test_a_drawing_keeps_its_pen(hand: OwnHand, mine: Collection) -> None:
+    pad = hand.labels.pad
+    pad.set_strokes(pen.strokes(7))
+    hand.labels.buttons[7].click()
+    pad.pen_width = 3.6
+    hand.labels.buttons[7].click()  # another picture now, so another drawing
+    assert pad.image is not None
+    thin, thick = mine
+    assert (thin.pen_width, thick.pen_width) == (PEN_WIDTH, 3.6)
+    assert (thick.image() / 255 - pad.image).abs().max() < 0.02
+    hand.album.move(1)
+    hand.album.put()
+    assert pad.pen_width == PEN_WIDTH
+    assert (thin.image() / 255 - pad.image).abs().max() < 0.02
 
 
 def test_an_empty_pad_is_not_saved(hand: OwnHand, mine: Collection) -> None:

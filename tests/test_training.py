@@ -127,8 +127,10 @@ def test_any_network_from_images_to_logits_can_be_trained(small: Mnist) -> None:
     "wrong",
     [
         {"epochs": 0},
+        {"images_per_epoch": 0},
         {"batch_size": 0},
         {"max_learning_rate": 0.0},
+        {"beta2": 1.0},
         {"dropout": 1.0},
         {"ema_decay": -0.1},
         {"label_smoothing": 1.5},
@@ -148,6 +150,23 @@ def test_a_recipe_adds_written_digits_and_what_is_none(small: Mnist) -> None:
     torch.testing.assert_close(targets[:1100].max(dim=1).values, torch.full((1100,), 0.955))  # 5 % spread over ten
     torch.testing.assert_close(targets[1100:], torch.full((50, 10), 0.1))
     assert not torch.equal(images, training_set(small, EVERYTHING, seed=1)[0])
+
+
+def test_an_epoch_shows_as_many_images_as_the_recipe_says_and_others_the_next_time(small: Mnist) -> None:
+    recipe = Recipe(epochs=2, images_per_epoch=300, batch_size=100)
+    shown: list[float] = []
+    model = DigitCNN()
+    model.register_forward_pre_hook(lambda _, args: shown.extend(args[0].sum(dim=(1, 2, 3)).tolist()))
+    validation = dataclasses.replace(small, val_images=small.val_images[:1], val_labels=small.val_labels[:1])
+    history = fit(model, validation, recipe=recipe, seed=0, device="cpu")
+    assert len(history.batch_losses) == 2 * 3
+    first, second = shown[:300], shown[301:601]  # after each epoch comes the validation image
+    assert len(shown) == 2 * 301 and set(first) != set(second)
+
+
+def test_a_recipe_may_ask_for_more_images_than_there_are(small: Mnist) -> None:
+    history = fit(DigitCNN(), small, recipe=Recipe(images_per_epoch=10**6, batch_size=500), seed=0, device="cpu")
+    assert len(history.batch_losses) == 2
 
 
 def test_without_additions_it_trains_on_mnist_alone(small: Mnist) -> None:

@@ -47,8 +47,11 @@ STYLE = """<style>
   flex: 1 1 auto; min-width: 0; width: auto; height: 32px; padding: 0 6px; border-radius: 4px;
   font: inherit; font-size: 13px; line-height: 1;
 }
-.digitlab-drawpad .digitlab-live { flex: 1 0 100%; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
-.digitlab-drawpad .digitlab-live label { display: flex; align-items: center; width: auto; height: 32px; margin: 0; }
+.digitlab-drawpad .digitlab-buttons .digitlab-pen { flex: none; min-width: 104px; }
+.digitlab-drawpad .digitlab-live { flex: 1 0 auto; width: auto; height: 32px; padding-left: 4px; font-size: 13px; }
+.digitlab-drawpad .digitlab-live label {
+  display: flex; align-items: center; width: auto; height: 32px; margin: 0; overflow: visible;
+}
 .digitlab-drawpad .digitlab-live input { flex: none; width: auto; height: auto; margin: 0 6px 0 0; }
 .digitlab-drawpad .digitlab-live span { line-height: 1; color: var(--digitlab-text); }
 .digitlab-drawpad .digitlab-head { gap: 12px; min-height: 86px; align-items: center; justify-content: space-between; }

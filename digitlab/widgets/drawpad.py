@@ -23,9 +23,20 @@ from digitlab.widgets import _drawpad_render as render
 from digitlab.widgets._parts import CANVAS_MANNERS, by_hand
 from digitlab.widgets.sketch import Sketch, Stroke, as_drawing
 
-LIVE_INTERVAL = 0.06  # seconds from one prediction to the next while drawing, at least; the page has ink to show, too
+LIVE_INTERVAL = 0.05  # seconds from one prediction to the next while drawing, at least; the page has ink to show, too
+PENS = {"thin": 1.6, "medium": ink.PEN_WIDTH, "thick": 3.6}  # pixels of the picture; the network reads all three well
 EXAMPLE_MESSINESS = 0.6  # of 0 to 2: a tidy hand, but never twice alike
 EXAMPLE_MARGIN = 0.12  # of the pad's side
+
+
+class PenWidth(traitlets.TraitType[float, float]):
+    """The width of a pen, in pixels of the picture that the network sees. Anything else is a ValueError."""
+
+    default_value = ink.PEN_WIDTH
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """Check it before it is set."""
+        return ink.as_pen_width(value)
 
 
 class DrawPad(ipywidgets.Box):
@@ -37,18 +48,32 @@ class DrawPad(ipywidgets.Box):
         model: the network, called with images ``(N, 1, 28, 28)`` float32 in [0, 1]; the shipped one by default.
         size: side of the drawing area in pixels of the page.
         live: whether to predict while drawing, not only when Predict is pressed.
+        pen_width: width of the line in pixels of the 28×28 picture, as in :func:`digitlab.ink.rasterize`. On the page
+            it is wider in proportion.
 
     Attributes:
         live: the same, can be set at any time.
+        pen_width: the same, can be set at any time: the drawing is drawn and read anew.
         prediction: the latest :class:`~digitlab.evaluation.Prediction`, or None as long as the drawing has not been
             read. Can be observed: ``pad.observe(callback, "prediction")``.
         image: ``(1, 28, 28)`` float32 in [0, 1], the picture that ``prediction`` was made from, or None.
+
+    Raises:
+        ValueError: ``pen_width`` is no number above 0 and below 20.
     """
 
     live = traitlets.Bool(True)
+    pen_width = PenWidth()
     prediction = traitlets.Instance(Prediction, allow_none=True, read_only=True)
 
-    def __init__(self, model: nn.Module | None = None, *, size: int = 280, live: bool = True) -> None:
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        *,
+        size: int = 280,
+        live: bool = True,
+        pen_width: float = ink.PEN_WIDTH,
+    ) -> None:
         self.model = load_model() if model is None else model
         self.size = size
         self.image: torch.Tensor | None = None
@@ -57,7 +82,7 @@ class DrawPad(ipywidgets.Box):
         self._sketch = Sketch(size, on_change=self._changed, on_error=self._tell)
         self.canvas, self.lock = self._sketch.canvas, self._sketch.lock
         self._build()
-        super().__init__(self._columns(), live=live)
+        super().__init__(self._columns(), live=live, pen_width=pen_width)
         self.add_class("digitlab-drawpad")
         traitlets.link((self, "live"), (self._live_switch, "value"))
         self._warm_up()
@@ -145,8 +170,12 @@ class DrawPad(ipywidgets.Box):
             "Example", lambda pad: pad.write_example(), tooltip="Have a digit written"
         )
         self._predict_button = self._new_button("Predict", lambda pad: pad._predict(), button_style="primary")
-        self._live_switch = ipywidgets.Checkbox(description="Live: read while you draw", indent=False)
+        self._live_switch = ipywidgets.Checkbox(description="Live reading", tooltip="Read while you draw", indent=False)
         self._live_switch.add_class("digitlab-live")
+        # A button and no list to choose from: of a focused list, JupyterLab keeps the arrow keys for itself.
+        self._pen_button = self._new_button("", lambda pad: pad._take_next_pen(), tooltip="Take the next pen")
+        self._pen_button.add_class("digitlab-pen")
+        self._name_pen()
         self._readout, self._picture, self._bars = (ipywidgets.HTML() for _ in range(3))
 
     def _new_button(self, name: str, action: Callable[["DrawPad"], object], **look: str) -> ipywidgets.Button:
@@ -158,7 +187,7 @@ class DrawPad(ipywidgets.Box):
     def _columns(self) -> tuple[ipywidgets.Widget, ...]:
         """Drawing on the left, reading on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
-        buttons = ipywidgets.HBox([*drawing, self._predict_button, self._live_switch])
+        buttons = ipywidgets.HBox([*drawing, self._predict_button, self._live_switch, self._pen_button])
         head = ipywidgets.HBox([self._readout, self._picture])
         left = ipywidgets.VBox([self.canvas, buttons], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
@@ -193,7 +222,7 @@ class DrawPad(ipywidgets.Box):
     def _predict(self) -> Prediction | None:
         if not self._sketch.strokes:
             return None
-        image = ink.rasterize(self._sketch.strokes)
+        image = ink.rasterize(self._sketch.strokes, pen_width=self._sketch.pen_width)
         try:
             prediction = evaluation.predict(self.model, image)
         finally:
@@ -211,6 +240,21 @@ class DrawPad(ipywidgets.Box):
     def _on_live(self, change: Any) -> None:
         if change.new and self._sketch.strokes:
             self._predict()
+
+    @traitlets.observe("pen_width")
+    @by_hand
+    def _on_pen_width(self, change: Any) -> None:
+        self._name_pen()
+        self._sketch.use_pen(change.new)
+
+    def _name_pen(self) -> None:
+        names = {width: name for name, width in PENS.items()}
+        self._pen_button.description = f"Pen: {names.get(self.pen_width, f'{self.pen_width:g} pixels')}"
+
+    def _take_next_pen(self) -> None:
+        """Take the next wider pen; after the widest comes the thinnest."""
+        wider = [width for width in PENS.values() if width > self.pen_width]
+        self.pen_width = min(wider or PENS.values())
 
     # --- showing -----------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import ipywidgets
+from torch import Tensor
 
-from digitlab import ink
 from digitlab.collection import Collection
 from digitlab.data import work_folder
 from digitlab.evaluation import Prediction
@@ -18,17 +18,16 @@ from digitlab.widgets._parts import png_data_uri
 from digitlab.widgets._tool import Tool, button, row
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.own_hand.album import Album
-from digitlab.widgets.sketch import Stroke
 
 SURE = 0.9  # what the network must be surer than for a drawing to count as a find
 
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One digit of a game: what was to be drawn, what was drawn, and what was read."""
+    """One digit of a game: what was to be drawn, what the network saw, ``(1, 28, 28)``, and what it read."""
 
     wanted: int
-    strokes: list[Stroke]
+    image: Tensor
     prediction: Prediction
 
 
@@ -91,11 +90,11 @@ class Game(Tool):
         self._say(f"Draw a {self._to_draw[0]}, then press Done ({len(self.rounds) + 1} of 10).")
 
     def _done(self) -> None:
-        prediction = self.pad.predict()
-        if prediction is None:
+        prediction, image = self.pad.predict(), self.pad.image
+        if prediction is None or image is None:
             self._say(f"Draw a {self._to_draw[0]} first, then press Done ({len(self.rounds) + 1} of 10).")
             return
-        self.rounds.append(Round(self._to_draw.pop(0), self.pad.strokes, prediction))
+        self.rounds.append(Round(self._to_draw.pop(0), image, prediction))
         if self._to_draw:
             self._next()
         else:
@@ -166,7 +165,7 @@ class Hunt(Tool):
         elif prediction.confidence <= SURE:
             self._say(f"The network reads {prediction}: wrong, but not sure of it. It has to be over 90 %.")
         else:
-            self.gallery.collection.add(self.pad.strokes, digit, read=prediction.digit)
+            self.gallery.collection.add(self.pad.strokes, digit, read=prediction.digit, pen_width=self.pad.pen_width)
             self.gallery.refresh()
             self._say(f"Got it! You read a {digit}, and the network {prediction}. It is in your gallery.")
 
@@ -195,7 +194,7 @@ def _cell(wanted: int, read: int, count: int) -> str:
 
 
 def _misread(played: Round) -> str:
-    picture = png_data_uri(ink.rasterize(played.strokes))
+    picture = png_data_uri(played.image)
     return (
         f'<figure><img alt="Your {played.wanted}, misread" src="{picture}" style="width: 84px; height: 84px">'
         f"<figcaption>your {played.wanted},<br>read as {played.prediction}</figcaption></figure>"

@@ -23,7 +23,7 @@ Stroke: TypeAlias = list[Point]
 Path: TypeAlias = NDArray[np.float64]  # (n, 2)
 
 PIXEL_RATIO = 2  # canvas pixels for each pixel of the page, so that lines stay sharp on high-density screens
-PEN_WIDTH = 0.066  # of the side; shows about the line that the network sees, for a digit that fills the area
+LINE_WIDTH = 0.0275  # of the side, for a pen of 1; about what the network sees, for a digit that fills the area
 FIT_MARGIN = 0.15  # of the side, left free around drawings that are scaled to fit
 WRITING_STEP = 0.03  # seconds from point to point where the pen moves by itself
 WRITING_PAUSE = 0.2  # seconds before it begins the next stroke
@@ -36,12 +36,16 @@ class Sketch:
         size: its side in pixels of the page.
         on_change: called after each change of the drawing, ``pen_is_down`` among them.
         on_error: told of what goes wrong in a callback that the browser started, where nobody could catch it.
+
+    Attributes:
+        pen_width: in pixels of the picture that the network sees; see :meth:`use_pen`.
     """
 
     def __init__(self, size: int, on_change: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
         self.size = size
         self.strokes: list[Stroke] = []
         self.pen_is_down = False
+        self.pen_width = ink.PEN_WIDTH
         # Callbacks run one after another in most kernels, but ipykernel 7.1 to 7.3 run them in a thread of their own.
         self.lock = threading.RLock()
         self._on_change, self._tell = on_change, on_error
@@ -54,6 +58,12 @@ class Sketch:
         self._stop_writing()
         self.strokes = strokes
         self.pen_is_down = False
+        self._redraw()
+        self._on_change()
+
+    def use_pen(self, width: float) -> None:
+        """Draw with a pen of another width, also what is drawn already."""
+        self.pen_width = width
         self._redraw()
         self._on_change()
 
@@ -128,10 +138,13 @@ class Sketch:
 
     def _draw_dot(self, point: Point) -> None:
         x, y = _scaled(point)
-        self.canvas.fill_circle(x, y, self.size * PIXEL_RATIO * PEN_WIDTH / 2)
+        self.canvas.fill_circle(x, y, self._line_width() / 2)
 
     def _draw_line(self, points: Sequence[Point]) -> None:
         self.canvas.stroke_lines(np.array([_scaled(point) for point in points], dtype=np.float32))
+
+    def _line_width(self) -> float:
+        return self.size * PIXEL_RATIO * LINE_WIDTH * self.pen_width
 
     def _redraw(self) -> None:
         """Send the whole drawing, in one message."""
@@ -147,7 +160,7 @@ class Sketch:
     def _set_pen(self) -> None:
         """A page that has only now opened knows nothing of the pen, so this goes with every redrawing."""
         self.canvas.stroke_style = self.canvas.fill_style = "white"
-        self.canvas.line_width = self.size * PIXEL_RATIO * PEN_WIDTH
+        self.canvas.line_width = self._line_width()
         self.canvas.line_cap = self.canvas.line_join = "round"
 
     def _draw_invitation(self) -> None:
@@ -185,8 +198,9 @@ class Sketch:
 
     @by_hand
     def _on_down(self, x: float, y: float) -> None:
+        point = self._on_pad(x, y)  # what is no place raises, and takes the pen from nobody
         self._stop_writing()
-        self._start(self._on_pad(x, y))
+        self._start(point)
 
     @by_hand
     def _on_move(self, x: float, y: float) -> None:
@@ -200,9 +214,12 @@ class Sketch:
 
     @by_hand
     def _on_touch_start(self, touches: Sequence[Point]) -> None:
+        if not touches:
+            return
+        point = self._on_pad(*touches[-1])
         self._stop_writing()
-        if touches and not self.pen_is_down:  # a second finger is a palm or a mishap
-            self._start(self._on_pad(*touches[-1]))
+        if not self.pen_is_down:  # a second finger is a palm or a mishap
+            self._start(point)
 
     @by_hand
     def _on_touch_move(self, touches: Sequence[Point]) -> None:
@@ -232,7 +249,7 @@ class Sketch:
         """Canvas pixels to pixels of the page; a finger that slides off draws along the edge."""
 
         def clip(value: float) -> float:
-            return min(max(round(value / PIXEL_RATIO, 1), 0.0), float(self.size))
+            return min(max(0.0, round(value / PIXEL_RATIO, 1)), float(self.size))  # in this order, NaN becomes 0
 
         return clip(x), clip(y)
 

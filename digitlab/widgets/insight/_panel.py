@@ -21,18 +21,20 @@ class Panel(Tool):
 
     def __init__(self, pad: DrawPad, title: str, name: str) -> None:
         super().__init__(pad, title)
-        self._shown: list[Stroke] = []
+        self._shown: tuple[list[Stroke], float] | None = None  # the strokes and the pen's width
         self._pictures = ipywidgets.HTML()
         self._button = button(self, name, lambda panel: panel.show())
         self.children = [self._head, row(self._button), self._status, self._pictures]
-        pad.observe(self._on_prediction, "prediction")
+        pad.observe(self._on_change, ["prediction", "pen_width"])
 
     def show(self) -> None:
         """Show it for what is on the pad now."""
-        self._shown = self.pad.strokes
-        if self._shown:
-            self._pictures.value = self._look(self._shown)
+        strokes = self.pad.strokes
+        if strokes:
+            self._shown = strokes, self.pad.pen_width
+            self._pictures.value = self._look(strokes)
         else:
+            self._shown = None
             self._pictures.value = ""
             self._say("There is nothing on the pad yet: draw a digit, then press again.")
 
@@ -41,7 +43,7 @@ class Panel(Tool):
         raise NotImplementedError
 
     @by_hand
-    def _on_prediction(self, change: Any) -> None:
-        if self._shown and self.pad.strokes != self._shown:
-            self._shown = []
+    def _on_change(self, change: Any) -> None:
+        if self._shown and self._shown != (self.pad.strokes, self.pad.pen_width):
+            self._shown = None
             self._say("The drawing is another one now: press again.")

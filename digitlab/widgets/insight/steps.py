@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from digitlab import ink
-from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE, Steps
+from digitlab.ink import BOX, CENTER, SIZE, Steps
 from digitlab.widgets._parts import png_data_uri
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.insight._panel import Panel
@@ -27,7 +27,7 @@ class StrokeSteps(Panel):
         super().__init__(pad, "From stroke to picture", "Show the steps")
 
     def _look(self, strokes: list[Stroke]) -> str:
-        steps = ink.rasterize_in_steps(strokes)
+        steps = ink.rasterize_in_steps(strokes, pen_width=self.pad.pen_width)
         self._say("Four steps. Only the last picture goes to the network.")
         return steps_html(steps, self.pad.size)
 
@@ -56,7 +56,7 @@ def steps_html(steps: Steps, size: float) -> str:
         + _figure(
             _image(steps.inked, "The strokes, drawn with a pen"),
             "3. Drawn with a pen",
-            f"{PEN_WIDTH:g} pixels wide, however large you drew.",
+            f"{steps.pen_width:g} pixels wide, however large you drew.",
         )
         + _figure(
             _image(steps.centred, "The picture that the network sees"),

@@ -30,7 +30,7 @@ class Why(Panel):
         super().__init__(pad, "Why this digit?", "Why?")
 
     def _look(self, strokes: list[Stroke]) -> str:
-        image, model = ink.rasterize(strokes), self.pad.model
+        image, model = ink.rasterize(strokes, pen_width=self.pad.pen_width), self.pad.model
         digit = evaluation.predict(model, image).digit
         mattered = occlusion_map(model, image, digit=digit, stride=STRIDE)
         layers = list(feature_maps(model, image).values())

@@ -49,7 +49,9 @@ class Album(Tool):
         """Draw the chosen drawing on the pad."""
         drawings = self.collection.drawings()
         if drawings:
-            self.pad.set_strokes(drawings[self._place(drawings)].strokes)
+            chosen = drawings[self._place(drawings)]
+            self.pad.pen_width = chosen.pen_width
+            self.pad.set_strokes(chosen.strokes)
 
     def delete(self) -> None:
         """Delete the chosen drawing for good.

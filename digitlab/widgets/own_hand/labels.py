@@ -23,7 +23,7 @@ class Labels(Tool):
         super().__init__(pad, "Was it right?")
         self.collection = collection
         self._on_change = on_change
-        self._saved: tuple[list[Stroke], Drawing] | None = None  # what was on the pad, and what became of it
+        self._saved: tuple[tuple[list[Stroke], float], Drawing] | None = None  # what was drawn, and what became of it
         self.buttons = [
             button(self, str(digit), partial(Labels.save, label=digit), tooltip=f"It was a {digit}: save it")
             for digit in range(10)
@@ -37,16 +37,17 @@ class Labels(Tool):
         Raises:
             ValueError, OSError: as in :meth:`digitlab.collection.Collection.add`.
         """
-        strokes = self.pad.strokes
+        strokes, pen_width = self.pad.strokes, self.pad.pen_width
         if not strokes:
             self._say("There is nothing on the pad yet: draw a digit, then say which one it was.")
             return
-        before = self._saved[1] if self._saved and self._saved[0] == strokes else None
+        before = self._saved[1] if self._saved and self._saved[0] == (strokes, pen_width) else None
         if before and before.label == label and before in self.collection.drawings():
             self._say(f"This drawing is saved as a {label} already.")
             return
         read = self.pad.prediction.digit if self.pad.prediction else None
-        self._saved = strokes, self.collection.add(strokes, label, read=read)
+        drawing = self.collection.add(strokes, label, read=read, pen_width=pen_width)
+        self._saved = (strokes, pen_width), drawing
         corrected = before is not None and self.collection.remove(before)
         self._on_change()
         count = len(self.collection)
