@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
+from io import FileIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -82,18 +82,32 @@ def run_main(*arguments: str) -> tuple[int, str]:
 
 
 def train_until(folder: Path, kill_at: int | None, kill_after: float | None) -> None:
-    """Train into ``net.pth``. Die without a word before the so-manieth thing done to a file there, or after a time."""
+    """Train into ``net.pth``, and die without a word: before the so-manieth thing done to a file there, or in time.
+
+    A file is opened, half of it is written, and the other half; it is renamed, or removed.
+    """
     count = 0
 
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
+    def tick() -> None:
         nonlocal count
+        count += 1
+        if count == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
         if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(f"{folder}{os.sep}"):
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            tick()
+
+    class Halves(FileIO):
+        def write(self, content: bytes) -> int:
+            half = super().write(content[: len(content) // 2])
+            tick()
+            return half + super().write(content[half:])
 
     torch.set_num_threads(1)
     sys.addaudithook(watch)
+    open_file = Path.open
+    Path.open = lambda path, mode="r", **more: Halves(path, mode) if "b" in mode else open_file(path, mode, **more)
     if kill_after:
         signal.setitimer(signal.ITIMER_REAL, kill_after)  # nobody handles this signal, so it kills
     train_and_save(Run(RECIPE, seed=0, path=folder / "net.pth", device="cpu", resume=True), few_images(), show=False)
@@ -111,7 +125,7 @@ def weights(model: DigitCNN) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-MOMENTS = [{"kill_at": at, "kill_after": None} for at in range(1, 25)]
+MOMENTS = [{"kill_at": at, "kill_after": None} for at in range(1, 30)]
 MOMENTS += [{"kill_at": None, "kill_after": random.Random(seed).uniform(0, 0.3)} for seed in range(9)]
 
 
@@ -137,7 +151,7 @@ def test_whenever_training_is_killed_there_is_the_old_network_or_the_new_one_and
             child(train_until, folder, None, None)
             assert torch.equal(weights(load_model(folder / "net.pth")), weights(new)), moment
         shutil.rmtree(folder)
-    assert killed >= 20 and torch.equal(weights(load_model(whole / "net.pth")), weights(new))
+    assert killed >= 25 and torch.equal(weights(load_model(whole / "net.pth")), weights(new))
 
 
 # --- no room, or no right to write

@@ -70,7 +70,7 @@ def files_in(folder: Path) -> set[str]:
 
 
 def test_a_cut_off_program_reaches_this_machine_and_no_other() -> None:
-    program = "import urllib.request as u; print(u.urlopen('{}').status)"
+    program = "import urllib.request as u; print(u.urlopen('{}', timeout=5).status)"
     with serving(say(200)) as here:
         for address, reached in ((here, True), ("http://192.0.2.1/", False), ("http://example.org/", False)):
             result = subprocess.run(
