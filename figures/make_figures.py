@@ -121,7 +121,7 @@ def architecture(path: Path) -> None:
 def scaling(path: Path) -> None:
     """How long training takes with more images, epochs and processes, as `python -m benchmarks.scaling` measured."""
     from benchmarks.report import load_results
-    from benchmarks.scaling import FEW, NAME, NETWORKS, TOGETHER
+    from benchmarks.scaling import FEW, NAME
     from digitlab import plots
 
     seconds = {
@@ -131,10 +131,10 @@ def scaling(path: Path) -> None:
     figure, (images, epochs, processes) = plots.panels(3, width=3.2)
     plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
     plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
-    together = f"together: {TOGETHER:,} images"
-    plots.growth(seconds["together"], xlabel="processes", label=together, ax=processes)
-    side_by_side = f"side by side: {NETWORKS} × {FEW:,} images"
-    plots.growth(seconds["side by side"], xlabel="processes", label=side_by_side, ax=processes)
+    for ways in ("together", "side by side"):
+        plots.growth(seconds[ways], xlabel="processes", label=ways, ax=processes)
+    images.set_xticks(range(0, 60_001, 20_000))
+    images.xaxis.set_major_formatter("{x:,.0f}")
     processes.set_xticks(sorted(seconds["together"]))
     path.write_bytes(plots.to_png(figure))
 
