@@ -38,7 +38,7 @@ lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
 test: $(STAMP)-test      ## run every test, every notebook included
 	$(IN_VENV) -m pytest $(TESTS) $(NBVAL) -n 2 --dist loadfile $(ARGS)
 
-app: $(STAMP)-lab        ## serve the drawing pad alone, at http://127.0.0.1:5000
+app: $(STAMP)-lab        ## serve the drawing pad, with three of its tools, at http://127.0.0.1:5000
 	$(IN_VENV) -m voila digitlab/widgets/app.ipynb --Voila.ip=127.0.0.1 --port=$(or $(PORT),5000) $(ARGS)
 
 train: $(STAMP)-lab      ## train a network, for example ARGS="--recipe best --seed 0"

@@ -200,9 +200,9 @@ def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Meas
         floors.append(work / matrix_product_rate())
         epochs.append(seconds(lambda seed=seed: fit(DigitCNN(), mnist, recipe=Recipe(), seed=seed, device="cpu")))
     return [
-        Measure(f"the floor of one epoch: {work / 1e12:.2f}e12 operations", floors),
+        Measure(f"one epoch's multiplications alone: {work / 1e12:.2f}e12 operations", floors),
         Measure(
-            "one epoch: times the floor",
+            "one epoch: times as long as its multiplications alone",
             [one / floor for one, floor in zip(epochs, floors, strict=True)],
             "×",
             "2.2× at most",

@@ -56,7 +56,7 @@ pad = DrawPad()
 pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
 """
 TOOLS = {  # what to run, and what it says when it is done
-    "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four steps"),
+    "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four pictures, three steps"),
     "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Read as"),
     "photo.png": (
         """
@@ -78,7 +78,10 @@ tool = Game(pad, seed=4)
 tool.press()
 while tool._to_draw:
     digit = tool._to_draw[0]
-    pad.set_strokes(200 * stroke for stroke in write_digit({1: 7, 4: 9}.get(digit, digit), seed=digit))
+    # A closed four and a one with a long flag, which it reads as a nine and a seven
+    hand = {1: ("long flag", 2.0, 22), 4: ("closed, hardly crossing", 1.5, 19)}.get(digit, (None, 1.0, digit))
+    style, messiness, seed = hand
+    pad.set_strokes(200 * stroke for stroke in write_digit(digit, style=style, messiness=messiness, seed=seed))
     tool._began -= 4
     tool.press()
 tool""",
@@ -131,11 +134,11 @@ def scaling(path: Path) -> None:
     figure, (images, epochs, processes) = plots.panels(3, width=3.2)
     plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
     plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
-    for ways in ("together", "side by side"):
-        plots.growth(seconds[ways], xlabel="processes", label=ways, ax=processes)
+    for ways, marker in {"together": "o", "side by side": "s"}.items():
+        plots.growth(seconds[ways], xlabel="processes", label=ways, marker=marker, ax=processes)
     images.set_xticks(range(0, 60_001, 20_000))
     images.xaxis.set_major_formatter("{x:,.0f}")
-    processes.set_xticks(sorted(seconds["together"]))
+    processes.set(xticks=sorted(seconds["together"]), xlim=(0.5, max(seconds["together"]) + 0.5))
     path.write_bytes(plots.to_png(figure))
 
 

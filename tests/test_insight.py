@@ -53,12 +53,13 @@ def test_the_move_puts_the_centre_of_mass_into_the_middle() -> None:
         assert row + off == pytest.approx(CENTER, abs=0.05)
 
 
-def test_four_steps_are_shown_with_their_captions(pad: DrawPad) -> None:
+def test_the_drawing_and_three_steps_are_shown_with_their_captions(pad: DrawPad) -> None:
     panel = StrokeSteps(pad)
     pad.set_strokes(pen.strokes(4))
     panel._button.click()
     html = panel._pictures.value
     assert len(alts(html)) == html.count("<figure") == 4
+    assert re.findall(r"<b>([^<]+)</b>", html) == ["As drawn", "1. Scaled", "2. Drawn with a pen", "3. Centred"]
     assert png_data_uri(rasterize(pad.strokes)) in html
     points = sum(len(stroke) for stroke in pad.strokes)
     assert f"2 strokes, {points} points" in html and html.count("<circle") == 2 * points

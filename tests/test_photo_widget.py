@@ -190,6 +190,7 @@ def test_the_studio_opens_one_tool_at_a_time_and_shows_at_once(shipped: DigitCNN
     studio.choice.value = "Why?"
     assert said(studio.tools["Why?"]) == ""
     studio.pad.set_strokes(pen.strokes(7))
-    for name, words in (("From stroke to picture", "Four steps."), ("Why?", "Read as 7."), ("A photo instead", "PNG")):
+    first_words = {"From stroke to picture": "Four pictures, three", "Why?": "Read as 7.", "A photo instead": "PNG"}
+    for name, words in first_words.items():
         studio.choice.value = name
         assert studio.children[2:] == (studio.tools[name],) and words in said(studio.tools[name])

@@ -142,13 +142,24 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
     return ax
 
 
-def growth(seconds: Mapping[int, Sequence[float]], *, xlabel: str, label: str = "", ax: Axes | None = None) -> Axes:
-    """Show how time grows with a number: a dot for each measurement, a line through their medians."""
+def growth(
+    seconds: Mapping[int, Sequence[float]],
+    *,
+    xlabel: str,
+    label: str = "",
+    marker: str = "o",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show how time grows with a number: a marker for each measurement, a line through their medians."""
     ax = axes_or_new(ax)
     numbers = sorted(seconds)
-    (line,) = ax.plot(numbers, [np.median(seconds[number]) for number in numbers], label=label)
+    medians = [np.median(seconds[number]) for number in numbers]
+    (line,) = ax.plot(numbers, medians, marker=marker, markersize=4, label=label)
     for number in numbers:
-        ax.plot([number] * len(seconds[number]), seconds[number], "o", color=line.get_color(), markersize=4, alpha=0.6)
+        places = [number] * len(seconds[number])
+        ax.plot(places, seconds[number], marker, color=line.get_color(), markersize=4, alpha=0.6)
+    ax.autoscale()
+    ax.margins(0.06)
     ax.set(xlabel=xlabel, ylabel="seconds", xlim=(0, None), ylim=(0, None))
     if label:
         ax.legend()

@@ -1,4 +1,4 @@
-"""From stroke to picture: the four steps of :func:`digitlab.ink.rasterize`, side by side."""
+"""From stroke to picture: the drawing, and the three steps of :func:`digitlab.ink.rasterize`, side by side."""
 
 from collections.abc import Sequence
 from html import escape
@@ -28,7 +28,7 @@ class StrokeSteps(Panel):
 
     def _look(self, strokes: list[Stroke]) -> str:
         steps = ink.rasterize_in_steps(strokes, pen_width=self.pad.pen_width)
-        self._say("Four steps. Only the last picture goes to the network.")
+        self._say("Four pictures, three steps. Only the last picture goes to the network.")
         return steps_html(steps, self.pad.size)
 
 
@@ -45,22 +45,22 @@ def steps_html(steps: Steps, size: float) -> str:
     return (
         _figure(
             _lines(steps.drawn, size, "The strokes as drawn on the pad"),
-            "1. As drawn",
+            "As drawn",
             f"{count}, wherever on the pad.",
         )
         + _figure(
             _lines(steps.scaled, SIZE, "The strokes, scaled into a box of 20 by 20 pixels", box=True),
-            "2. Scaled",
+            "1. Scaled",
             f"The longer side fills a box of {BOX:g} pixels, the pen's width included.",
         )
         + _figure(
             _image(steps.inked, "The strokes, drawn with a pen"),
-            "3. Drawn with a pen",
+            "2. Drawn with a pen",
             f"{steps.pen_width:g} pixels wide, however large you drew.",
         )
         + _figure(
             _image(steps.centred, "The picture that the network sees"),
-            "4. Centred",
+            "3. Centred",
             f"The ink's centre of mass goes to the middle: {_way(right, 'right', 'left')}, {_way(down, 'down', 'up')}.",
         )
     )

@@ -173,7 +173,7 @@ def comparison_html(taught: Taught) -> str:
     own = _row(f"your {count} drawings*", taught.own_before, taught.own_after)
     mnist = _row(f"MNIST’s {images:,} validation images", taught.mnist_before, taught.mnist_after)
     head = "<tr><th scope='col'>read right</th><th scope='col'>before</th><th scope='col'>after</th></tr>"
-    note = "* Each was read by a network that was taught the others and not it."
+    note = "* Each was read by a network that was taught most of the others, and not it."
     return f"<table><thead>{head}</thead><tbody>{own}{mnist}</tbody></table><p>{note}</p>"
 
 
