@@ -3,8 +3,8 @@
     python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER]
 
 A seed takes about a quarter of an hour on two CPU cores, five take 68 minutes. Each network is kept in ``best_recipe/``
-in the work folder, so that a run that was cut off goes on where it stopped. ``--ship`` copies the chosen network over the one that comes with
-digitlab.
+in the work folder, so that a run that was cut off goes on where it stopped. ``--ship`` copies the chosen network over
+the one that comes with digitlab.
 """
 
 from __future__ import annotations

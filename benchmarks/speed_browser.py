@@ -22,6 +22,7 @@ from tests.pen import DIGITS
 NAME = "speed_browser"
 CELL = "from digitlab import DrawPad\npad = DrawPad()\npad"
 DRAWINGS, BETWEEN, LONG = 20, 200, 2_000
+NO_SLOWER = "no slower, within the spread"
 STROKE_SECONDS = 2.0
 WATCH = """pad => {
     window.released = 0; window.answered = 0; window.changes = 0;
@@ -54,8 +55,8 @@ def main() -> None:
         after_long = [answer_seconds(pad) for _ in range(drawings)]
     measures = [
         Measure("mouse-up to new bars on the page", first, aim="60 ms at most"),
-        Measure(f"mouse-up to new bars, after {between} drawings", later, aim="no slower, within the spread"),
-        Measure(f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim="no slower, within the spread"),
+        Measure(f"mouse-up to new bars, after {between} drawings", later, aim=NO_SLOWER),
+        Measure(f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim=NO_SLOWER),
         Measure("readings while drawing", rate, "/s", "10 a second at least"),
         Measure(f"readings while drawing, after {between} drawings", later_rate, "/s", "no fewer"),
     ]
