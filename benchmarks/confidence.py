@@ -88,7 +88,7 @@ def accepted(model: DigitCNN, probabilities: Tensor) -> dict[str, Any]:
     """How many pass for digits, with the 95 % interval of their share."""
     count, total = int(model.calibration.is_digit(probabilities).sum()), len(probabilities)
     low, high = wilson_interval(count, total)
-    return {"share": round(count / total, 4), "interval": [round(low, 4), round(high, 4)], "total": total}
+    return {"share": round(count / total, 4), "interval": [low, high], "total": total}
 
 
 def auroc(positive: Tensor, negative: Tensor) -> float:

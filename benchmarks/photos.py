@@ -111,7 +111,7 @@ def measure(
         low, high = wilson_interval(right, total)
         results[kind] = {
             "right": round(right / total, 4),
-            "interval": [round(low, 4), round(high, 4)],
+            "interval": [low, high],
             "refused": round(sum(found < 0 for found, _ in pairs) / total, 4),
             "total": total,
         }

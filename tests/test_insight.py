@@ -85,7 +85,7 @@ def test_another_pen_is_seen_in_the_steps_and_the_old_ones_are_out_of_date(pad: 
     for panel in panels:
         panel._button.click()
     steps, why = (panel._pictures.value for panel in panels)
-    assert pad.image is not None and png_data_uri(pad.image) in steps and "4.4 pixels wide" in steps
+    assert pad.image is not None and png_data_uri(pad.image) in steps and "5.4 pixels wide" in steps
     first, second = feature_maps(pad.model, pad.image).values()
     assert png_data_uri(tile(first)) in why and png_data_uri(tile(second)) in why
 
