@@ -87,7 +87,7 @@ def test_a_failure_to_write_leaves_the_old_checkpoint_and_no_litter(
     with pytest.raises(OSError, match=r"^the network .*net.pth can't be changed: .* can't be written: No space left"):
         save_model(DigitCNN(), path, overwrite=True)
     assert path.read_bytes() == before and load_info(path)["results"] == {"seed": 1}
-    assert sorted(os.listdir(tmp_path)) == [".lock", "net.json", "net.pth"]
+    assert {*os.listdir(tmp_path)} - {".lock"} == {"net.json", "net.pth"}  # Windows removes the lock
 
 
 def test_a_description_of_other_weights_is_not_believed(tmp_path: Path) -> None:

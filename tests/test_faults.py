@@ -26,7 +26,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
 import digitlab
-from digitlab import DigitCNN, Mnist, Recipe, load_mnist, load_model, save_model
+from digitlab import DigitCNN, Recipe, load_mnist, load_model, save_model
 from digitlab.__main__ import main
 from digitlab.augment import RandomAffine
 from digitlab.calibration import Calibration
@@ -36,7 +36,7 @@ from digitlab.runs import Run, train_and_save
 from digitlab.widgets import DrawPad
 from tests import pen
 from tests.mirrors import Request, say, serving
-from tests.tiny_mnist import expect_tiny
+from tests.tiny_mnist import expect_tiny, few_images
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, limits and rights of another kind")
 
@@ -61,13 +61,6 @@ def child(forkserver: multiprocessing.context.ForkServerContext) -> Callable[...
             return pool.submit(function, *arguments).result()
 
     return call
-
-
-def few_images() -> Mnist:
-    chance = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (96, 1, 28, 28), dtype=torch.uint8, generator=chance)
-    labels = torch.arange(96) % 10
-    return Mnist(images, labels, images[:20], labels[:20], images[:20], labels[:20], source="sample")
 
 
 def run_main(*arguments: str) -> tuple[int, str]:

@@ -103,6 +103,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that kills")
 def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) -> None:
     def command(name: str, *more: str) -> int:
         arguments = ["train", "--device", "cpu", "--out", str(tmp_path / name), *more]
@@ -110,7 +111,8 @@ def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) ->
 
     assert command("whole.pth", "--whole") == 0
     assert command("killed.pth") == -signal.SIGKILL
-    assert {path.name for path in tmp_path.iterdir()} == {".lock", "whole.pth", "whole.json", "killed.unfinished"}
+    files = {path.name for path in tmp_path.iterdir()} - {".lock"}
+    assert files == {"whole.pth", "whole.json", "killed.unfinished"}
     assert command("killed.pth", "--resume") == 0
     assert (tmp_path / "killed.pth").read_bytes() == (tmp_path / "whole.pth").read_bytes()
     assert not (tmp_path / "killed.unfinished").exists()
