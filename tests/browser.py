@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,12 +182,17 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
     """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
-    os.killpg(server.pid, signal.SIGTERM)  # the session that was started for it
+    _signal(server, signal.SIGTERM)
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
+        _signal(server, signal.SIGKILL)
         server.wait(10)
+
+
+def _signal(server: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # it has died already; macOS says the latter of what has
+        os.killpg(server.pid, number)  # the session that was started for it
 
 
 # --- notebooks -------------------------------------------------------------------------------------------------------

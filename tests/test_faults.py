@@ -46,14 +46,14 @@ OLD = Calibration(temperature=0.5, min_top_two=0.9)
 
 
 @pytest.fixture(scope="module")
-def forkserver() -> multiprocessing.context.ForkServerContext:
+def forkserver() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.test_faults"])
     return context
 
 
 @pytest.fixture
-def child(forkserver: multiprocessing.context.ForkServerContext) -> Callable[..., object]:
+def child(forkserver: multiprocessing.context.BaseContext) -> Callable[..., object]:
     """Call a function in a process of its own, and return or raise what it does."""
 
     def call(function: Callable[..., object], *arguments: object) -> object:
@@ -123,7 +123,7 @@ MOMENTS += [{"kill_at": None, "kill_after": random.Random(seed).uniform(0, 0.3)}
 
 
 def test_whenever_training_is_killed_there_is_the_old_network_or_the_new_one_and_resuming_ends_in_the_same(
-    forkserver: multiprocessing.context.ForkServerContext, child: Callable[..., object], tmp_path: Path
+    forkserver: multiprocessing.context.BaseContext, child: Callable[..., object], tmp_path: Path
 ) -> None:
     old, whole = weights(make_old(tmp_path)), tmp_path / "whole"
     shutil.copytree(tmp_path, whole, ignore=lambda *_: ["whole"])
@@ -244,7 +244,7 @@ def download_and_train(folder: Path, url: str, temperature: float) -> int:
 
 
 def test_two_programs_download_train_and_save_in_one_folder_at_once(
-    forkserver: multiprocessing.context.ForkServerContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forkserver: multiprocessing.context.BaseContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contents = {f"/{name}.gz": gzip.compress(content) for name, content in expect_tiny(monkeypatch.setattr).items()}
     requests, seen = [], Counter()
