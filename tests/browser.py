@@ -303,6 +303,16 @@ def settled_box(part: Locator) -> FloatRect:
     return box
 
 
+def button(page: Page, name: str) -> Locator:
+    """A button among what the cells show."""
+    return page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
+
+
+def said(page: Page, words: str | re.Pattern[str]) -> None:
+    """Wait until ``words`` are said, to the eye and to a screen reader."""
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+
 # --- the drawing pad -------------------------------------------------------------------------------------------------
 
 
