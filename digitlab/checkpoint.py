@@ -58,8 +58,7 @@ def save_model(
     path = Path(path)
     if path.suffix != ".pth":
         raise ValueError(f"a checkpoint's name ends in .pth, {path.name} does not")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True to replace it")
+    _check_free(path, overwrite)
     weights = tensor_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
     info = {
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -69,10 +68,16 @@ def save_model(
         "results": dict(results or {}),
     }
     with writing_in(path.parent, f"the network {path}"):
+        _check_free(path, overwrite)  # another program may have written it by now
         info["replaces"] = load_info(path)  # describes what is there if a crash comes between one file and the other
         description = json.dumps(info, indent=2) + "\n"
         write_whole({path.with_suffix(".json"): description.encode(), path: weights})
     return path
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True to replace it")
 
 
 def load_model(path: str | Path | None = None, *, device: torch.device | str = "cpu") -> DigitCNN:
@@ -105,7 +110,10 @@ def load_info(path: str | Path | None = None) -> dict[str, Any]:
     A description that belongs to other weights (its checksum says so) tells nothing about these.
     """
     path = Path(path) if path is not None else SHIPPED_WEIGHTS
-    return _description(path, path.read_bytes()) if path.is_file() else {}
+    try:
+        return _description(path, path.read_bytes()) if path.is_file() else {}
+    except OSError:
+        return {}
 
 
 def _description(path: Path, weights: bytes) -> dict[str, Any]:

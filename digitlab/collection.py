@@ -20,6 +20,7 @@ from digitlab.files import write_whole, writing_in
 from digitlab.ink import PEN_WIDTH, Strokes
 
 MAX_FILE = 4 << 20  # bytes, one or two thousand drawings; in memory they take up to forty times as much
+ADVICE = "Set DIGITLAB_WORK to keep your work elsewhere"
 
 
 class Collection:
@@ -90,7 +91,7 @@ class Collection:
         return len(kept) < len(lines)
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing_in(self.folder, f"the drawings in {self.folder}")
+        return writing_in(self.folder, f"the drawings in {self.folder}", ADVICE)
 
     def _lines(self) -> list[bytes]:
         """The file's lines with their ends; the last one has none if writing it was cut short."""

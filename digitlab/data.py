@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from digitlab.files import write_whole
@@ -91,6 +92,7 @@ def load_mnist(root: str | Path | None = None, source: Literal["auto", "mnist", 
     Raises:
         ValueError: a file on disk is not the original (it is named, with what to do), or ``source`` is unknown.
         ConnectionError: ``source="mnist"``, and the files are neither on disk nor to be had from any mirror.
+        OSError: a file can't be read; or, with ``source="mnist"``, can't be written.
     """
     if source not in ("auto", "mnist", "sample"):
         raise ValueError(f'source must be "auto", "mnist" or "sample", not {source!r}')
@@ -202,8 +204,6 @@ def _complete(folder: Path) -> None:
     """Put the files that ``folder`` lacks into it. Raises OSError (ConnectionError for mirrors) if that fails."""
     if not _missing(folder):
         return  # the usual case takes no lock, so a read-only folder will do
-    from filelock import FileLock  # here, because only a first run needs it
-
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         missing = _missing(folder)  # another notebook may have fetched them while this one waited
@@ -241,7 +241,7 @@ def _mirrors() -> list[str]:
     try:
         from torchvision.datasets import MNIST
     except Exception as error:  # beside a PyTorch that it was not made for, a RuntimeError
-        reason = f"torchvision can't be imported ({str(error).splitlines()[0]})"
+        reason = f"torchvision can't be imported ({(str(error).splitlines() or [type(error).__name__])[0]})"
         raise ConnectionError(f"{reason}; `python -m digitlab doctor` tells how to mend it") from error
     return list(MNIST.mirrors)
 

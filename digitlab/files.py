@@ -24,7 +24,7 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     readable by its owner alone, which is wrong for data that a whole class shares.)
 
     Raises:
-        OSError: the system refuses, in a sentence; all files are as they were.
+        OSError: the system refuses, in a sentence; files not yet renamed are as they were.
     """
     parts = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in contents}
     try:
@@ -45,17 +45,18 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
 
 
 @contextmanager
-def writing_in(folder: Path, what: str) -> Iterator[None]:
+def writing_in(folder: Path, what: str, advice: str = "") -> Iterator[None]:
     """Make a folder, keep other programs from writing there meanwhile, and say what failed if the system refuses.
 
     Args:
         folder: where to write.
         what: what is written there, to begin a sentence with.
+        advice: a second sentence for whoever can't write there, without its full stop.
 
     Raises:
         OSError: the sentence.
     """
-    with _saying(f"{what} can't be changed", "Set DIGITLAB_WORK to keep your work elsewhere"):
+    with _saying(f"{what} can't be changed", advice):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=PATIENCE):
             yield
@@ -73,8 +74,11 @@ def tensor_file(state: Any) -> bytes:
 
 @contextmanager
 def _saying(problem: str, advice: str = "") -> Iterator[None]:
-    """Turn what the system says into a sentence."""
+    """Turn what the system says into a sentence. A FileExistsError of our own, which has no number, is one already."""
     try:
         yield
     except OSError as error:
-        raise OSError(f"{problem}: {error.strerror or error}{'. ' + advice if advice else ''}") from error
+        if isinstance(error, FileExistsError) and error.errno is None:
+            raise
+        reason = str(error.strerror or error).rstrip(".")
+        raise OSError(f"{problem}: {reason}{'. ' + advice if advice else ''}") from error

@@ -85,7 +85,16 @@ def find_digit(image: Picture) -> Found:
         ValueError: it is not a picture, or there is no digit in it, or more than one (:class:`SeveralDigits`).
         FileNotFoundError: there is no such file.
     """
-    ink = find_ink(read_picture(image))
+    return find_in_gray(read_picture(image))
+
+
+def find_in_gray(gray: Array) -> Found:
+    """The same in a picture that :func:`digitlab.picture.read_picture` has read: ``(H, W)`` float32 in [0, 1].
+
+    Raises:
+        ValueError: there is no digit in it, or more than one (:class:`SeveralDigits`).
+    """
+    ink = find_ink(gray)
     digit, box = _one_digit(ink)
     picture = _place(_shrink(_with_wide_line(_crop(digit))))
     return Found(torch.from_numpy(picture).unsqueeze(0), box)

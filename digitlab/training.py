@@ -31,8 +31,8 @@ class Recipe:
     """How to train: everything that decides the result, but the network, the data and the seed.
 
     Attributes:
-        epochs: passes over the training images.
-        images_per_epoch: how many of them, drawn afresh, a pass shows at most; all if None.
+        epochs: passes over the training images, or over as many as an epoch shows.
+        images_per_epoch: how many of them, drawn afresh, an epoch shows at most; all if None.
         batch_size: images a step.
         max_learning_rate: peak of the one-cycle schedule (Smith and Topin 2018, arXiv:1708.07120).
         warmup: fraction of the steps in which the learning rate rises to its peak.
@@ -177,7 +177,7 @@ def fit(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed + team.rank)  # dropout draws from the global generator
         training = _Training(model, mnist, recipe, seed, device, team)
-        return training.run(on_progress, training.snapshot(snapshot, mnist, seed) if snapshot else None)
+        return training.run(on_progress, training.new_snapshot(snapshot, mnist, seed) if snapshot else None)
 
 
 class _Training:
@@ -209,7 +209,7 @@ class _Training:
         self.augmenter = torch.Generator(device).manual_seed(seed)
         self.history = History()
 
-    def snapshot(self, path: Path, mnist: Mnist, seed: int) -> Snapshot:
+    def new_snapshot(self, path: Path, mnist: Mnist, seed: int) -> Snapshot:
         """All that the rest of the training depends on, to be written to ``path``."""
         task = {**asdict(self.recipe), "seed": seed, "source": mnist.source, "images": len(self.images)}
         parts: dict[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -237,7 +237,7 @@ class _Training:
         return self.history
 
     def _train(self, epoch: int, on_progress: Callable[[Progress], None] | None) -> None:
-        """Show the training images once."""
+        """Show one epoch's images."""
         self.model.train()
         report_every = max(1, self.steps_per_epoch // _REPORTS_PER_EPOCH)
         pending: list[Tensor] = []  # losses not read from the device yet: each read would make it wait

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,12 +182,17 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
     """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
-    os.killpg(server.pid, signal.SIGTERM)  # the session that was started for it
+    _signal(server, signal.SIGTERM)
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
+        _signal(server, signal.SIGKILL)
         server.wait(10)
+
+
+def _signal(server: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # it has died already; macOS says the latter of what has
+        os.killpg(server.pid, number)  # the session that was started for it
 
 
 # --- notebooks -------------------------------------------------------------------------------------------------------
@@ -296,6 +301,16 @@ def settled_box(part: Locator) -> FloatRect:
     box = part.bounding_box()
     assert box is not None, "it is not on the page"
     return box
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button among what the cells show."""
+    return page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
+
+
+def said(page: Page, words: str | re.Pattern[str]) -> None:
+    """Wait until ``words`` are said, to the eye and to a screen reader."""
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
 
 # --- the drawing pad -------------------------------------------------------------------------------------------------

@@ -25,8 +25,10 @@ def serving(answer: Answer) -> Iterator[str]:
     server.block_on_close = False  # some answers never end
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
 
 
 def say(status: int, body: bytes = b"", *, missing: int = 0) -> Answer:

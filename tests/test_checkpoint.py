@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_model, save_model
+from digitlab import DigitCNN, Mnist, Recipe, checkpoint, evaluate, load_model, save_model
 from digitlab.calibration import Calibration
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
 
@@ -73,6 +74,32 @@ def test_an_existing_checkpoint_is_only_replaced_when_told_to(tmp_path: Path) ->
     assert path.read_bytes() != before
 
 
+def test_a_checkpoint_that_another_program_writes_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pack = tmp_path / "net.pth", checkpoint.tensor_file
+
+    def be_overtaken(state: Any) -> bytes:
+        path.write_bytes(b"another's")
+        return pack(state)
+
+    monkeypatch.setattr(checkpoint, "tensor_file", be_overtaken)
+    with pytest.raises(FileExistsError, match=f"^{re.escape(str(path))} exists; .*overwrite=True"):
+        save_model(DigitCNN(), path)
+    assert path.read_bytes() == b"another's"
+
+
+def test_a_folder_that_is_a_file_is_said_in_a_sentence_without_advice_for_drawings(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="^the network .* can't be changed: ") as error:
+        save_model(DigitCNN(), tmp_path / "file" / "net.pth")
+    assert "DIGITLAB_WORK" not in str(error.value) and type(error.value) is OSError
+
+
+def test_nothing_is_known_of_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
+    assert load_info(tmp_path) == load_info(tmp_path / "nowhere.pth") == {}
+
+
 @pytest.mark.parametrize("name", ["fsync", "replace"])
 def test_a_failure_to_write_leaves_the_old_checkpoint_and_no_litter(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,7 +114,7 @@ def test_a_failure_to_write_leaves_the_old_checkpoint_and_no_litter(
     with pytest.raises(OSError, match=r"^the network .*net.pth can't be changed: .* can't be written: No space left"):
         save_model(DigitCNN(), path, overwrite=True)
     assert path.read_bytes() == before and load_info(path)["results"] == {"seed": 1}
-    assert sorted(os.listdir(tmp_path)) == [".lock", "net.json", "net.pth"]
+    assert {*os.listdir(tmp_path)} - {".lock"} == {"net.json", "net.pth"}  # Windows removes the lock
 
 
 def test_a_description_of_other_weights_is_not_believed(tmp_path: Path) -> None:

@@ -85,6 +85,35 @@ def test_in_a_kernel_a_clock_runs_until_the_last_digit_is_drawn(pad: DrawPad, mo
     assert asyncio.run(play()) == [*(f"{seconds} s" for seconds in range(3, 33, 3)), ""]
 
 
+def test_the_clock_of_a_game_that_is_left_stops_by_itself_or_with_the_game(
+    pad: DrawPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("digitlab.widgets.game.time.monotonic", lambda: now[0])
+    own = asyncio.sleep
+    monkeypatch.setattr("digitlab.widgets.game.asyncio.sleep", lambda seconds: own(0))
+
+    async def tick(game: Game) -> asyncio.Task[None]:
+        game._button.click()
+        for _ in range(3):
+            await own(0)
+        assert game._ticking is not None and not game._ticking.done()
+        return game._ticking
+
+    async def leave() -> None:
+        left, closed = Game(pad), Game(pad)
+        clock = await tick(closed)
+        closed.close()
+        with pytest.raises(asyncio.CancelledError):
+            await clock
+        clock = await tick(left)
+        now[0] += 600
+        await clock
+        assert left._clock.value == "over 10 minutes" and len(left._to_draw) == 10
+
+    asyncio.run(leave())
+
+
 def test_done_with_an_empty_pad_asks_again(pad: DrawPad) -> None:
     game = Game(pad)
     game._button.click()

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import browser
-from tests.browser import Pad
+from tests.browser import Pad, button, said
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,14 +39,6 @@ NINE_MORE = "for digit in range(9):\n    hand.labels.collection.add(pen.strokes(
 def page() -> Iterator[Page]:
     with browser.lab_page(CODE) as page:
         yield page
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
-
-
-def said(page: Page, words: str) -> None:
-    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
 
 def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:

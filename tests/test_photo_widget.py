@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import Base
 
-from digitlab import DigitCNN, rasterize
+from digitlab import DigitCNN, from_image, rasterize
 from digitlab.widgets import DrawPad, Photo, Studio, photo
+from digitlab.widgets.photo import seen_html
 from tests import pen
 from tests.said import said
 
@@ -99,6 +100,14 @@ def test_light_ink_on_nothing_is_shown_on_a_ground_that_it_stands_out_from(tool:
 def test_sixteen_bits_a_pixel_are_read_and_shown(tool: Photo) -> None:
     upload(tool, encoded(Image.fromarray(np.asarray(picture(7)).astype(np.uint16) * 257)))
     assert tool.prediction is not None and tool.prediction.digit == 7 and len(alts(tool)) == 2
+
+
+def test_a_picture_of_sixteen_bits_becomes_the_same_here_as_from_its_file(tool: Photo) -> None:
+    paper = np.asarray(picture(7), dtype=np.float32) / 255
+    light = np.linspace(0.55, 1, 300, dtype=np.float32)  # from side to side; in steps finer than eight bits can say
+    content = encoded(Image.fromarray((65535 * paper * light * 0.9).astype(np.uint16)))
+    upload(tool, content)
+    assert seen_html(from_image(content)) in tool._pictures.value
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])

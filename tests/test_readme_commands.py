@@ -14,7 +14,7 @@ from digitlab import Recipe, load_model, rasterize
 from digitlab.__main__ import main
 from figures import make_figures
 from tests import pen
-from tests.test_faults import few_images
+from tests.tiny_mnist import few_images
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def test_a_command_does_what_readme_says(command: str, learner: Path, capsys: py
 
 def test_the_lines_of_python_read_a_seven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    (tmp_path / "seven.py").write_text(program)
+    (tmp_path / "seven.py").write_text(program, encoding="utf-8")
     runpy.run_path(str(tmp_path / "seven.py"))
     assert capsys.readouterr().out.startswith("7 · ")
 

@@ -44,6 +44,8 @@ def test_wherever_it_is_cut_off_the_result_is_the_same(step: int, few: Mnist, tm
     snapshot = tmp_path / "net.unfinished"
     with pytest.raises(KeyboardInterrupt):
         train(few, snapshot, stop_at=step)
+    # of 5 steps an epoch; the report of an epoch's last one comes after the file is written
+    assert torch.load(snapshot, weights_only=True)["epoch"] == step // 5
     torch.random.manual_seed(99)  # another process has another random state
     assert torch.equal(train(few, snapshot), whole)
 
@@ -103,6 +105,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that kills")
 def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) -> None:
     def command(name: str, *more: str) -> int:
         arguments = ["train", "--device", "cpu", "--out", str(tmp_path / name), *more]
@@ -110,7 +113,8 @@ def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) ->
 
     assert command("whole.pth", "--whole") == 0
     assert command("killed.pth") == -signal.SIGKILL
-    assert {path.name for path in tmp_path.iterdir()} == {".lock", "whole.pth", "whole.json", "killed.unfinished"}
+    files = {path.name for path in tmp_path.iterdir()} - {".lock"}
+    assert files == {"whole.pth", "whole.json", "killed.unfinished"}
     assert command("killed.pth", "--resume") == 0
     assert (tmp_path / "killed.pth").read_bytes() == (tmp_path / "whole.pth").read_bytes()
     assert not (tmp_path / "killed.unfinished").exists()

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from digitlab import rasterize
 from tests import browser, pen
-from tests.browser import Pad
+from tests.browser import Pad, button, said
 
 pytestmark = [
     pytest.mark.browser,
@@ -50,16 +50,8 @@ def pad(page: Page) -> Pad:
     return pad
 
 
-def button(page: Page, name: str) -> Locator:
-    return page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
-
-
 def picture(page: Page, name: str) -> Locator:
     return page.locator(".jp-OutputArea").get_by_role("img", name=name)
-
-
-def said(page: Page, words: str | re.Pattern[str]) -> None:
-    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
 
 def test_the_way_to_the_picture_and_the_reasons_are_shown_on_demand(page: Page, pad: Pad) -> None:

@@ -1,4 +1,4 @@
-"""A miniature MNIST: four files of the same kinds, small enough to make, serve and damage."""
+"""A miniature MNIST: four files of the same kinds, small enough to make, serve and damage; and a few images."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from digitlab import data
-from digitlab.data import IdxFile
+from digitlab.data import IdxFile, Mnist
 
 SHAPES = {
     "TRAIN_IMAGES": ("train-images-idx3-ubyte", (30, 28, 28)),
@@ -18,6 +18,14 @@ SHAPES = {
 
 def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
     return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + values
+
+
+def few_images() -> Mnist:
+    """So few that training on them takes no time; they show nothing."""
+    chance = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (96, 1, 28, 28), dtype=torch.uint8, generator=chance)
+    labels = torch.arange(96) % 10
+    return Mnist(images, labels, images[:20], labels[:20], images[:20], labels[:20], source="sample")
 
 
 def expect_tiny(replace: Callable[[object, str, object], None] = setattr) -> dict[str, bytes]:

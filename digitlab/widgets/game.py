@@ -19,6 +19,7 @@ from digitlab.widgets._tool import Tool, button, row
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.own_hand.album import Album
 
+LONGEST = 600  # seconds that the clock runs: nobody may be looking any more
 SURE = 0.9  # what the network must be surer than for a drawing to count as a find
 
 
@@ -75,15 +76,26 @@ class Game(Tool):
 
     def _show_clock(self) -> None:
         """Let the seconds be seen; they aren't said aloud. Where no kernel runs, nobody looks."""
-        if self._ticking:
-            self._ticking.cancel()
+        self._stop_clock()
         with suppress(RuntimeError):
             self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def _tick(self) -> None:
-        while self._to_draw:
-            self._clock.value = f"{time.monotonic() - self._began:.0f} s"
+        while self._to_draw and (seconds := time.monotonic() - self._began) < LONGEST:
+            self._clock.value = f"{seconds:.0f} s"
             await asyncio.sleep(1)
+        if self._to_draw:
+            self._clock.value = f"over {LONGEST // 60} minutes"
+
+    def _stop_clock(self) -> None:
+        if self._ticking:
+            self._ticking.cancel()
+
+    def close(self) -> None:
+        """Take it off the page; the clock stops."""
+        if hasattr(self, "_ticking"):  # ipywidgets closes what was never finished, too
+            self._stop_clock()
+        super().close()
 
     def _next(self) -> None:
         self.pad.clear()

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from digitlab import evaluation
 from digitlab.evaluation import Prediction
-from digitlab.photo import Box, SeveralDigits, find_digit
+from digitlab.photo import Box, SeveralDigits, find_in_gray
 from digitlab.picture import Array, read_picture, shrink
 from digitlab.widgets import _drawpad_render as render
 from digitlab.widgets._parts import by_hand, png_data_uri
@@ -97,7 +97,7 @@ class Photo(Tool):
         gray = read_picture(photo)
         self._pictures.value = photo_html(gray)
         try:
-            found = find_digit(gray)
+            found = find_in_gray(gray)
         except SeveralDigits as error:
             self._pictures.value = photo_html(gray, error.boxes)
             raise
