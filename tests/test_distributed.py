@@ -51,7 +51,9 @@ def test_where_a_process_dies_the_others_stop_and_the_old_checkpoint_stays(tmp_p
     for name, content in old.items():
         (tmp_path / name).write_bytes(content)
     result = train(tmp_path, *TORCHRUN, rank_that_dies=1)
-    assert result.returncode != 0 and "process 0 of 2 had to stop" in result.stderr
+    # Whichever is faster: the other process, which misses it, or torchrun, which stops the other process.
+    assert result.returncode != 0
+    assert "process 0 of 2 had to stop" in result.stderr or "SIGKILL" in result.stderr
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
