@@ -67,8 +67,7 @@ def answers(pad: Pad, count: int) -> list[float]:
     """Seconds from the release of the mouse button to the pad's last change, for digits on an empty pad."""
     found = []
     for number in range(count):
-        pad.press("Clear")
-        pad.wait_for_blank()
+        pad.wipe()
         pad.draw(DIGITS[number % 10][:-1])
         found.append(answer_seconds(pad, number % 10))
     return found
@@ -83,8 +82,7 @@ def answer_seconds(pad: Pad, digit: int = 1) -> float:
 
 def live_rate(pad: Pad) -> list[float]:
     """How many times a second the bars change while a circle is drawn."""
-    pad.press("Clear")
-    pad.wait_for_blank()
+    pad.wipe()
     mouse, box = pad.page.mouse, browser.settled_box(pad.canvas)
     middle, radius = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), box["width"] / 3
     mouse.move(middle[0] + radius, middle[1])

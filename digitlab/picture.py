@@ -33,9 +33,9 @@ def read_picture(picture: Picture) -> Array:
         FileNotFoundError: there is no such file.
     """
     if isinstance(picture, (str, Path)):
-        image = _open(picture, f"{picture}")
+        image = _load_file(picture, f"{picture}")
     elif isinstance(picture, bytes):
-        image = _open(io.BytesIO(picture), "the file")
+        image = _load_file(io.BytesIO(picture), "the file")
     elif isinstance(picture, Image.Image):
         image = _load(picture, "the picture")
     else:
@@ -60,21 +60,36 @@ def shrink(image: Image.Image, longest: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX)
 
 
-def _open(file: str | Path | io.BytesIO, name: str) -> Image.Image:
+def open_picture(file: str | Path | io.BytesIO, name: str, *, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Open a picture file. Its pixels are not read yet: there may be too many.
+
+    Args:
+        file: its path, or its bytes.
+        name: what to call it in an error.
+        formats: what it may be, in Pillow's names.
+
+    Raises:
+        ValueError: it is not a picture in one of the formats.
+        FileNotFoundError: there is no such file.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _load's bound is stricter
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=formats)
             image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded at a fraction of its size, and faster so
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture file {name}") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is not a picture in one of the formats {', '.join(FORMATS)}") from None
+        raise ValueError(f"{name} is not a picture in one of the formats {', '.join(formats)}") from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except Exception as error:  # as below
         raise _unreadable(name, error) from error
-    with image:
+    return image
+
+
+def _load_file(file: str | Path | io.BytesIO, name: str) -> Image.Image:
+    with open_picture(file, name) as image:
         return _load(image, name)
 
 

@@ -334,6 +334,11 @@ class Pad:
     def press(self, name: str) -> None:
         self.button(name).click()
 
+    def wipe(self) -> None:
+        """Clear it, and wait until nothing is left."""
+        self.press("Clear")
+        self.wait_for_blank()
+
     def draw(self, strokes: Sequence[Stroke]) -> None:
         """Draw with the mouse. ``strokes`` are in the unit square; each move waits for the page, so none is lost."""
         mouse, box = self.page.mouse, settled_box(self.canvas)

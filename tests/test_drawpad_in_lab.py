@@ -66,8 +66,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def pad(page: Page) -> Pad:
     pad = Pad(page)
-    pad.press("Clear")
-    pad.wait_for_blank()
+    pad.wipe()
     return pad
 
 
@@ -103,8 +102,7 @@ def test_what_is_drawn_while_a_cell_runs_is_all_there_when_it_is_done(pad: Pad, 
     pad.draw_digit(4)
     pad.expect_digit(4)
     browser.run_in_kernel(pad.page, "drawn = pad.strokes")
-    pad.press("Clear")
-    pad.wait_for_blank()
+    pad.wipe()
     pad.page.evaluate(f"code => {{ {kernel}.requestExecute({{code}}); }}", BUSY.format(path=str(drawn)))
     pad.draw_digit(4)
     assert pad.page.evaluate(f"{kernel}.status") == "busy" and pad.ink() == 0
@@ -125,8 +123,7 @@ def test_coming_back_to_the_canvas_with_the_button_held_draws_nothing_and_the_ne
         mouse.move(x, height + 5)
     browser.run_in_kernel(pad.page, "assert [len(stroke) for stroke in pad.strokes] == [2] and pad.prediction")
     mouse.up()
-    pad.press("Clear")
-    pad.wait_for_blank()
+    pad.wipe()
     pad.draw_digit(2)
     pad.expect_digit(2)
 

@@ -11,9 +11,9 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -34,6 +34,7 @@ from digitlab.widgets import DrawPad
 from tests import pen
 
 CASES = 10_000
+T = TypeVar("T")
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
@@ -53,17 +54,27 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return content[: start + length] + content[start:]
 
 
-def try_all(content: bytes, read: Callable[[bytes], object], *, seed: int, cases: int = CASES) -> dict[str, int]:
-    """Count how damaged files are read: ``read`` in peace, or ``refused`` by a ValueError that says something."""
-    chance, counts = random.Random(seed), {"read": 0, "refused": 0}
-    for _ in range(cases):
+def tally(cases: Iterable[T], read: Callable[[T], object]) -> dict[str, int]:
+    """Count how cases are taken: ``read`` in peace, or ``refused`` by a ValueError that says something."""
+    counts = {"read": 0, "refused": 0}
+    for case in cases:
         try:
-            read(damaged(content, chance))
+            read(case)
             counts["read"] += 1
         except ValueError as error:
             assert len(str(error)) > 10
             counts["refused"] += 1
     return counts
+
+
+def try_all(content: bytes, read: Callable[[bytes], object], *, seed: int, cases: int = CASES) -> dict[str, int]:
+    """Count how damaged copies of a file are taken."""
+    chance = random.Random(seed)
+    return tally((damaged(content, chance) for _ in range(cases)), read)
+
+
+def assert_picture(picture: torch.Tensor) -> None:
+    assert picture.shape == (1, 28, 28) and picture.min() >= 0 and picture.max() <= 1
 
 
 def test_damaged_idx_files() -> None:
@@ -109,25 +120,22 @@ def test_damaged_pen_recordings() -> None:
     assert min(counts.values()) > CASES / 10
 
 
-def test_strokes_of_strange_numbers_and_shapes() -> None:
-    chance, counts = random.Random(5), {"read": 0, "refused": 0}
+def strange_strokes(chance: random.Random) -> list[list[tuple[Any, ...]]]:
+    """Mostly good numbers, so that a good share of the drawings is good."""
     numbers = [0, 1, -1, 0.5, 280, 1e-300, 1e300, -1e38, float("nan"), float("inf"), None, "7", True, 2**70, [], (3,)]
-    for _ in range(CASES):
-        # Mostly good numbers, so that a good share of the drawings is good.
-        strokes = [
-            [
-                tuple(chance.choice(numbers) if chance.random() < 0.05 else chance.uniform(0, 280) for _ in range(size))
-                for size in chance.choices([2, 1, 3, 0], [60, 1, 1, 1], k=chance.randrange(5))
-            ]
-            for _ in range(chance.randrange(4))
+    return [
+        [
+            tuple(chance.choice(numbers) if chance.random() < 0.05 else chance.uniform(0, 280) for _ in range(size))
+            for size in chance.choices([2, 1, 3, 0], [60, 1, 1, 1], k=chance.randrange(5))
         ]
-        try:
-            picture = rasterize(strokes)
-            assert picture.shape == (1, 28, 28) and picture.min() >= 0 and picture.max() <= 1
-            counts["read"] += 1
-        except ValueError as error:
-            assert len(str(error)) > 10
-            counts["refused"] += 1
+        for _ in range(chance.randrange(4))
+    ]
+
+
+def test_strokes_of_strange_numbers_and_shapes() -> None:
+    chance = random.Random(5)
+    drawings = (strange_strokes(chance) for _ in range(CASES))
+    counts = tally(drawings, lambda strokes: assert_picture(rasterize(strokes)))
     assert min(counts.values()) > CASES / 10
 
 
@@ -163,17 +171,9 @@ def strange_array(digit: NDArray[np.uint8], chance: random.Random) -> NDArray[An
 
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered in cast")  # making them, not reading them
 def test_arrays_of_strange_shapes_kinds_and_numbers() -> None:
-    chance, counts = random.Random(8), {"read": 0, "refused": 0}
-    digit = np.asarray(dark_on_light(3, 24))
-    for _ in range(CASES):
-        array = strange_array(digit, chance)
-        try:
-            picture = from_image(array)
-            assert picture.shape == (1, 28, 28) and picture.min() >= 0 and picture.max() <= 1
-            counts["read"] += 1
-        except ValueError as error:
-            assert len(str(error)) > 10
-            counts["refused"] += 1
+    chance, digit = random.Random(8), np.asarray(dark_on_light(3, 24))
+    arrays = (strange_array(digit, chance) for _ in range(CASES))
+    counts = tally(arrays, lambda array: assert_picture(from_image(array)))
     assert min(counts.values()) > CASES / 10
 
 

@@ -160,12 +160,12 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "This is no picture in one of the formats PNG, JPEG and WebP."),
-        (b"<svg><script>alert(1)</script></svg>", "This is no picture in one of the formats PNG, JPEG and WebP."),
-        (encoded(Image.new("L", (9, 9)), "GIF"), "This is no picture in one of the formats PNG, JPEG and WebP."),
+        (b"", "This file is not a picture in one of the formats PNG, JPEG, WEBP."),
+        (b"<svg><script>alert(1)</script></svg>", "This file is not a picture in one of the formats PNG, JPEG, WEBP."),
+        (encoded(Image.new("L", (9, 9)), "GIF"), "This file is not a picture in one of the formats PNG, JPEG, WEBP."),
         (encoded(picture(7))[:2000], "The picture can't be read as a picture"),
         (encoded(picture(7), "JPEG")[:2000], "The picture can't be read as a picture"),
-        (bomb(), "This picture has too many pixels; a thousand on each side are plenty."),
+        (bomb(), "This file has too many pixels"),
         (bytes(photo.MOST_BYTES + 1), "This file is too large: 10 MB are the most, and a tenth of that is plenty."),
         (encoded(Image.new("L", (1, 1))), "The picture has 1×1 pixels: too few"),
     ],

@@ -45,8 +45,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def pad(page: Page) -> Pad:
     pad = Pad(page)
-    pad.press("Clear")
-    pad.wait_for_blank()
+    pad.wipe()
     return pad
 
 
@@ -116,7 +115,7 @@ def test_what_is_no_photo_of_a_digit_becomes_a_sentence_however_large_it_is(
     for name, sentence in (
         ("two.png", "2 things in the picture could be digits"),
         ("huge.png", "This file is too large: 10 MB are the most"),
-        ("<b>text.png", "This is no picture"),
+        ("<b>text.png", "This file is not a picture"),
     ):
         choose(page, tmp_path / name)
         said(page, sentence)

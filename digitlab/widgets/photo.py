@@ -1,25 +1,24 @@
 """A photo instead: upload a picture of a digit, and have it read."""
 
 import io
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from digitlab import evaluation
 from digitlab.evaluation import Prediction
 from digitlab.photo import Box, SeveralDigits, find_in_gray
-from digitlab.picture import Array, read_picture, shrink
+from digitlab.picture import Array, open_picture, read_picture, shrink
 from digitlab.widgets import _drawpad_render as render
 from digitlab.widgets._parts import by_hand, png_data_uri
 from digitlab.widgets._tool import Tool, row
 from digitlab.widgets.drawpad import DrawPad
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers
 MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
 LONGER_SIDE = 320  # pixels of the photo on the page
 
@@ -93,7 +92,10 @@ class Photo(Tool):
         self.prediction = None
         self._pictures.value = ""
         self._say("Looking for a digit …")
-        photo = open_picture(content)
+        if len(content) > MOST_BYTES:
+            most = f"{MOST_BYTES / 1e6:.0f} MB"
+            raise ValueError(f"this file is too large: {most} are the most, and a tenth of that is plenty")
+        photo = open_picture(io.BytesIO(content), "this file", formats=FORMATS)
         gray = read_picture(photo)
         self._pictures.value = photo_html(gray)
         try:
@@ -113,28 +115,6 @@ class Photo(Tool):
             content = bytes(change.new[0]["content"])
             self.upload.value = ()  # so that the same file can be chosen again, and its bytes are not kept
             self.read(content)
-
-
-def open_picture(content: bytes) -> Image.Image:
-    """Open the bytes of a picture file. Its pixels are not read yet: there may be too many.
-
-    Raises:
-        ValueError: the file is too large, or no PNG, JPEG or WebP. (Pillow knows many more formats, and for some of
-            them it starts other programs: nothing for files from anywhere.)
-    """
-    if len(content) > MOST_BYTES:
-        most = f"{MOST_BYTES / 1e6:.0f} MB"
-        raise ValueError(f"this file is too large: {most} are the most, and a tenth of that is plenty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # read_picture has a bound of its own
-            return Image.open(io.BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ValueError("this is no picture in one of the formats PNG, JPEG and WebP") from None
-    except Image.DecompressionBombError:
-        raise ValueError("this picture has too many pixels; a thousand on each side are plenty") from None
-    except Exception as error:  # Pillow's readers raise a dozen kinds for broken files
-        raise ValueError(f"this picture is damaged: {error}") from error
 
 
 def is_animated(photo: Image.Image) -> bool:
