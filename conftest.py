@@ -10,7 +10,10 @@ from digitlab.data import missing_files
 _work = tempfile.TemporaryDirectory(prefix="digitlab-")
 os.environ.setdefault("DIGITLAB_WORK", _work.name)
 
-# With MNIST on disk nothing needs a network: whatever the tests start, kernels and servers included, has none.
+# With MNIST on disk nothing needs a network: whatever the tests start, kernels and servers
+# included, has none.
 if not missing_files():
-    _offline = Path(__file__).parent / "tests" / "offline"
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_offline), os.environ.get("PYTHONPATH")]))
+    _offline = Path(__file__).parent / "tests" / "support" / "offline"
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(_offline), os.environ.get("PYTHONPATH")])
+    )

@@ -2,9 +2,10 @@
 
     python -m benchmarks.best_ingredients [--data FOLDER]
 
-A tenth of the images, drawings and steps that the averaged weights reach back, and a third of the epochs, so that 27
-trainings take ten minutes and not five hours: read the differences, not the heights. Each is measured on what it may
-serve: MNIST's validation images, clean and noisy; the pen digits; and the pen letters, which are to be told from those.
+A tenth of the images, drawings and steps that the averaged weights reach back, and a third of the
+epochs, so that 27 trainings take ten minutes and not five hours: read the differences, not the
+heights. Each is measured on what it may serve: MNIST's validation images, clean and noisy; the pen
+digits; and the pen letters, which are to be told from those.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from tqdm import tqdm
 from benchmarks.confidence import auroc, read_letters
 from benchmarks.report import PEN_DIGITS, markdown_table, save_results, update_readme
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
-from digitlab.calibration import top_two
 from digitlab.data import data_folder
-from digitlab.distort import add_noise
 from digitlab.evaluation import predict_logits
-from digitlab.unipen import read_pen_digits
+from digitlab.evaluation.calibration import top_two
+from digitlab.evaluation.distort import add_noise
+from digitlab.handwriting.recorded import read_pen_digits
 
 NAME = "best_ingredients"
 SEEDS = (0, 1, 2)
@@ -65,8 +66,12 @@ def recipes() -> dict[str, Recipe]:
 
 def main() -> None:
     """Train and measure every row, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     folder = data_folder(parser.parse_args().data)
     mnist = load_mnist(folder, source="mnist")
     pen, letters = read_pen_digits(folder / PEN_DIGITS), read_letters(folder / "pen_letters")
@@ -96,7 +101,9 @@ def trained(mnist: Mnist, recipe: Recipe, seed: int) -> DigitCNN:
     return model.cpu()
 
 
-def measure(model: DigitCNN, mnist: Mnist, pen: tuple[Tensor, Tensor], letters: Tensor) -> dict[str, float]:
+def measure(
+    model: DigitCNN, mnist: Mnist, pen: tuple[Tensor, Tensor], letters: Tensor
+) -> dict[str, float]:
     """Accuracies, and the area under the ROC curve for letters, all as fractions."""
 
     def surety(images: Tensor) -> Tensor:
@@ -115,7 +122,10 @@ def measure(model: DigitCNN, mnist: Mnist, pen: tuple[Tensor, Tensor], letters: 
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out: mean ± standard deviation over the seeds, in percent."""
     lines = [
-        [name, *(f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}" for values in columns(runs))]
+        [
+            name,
+            *(f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}" for values in columns(runs)),
+        ]
         for name, runs in results["rows"].items()
     ]
     return markdown_table(["trained with a tenth of everything", *COLUMNS.values()], lines)

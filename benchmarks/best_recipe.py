@@ -2,9 +2,9 @@
 
     python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER]
 
-A seed takes about a quarter of an hour on two CPU cores, five take 68 minutes. Each network is kept in ``best_recipe/``
-in the work folder, so that a run that was cut off goes on where it stopped. ``--ship`` copies the chosen network over
-the one that comes with digitlab.
+A seed takes about a quarter of an hour on two CPU cores, five take 68 minutes. Each network is kept
+in ``best_recipe/`` in the work folder, so that a run that was cut off goes on where it stopped.
+``--ship`` copies the chosen network over the one that comes with digitlab.
 """
 
 from __future__ import annotations
@@ -22,17 +22,25 @@ from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, 
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
 from digitlab.data import data_folder, work_folder
-from digitlab.unipen import read_pen_digits
+from digitlab.handwriting.recorded import read_pen_digits
 
 NAME = "best_recipe"
 
 
 def main() -> None:
     """Train what is not trained yet, choose, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--ship", action="store_true", help="make the chosen network the one that comes with digitlab")
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser.add_argument(
+        "--ship",
+        action="store_true",
+        help="make the chosen network the one that comes with digitlab",
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     options = parser.parse_args()
     mnist = load_mnist(options.data, source="mnist")
     pen = read_pen_digits(data_folder(options.data) / PEN_DIGITS)
@@ -42,7 +50,13 @@ def main() -> None:
     save_results(NAME, results)
     if options.ship:
         measured = load_info(weights(chosen))["results"]
-        save_model(load_model(weights(chosen)), SHIPPED_WEIGHTS, recipe=Recipe.best(), results=measured, overwrite=True)
+        save_model(
+            load_model(weights(chosen)),
+            SHIPPED_WEIGHTS,
+            recipe=Recipe.best(),
+            results=measured,
+            overwrite=True,
+        )
     update_readme(NAME, readme_table(results))
     print(readme_table(results))
 
@@ -56,7 +70,16 @@ def trained(seed: int, data: Path | None) -> DigitCNN:
     """Train a network by digitlab's own command, unless it lies there already."""
     path = weights(seed)
     if load_info(path).get("recipe") != asdict(Recipe.best()):
-        command = ["train", "--recipe", "best", "--seed", str(seed), "--out", str(path), "--overwrite"]
+        command = [
+            "train",
+            "--recipe",
+            "best",
+            "--seed",
+            str(seed),
+            "--out",
+            str(path),
+            "--overwrite",
+        ]
         status = command_line([*command, "--data", str(data)] if data else command)
         if status:
             raise SystemExit(status)
@@ -81,10 +104,16 @@ def readme_table(results: dict[str, Any]) -> str:
     rows = results["seeds"]
     columns = {"val": "validation", "mnist": "MNIST test", "pen": "pen digits"}
     lines = [
-        [f"{row['seed']}{', shipped' if row['seed'] == results['chosen'] else ''}", *(percent(row[c]) for c in columns)]
+        [
+            f"{row['seed']}{', shipped' if row['seed'] == results['chosen'] else ''}",
+            *(percent(row[c]) for c in columns),
+        ]
         for row in rows
     ]
-    spread = [f"{percent(mean(row[c] for row in rows))} ± {100 * stdev(row[c] for row in rows):.2f}" for c in columns]
+    spread = [
+        f"{percent(mean(row[c] for row in rows))} ± {100 * stdev(row[c] for row in rows):.2f}"
+        for c in columns
+    ]
     return markdown_table(["seed", *columns.values()], [*lines, ["mean", *spread]])
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.confidence [--data FOLDER]
 
-Reads the pen digits (``pen_digits/pendigits-orig.tra``) and the letters (``pen_letters/*.txt``, of UCI's "UJI Pen
-Characters", Llorens et al. 2008) in the data folder; of the letters, those that do not look like digits. Scribbles,
-lines and dots are written by rule, with a seed that no training uses.
+Reads the pen digits (``pen_digits/pendigits-orig.tra``) and the letters (``pen_letters/*.txt``, of
+UCI's "UJI Pen Characters", Llorens et al. 2008) in the data folder; of the letters, those that do
+not look like digits. Scribbles, lines and dots are written by rule, with a seed that no training
+uses.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from torch import Tensor
 
 from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
 from digitlab import DigitCNN, load_mnist, load_model, rasterize
-from digitlab.calibration import reliability, top_two
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits, wilson_interval
+from digitlab.evaluation.calibration import reliability, top_two
 from digitlab.handwriting import NON_DIGITS, write_non_digit
-from digitlab.unipen import read_pen_digits, read_unipen
+from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 
 NAME = "confidence"
-LETTERS = frozenset("ACEFGHKLMNPRUVWXYacdefhkmnpruvwx")  # the others look like digits to people, too
+LETTERS = frozenset(
+    "ACEFGHKLMNPRUVWXYacdefhkmnpruvwx"
+)  # the others look like digits to people, too
 SEED = 1_000_000
 EACH = 300  # drawings of each kind
 BINS = 15  # as usual since Guo et al. 2017
@@ -33,15 +36,22 @@ BINS = 15  # as usual since Guo et al. 2017
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     folder = data_folder(parser.parse_args().data)
     mnist = load_mnist(folder, source="mnist")
     digits = {
         "mnist": (mnist.test_images, mnist.test_labels),
         "pen": read_pen_digits(folder / PEN_DIGITS),
     }
-    others = {"letters": read_letters(folder / "pen_letters"), **{kind: written(kind) for kind in NON_DIGITS}}
+    others = {
+        "letters": read_letters(folder / "pen_letters"),
+        **{kind: written(kind) for kind in NON_DIGITS},
+    }
     results = measure(load_model(), digits, others)
     save_results(NAME, results)
     update_readme(NAME, readme_table(results))
@@ -50,16 +60,26 @@ def main() -> None:
 
 def read_letters(folder: Path) -> Tensor:
     """Pictures of the letters in all files of a folder, ``(N, 1, 28, 28)``."""
-    recordings = [recording for path in sorted(folder.glob("*.txt")) for recording in read_unipen(path, y_up=False)]
-    return torch.stack([rasterize(recording.strokes) for recording in recordings if recording.label in LETTERS])
+    recordings = [
+        recording
+        for path in sorted(folder.glob("*.txt"))
+        for recording in read_unipen(path, y_up=False)
+    ]
+    return torch.stack(
+        [rasterize(recording.strokes) for recording in recordings if recording.label in LETTERS]
+    )
 
 
 def written(kind: str) -> Tensor:
     """Pictures of what is no digit, written by rule: ``(EACH, 1, 28, 28)``."""
-    return torch.stack([rasterize(write_non_digit(kind=kind, seed=SEED + number)) for number in range(EACH)])
+    return torch.stack(
+        [rasterize(write_non_digit(kind=kind, seed=SEED + number)) for number in range(EACH)]
+    )
 
 
-def measure(model: DigitCNN, digits: dict[str, tuple[Tensor, Tensor]], others: dict[str, Tensor]) -> dict[str, Any]:
+def measure(
+    model: DigitCNN, digits: dict[str, tuple[Tensor, Tensor]], others: dict[str, Tensor]
+) -> dict[str, Any]:
     """Calibration errors on digits, and the shares that pass for digits, of digits and of others."""
 
     def probabilities(images: Tensor) -> Tensor:
@@ -74,13 +94,20 @@ def measure(model: DigitCNN, digits: dict[str, tuple[Tensor, Tensor]], others: d
             name: round(reliability(read[name], labels, bins=BINS).expected_calibration_error, 5)
             for name, (_, labels) in digits.items()
         },
-        "auroc": {name: round(auroc(top_two(read["pen"]), top_two(found)), 4) for name, found in strange.items()},
-        "accepted": {name: accepted(model, found) for name, found in (read | strange).items()},
-        "rejected_at_98": {  # where the bar is set so that exactly 98 % of the pen digits pass
-            name: round(float((top_two(found) < top_two(read["pen"]).quantile(0.02)).double().mean()), 4)
+        "auroc": {
+            name: round(auroc(top_two(read["pen"]), top_two(found)), 4)
             for name, found in strange.items()
         },
-        "blank_is_rejected": not bool(model.calibration.is_digit(probabilities(torch.zeros(1, 1, 28, 28)))),
+        "accepted": {name: accepted(model, found) for name, found in (read | strange).items()},
+        "rejected_at_98": {  # where the bar is set so that exactly 98 % of the pen digits pass
+            name: round(
+                float((top_two(found) < top_two(read["pen"]).quantile(0.02)).double().mean()), 4
+            )
+            for name, found in strange.items()
+        },
+        "blank_is_rejected": not bool(
+            model.calibration.is_digit(probabilities(torch.zeros(1, 1, 28, 28)))
+        ),
     }
 
 
@@ -97,7 +124,9 @@ def auroc(positive: Tensor, negative: Tensor) -> float:
     By ranks, as Mann and Whitney (1947) count.
     """
     ordered = negative.sort().values
-    below, not_above = (torch.searchsorted(ordered, positive, right=right).double() for right in (False, True))
+    below, not_above = (
+        torch.searchsorted(ordered, positive, right=right).double() for right in (False, True)
+    )
     return float((below + not_above).mean() / 2 / len(negative))
 
 

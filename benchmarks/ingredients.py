@@ -2,10 +2,11 @@
 
     python -m benchmarks.ingredients [--data FOLDER]
 
-Every row trains fresh networks with seeds 0, 1 and 2 and reads the 5,000 validation images; the test images stay out of
-it. All rows but one train on the first 5,000 training images only, so that everything takes minutes and not hours: read
-the differences, not the heights. A row differs from the one that it names in ``compared_with`` by one ingredient;
-"regularised" adds three that belong together. It took 13 minutes with one thread on a busy machine of two cores.
+Every row trains fresh networks with seeds 0, 1 and 2 and reads the 5,000 validation images; the
+test images stay out of it. All rows but one train on the first 5,000 training images only, so that
+everything takes minutes and not hours: read the differences, not the heights. A row differs from
+the one that it names in ``compared_with`` by one ingredient; "regularised" adds three that belong
+together. It took 13 minutes with one thread on a busy machine of two cores.
 """
 
 from __future__ import annotations
@@ -75,8 +76,12 @@ def constantly(kind: Callable[..., Optimizer], learning_rate: float) -> Train:
         optimizer = kind(model.parameters(), lr=learning_rate)
         shuffler = torch.Generator().manual_seed(seed)
         for _ in range(SHORT):
-            for batch in torch.randperm(len(mnist.train_labels), generator=shuffler).split(Recipe().batch_size):
-                loss = functional.cross_entropy(model(mnist.train_images[batch]), mnist.train_labels[batch])
+            for batch in torch.randperm(len(mnist.train_labels), generator=shuffler).split(
+                Recipe().batch_size
+            ):
+                loss = functional.cross_entropy(
+                    model(mnist.train_images[batch]), mnist.train_labels[batch]
+                )
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -110,8 +115,12 @@ def measure(row: Ingredient, mnist: Mnist) -> dict[str, Any]:
 
 def main() -> None:
     """Measure every row and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     mnist = load_mnist(parser.parse_args().data, source="mnist")
     save_results(NAME, {"seeds": SEEDS, "rows": [measure(row, mnist) for row in tqdm(rows())]})
 

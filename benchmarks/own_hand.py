@@ -2,11 +2,12 @@
 
     python -m benchmarks.own_hand [--pen FILE] [--data FOLDER]
 
-``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original version, Alpaydin
-and Alimoglu 1998); its ``.COMMENT`` lines name the writer, and count what each has written. Each writer in turn is the
-learner: the first few of each digit are taught to the shipped network, all but the first ten of each digit are then
-read, and so are MNIST's validation images. The last row leaves the rehearsal out. Nothing that is taught is kept. The
-defaults of ``Lesson`` were chosen on the writers ``TUNED``, so they and the others are given apart.
+``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original
+version, Alpaydin and Alimoglu 1998); its ``.COMMENT`` lines name the writer, and count what each
+has written. Each writer in turn is the learner: the first few of each digit are taught to the
+shipped network, all but the first ten of each digit are then read, and so are MNIST's validation
+images. The last row leaves the rehearsal out. Nothing that is taught is kept. The defaults of
+``Lesson`` were chosen on the writers ``TUNED``, so they and the others are given apart.
 """
 
 from __future__ import annotations
@@ -25,14 +26,23 @@ from benchmarks.report import save_results
 from digitlab import DigitCNN, evaluate, load_mnist, load_model, rasterize
 from digitlab.data import data_folder
 from digitlab.evaluation import Evaluation
-from digitlab.personal import REHEARSED, multiply
-from digitlab.rehearsal import Examples, Lesson, find_features, head, teach_beside
-from digitlab.unipen import read_unipen
+from digitlab.fine_tuning import (
+    REHEARSED,
+    Examples,
+    Lesson,
+    find_features,
+    head,
+    multiply,
+    teach_beside,
+)
+from digitlab.handwriting.recorded import read_unipen
 
 NAME = "own_hand"
 TUNED = (12, 16, 19, 21, 22, 23, 28)
 HELD_OUT = 10  # of each digit, the first so many are never among those read in the end
-WORST = 8  # writers whose first ten of each digit, which are not among those read, the shipped network reads worst
+# writers whose first ten of each digit, which are not among those read, the shipped network reads
+# worst
+WORST = 8
 COUNTS = (1, 3, 10)  # drawings of each digit that are taught
 
 
@@ -41,7 +51,9 @@ class Bench:
 
     def __init__(self, root: Path | None) -> None:
         mnist = load_mnist(root, source="mnist")
-        chosen = torch.randperm(len(mnist.train_labels), generator=torch.Generator().manual_seed(0))[:REHEARSED]
+        chosen = torch.randperm(
+            len(mnist.train_labels), generator=torch.Generator().manual_seed(0)
+        )[:REHEARSED]
         self.model = load_model()
         self.old = self.look(mnist.train_images[chosen], mnist.train_labels[chosen])
         self.val = self.look(mnist.val_images, mnist.val_labels)
@@ -51,11 +63,13 @@ class Bench:
         return find_features(self.model, images, labels, lambda work: None)
 
     def teach(self, images: Tensor, labels: Tensor, lesson: Lesson) -> DigitCNN:
-        """Teach the shipped network some drawings, as ``digitlab.personal.teach`` does."""
+        """Teach the shipped network some drawings, as ``digitlab.fine_tuning.teach`` does."""
         generator = torch.Generator().manual_seed(0)
         pictures, source = multiply(images, generator)
         new = self.look(pictures, labels[source])
-        return teach_beside(self.model, new, self.old, lesson=lesson, generator=generator, tick=lambda work: None)
+        return teach_beside(
+            self.model, new, self.old, lesson=lesson, generator=generator, tick=lambda work: None
+        )
 
 
 def read_writers(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
@@ -64,15 +78,26 @@ def read_writers(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
     text = path.read_text(encoding="utf-8", errors="replace")
     notes = re.findall(r"^\.COMMENT\s+(\d)\s+(\d+)\s+(\d+)\s*$", text, flags=re.MULTILINE)
     if [recording.label for recording in recordings] != [digit for digit, _, _ in notes]:
-        raise ValueError(f"{path} doesn't have a line .COMMENT DIGIT WRITER NUMBER for each recording")
+        raise ValueError(
+            f"{path} doesn't have a line .COMMENT DIGIT WRITER NUMBER for each recording"
+        )
     rows = [
-        (int(writer), int(number), int(digit), (rasterize(recording.strokes) * 255).round().to(torch.uint8))
-        for recording, (digit, writer, number) in zip(tqdm(recordings, desc="pictures"), notes, strict=True)
+        (
+            int(writer),
+            int(number),
+            int(digit),
+            (rasterize(recording.strokes) * 255).round().to(torch.uint8),
+        )
+        for recording, (digit, writer, number) in zip(
+            tqdm(recordings, desc="pictures"), notes, strict=True
+        )
     ]
     rows.sort(key=lambda row: row[:2])
     return {
         writer: (torch.stack([row[3] for row in group]), torch.tensor([row[2] for row in group]))
-        for writer, group in ((key, list(rows)) for key, rows in groupby(rows, key=lambda row: row[0]))
+        for writer, group in (
+            (key, list(rows)) for key, rows in groupby(rows, key=lambda row: row[0])
+        )
     }
 
 
@@ -82,10 +107,14 @@ def rank(labels: Tensor) -> Tensor:
     return same.tril(diagonal=-1).sum(dim=1)
 
 
-def measure(bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int, lesson: Lesson) -> dict[str, Any]:
+def measure(
+    bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int, lesson: Lesson
+) -> dict[str, Any]:
     """Teach ``count`` drawings of each digit for each writer; returns what was read before and after."""
     before, after, early, mnist = {}, {}, {}, []
-    for writer, (images, labels) in tqdm(writers.items(), desc=f"{count} of each digit, {lesson.old} rehearsed"):
+    for writer, (images, labels) in tqdm(
+        writers.items(), desc=f"{count} of each digit, {lesson.old} rehearsed"
+    ):
         taught, read = rank(labels) < count, rank(labels) >= HELD_OUT
         model = bench.teach(images[taught], labels[taught], lesson)
         early[writer] = evaluate(bench.model, images[~read], labels[~read]).accuracy
@@ -98,7 +127,9 @@ def measure(bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int,
         "all": pooled(before, after, set(writers)),
         "tuned_on": pooled(before, after, set(TUNED)),
         "others": pooled(before, after, set(writers) - set(TUNED)),
-        "read_worst": pooled(before, after, set(sorted(early, key=lambda writer: early[writer])[:WORST])),
+        "read_worst": pooled(
+            before, after, set(sorted(early, key=lambda writer: early[writer])[:WORST])
+        ),
         "fewer_errors": sum(after[writer].correct > before[writer].correct for writer in writers),
         "more_errors": sum(after[writer].correct < before[writer].correct for writer in writers),
         "mnist_after": round(sum(mnist) / len(mnist), 5),
@@ -106,7 +137,9 @@ def measure(bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int,
     }
 
 
-def pooled(before: dict[int, Evaluation], after: dict[int, Evaluation], writers: set[int]) -> dict[str, Any]:
+def pooled(
+    before: dict[int, Evaluation], after: dict[int, Evaluation], writers: set[int]
+) -> dict[str, Any]:
     """Share of all digits of some writers that were read right, before and after."""
     total = sum(before[writer].total for writer in writers)
     return {
@@ -118,13 +151,25 @@ def pooled(before: dict[int, Evaluation], after: dict[int, Evaluation], writers:
 
 def main() -> None:
     """Measure and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
-    parser.add_argument("--pen", type=Path, help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
+    parser.add_argument(
+        "--pen",
+        type=Path,
+        help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)",
+    )
     options = parser.parse_args()
-    writers = read_writers(options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra")
+    writers = read_writers(
+        options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
+    )
     bench = Bench(options.data)
-    mnist_before = round(evaluate(head(bench.model), bench.val.features, bench.val.labels).accuracy, 5)
+    mnist_before = round(
+        evaluate(head(bench.model), bench.val.features, bench.val.labels).accuracy, 5
+    )
     rows = [measure(bench, writers, count, Lesson()) for count in COUNTS]
     rows.append(measure(bench, writers, count=3, lesson=Lesson(old=0)))
     save_results(NAME, {"mnist_before": mnist_before, "rows": rows})

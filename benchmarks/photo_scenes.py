@@ -1,8 +1,9 @@
 """Photos of a written digit, made by rule: paper, ink, printed lines, light, shadow, blur, noise and JPEG.
 
-A photo is computed backwards: for each of its pixels the place on the paper is worked out, and there the ink and the
-printed lines are looked up. So the whole sheet is turned and seen in perspective, not the digit alone. Lengths on the
-paper are in units of the digit's longer side. The same generator state gives the same photo.
+A photo is computed backwards: for each of its pixels the place on the paper is worked out, and
+there the ink and the printed lines are looked up. So the whole sheet is turned and seen in
+perspective, not the digit alone. Lengths on the paper are in units of the digit's longer side. The
+same generator state gives the same photo.
 """
 
 from __future__ import annotations
@@ -27,8 +28,22 @@ FINE = 4  # parts of such a pixel's side that strokes are drawn in
 
 WHITE, BLACK = (0.93, 0.93, 0.91), (0.12, 0.12, 0.14)
 DUST = (0.3, 0.28, 0.25)
-PAPERS = [WHITE, (0.98, 0.98, 0.98), (0.9, 0.86, 0.74), (0.95, 0.88, 0.45), (0.75, 0.85, 0.92), (0.78, 0.78, 0.75)]
-INKS = [BLACK, (0.15, 0.2, 0.55), (0.1, 0.15, 0.35), (0.7, 0.12, 0.15), (0.1, 0.4, 0.25), (0.42, 0.42, 0.43)]
+PAPERS = [
+    WHITE,
+    (0.98, 0.98, 0.98),
+    (0.9, 0.86, 0.74),
+    (0.95, 0.88, 0.45),
+    (0.75, 0.85, 0.92),
+    (0.78, 0.78, 0.75),
+]
+INKS = [
+    BLACK,
+    (0.15, 0.2, 0.55),
+    (0.1, 0.15, 0.35),
+    (0.7, 0.12, 0.15),
+    (0.1, 0.4, 0.25),
+    (0.42, 0.42, 0.43),
+]
 BOARDS = [(0.08, 0.08, 0.09), (0.13, 0.23, 0.18), (0.16, 0.2, 0.33), (0.35, 0.22, 0.15)]
 CHALKS = [(0.92, 0.92, 0.9), (0.9, 0.85, 0.5), (0.9, 0.65, 0.68), (0.75, 0.78, 0.78)]
 PRINTS = [(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.85, 0.45, 0.4), (0.3, 0.6, 0.55)]
@@ -41,21 +56,37 @@ class Scene:
     width: int = 480
     height: int = 480
     size: float = 0.5  # of the digit's longer side, in shorter sides of the photo
-    place: tuple[float, float] = (0.5, 0.5)  # of the digit in the room there is: 0 is left or top, 1 right or bottom
+    place: tuple[float, float] = (
+        0.5,
+        0.5,
+    )  # of the digit in the room there is: 0 is left or top, 1 right or bottom
     angle: float = 0.0  # degrees by which the sheet is turned
-    tilt: tuple[float, float] = (0.0, 0.0)  # how much smaller the sheet gets towards the right, and towards the bottom
+    tilt: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # how much smaller the sheet gets towards the right, and towards the bottom
     paper: Color = WHITE
     ink: Color = BLACK
     pen: float = 0.08  # width of a written digit's line; those of MNIST keep their own
-    spacing: tuple[float, float] = (0.0, 0.0)  # between printed lines that run across, and down; 0: there are none
+    spacing: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # between printed lines that run across, and down; 0: there are none
     offset: tuple[float, float] = (0.0, 0.0)  # of the first line from the digit's middle
     line_width: float = 0.02
     line_color: Color = PRINTS[0]
     line_cover: float = 0.4  # how much of the paper's colour a line hides
-    gradient: tuple[float, float] = (0.0, 0.0)  # share of the light lost from left to right, and from top to bottom
+    gradient: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # share of the light lost from left to right, and from top to bottom
     vignette: float = 0.0  # share of the light lost in the corners
     shadow: float = 0.0  # share of the light lost in the shadow
-    shadow_disc: tuple[float, float, float] = (0.0, 0.0, 1.0)  # centre and radius, in shorter sides of the photo
+    shadow_disc: tuple[float, float, float] = (
+        0.0,
+        0.0,
+        1.0,
+    )  # centre and radius, in shorter sides of the photo
     shadow_edge: float = 0.02  # width of its soft edge, in the same
     specks: int = 0  # of dust
     blur: float = 0.0  # standard deviation
@@ -108,7 +139,9 @@ def side_by_side(shapes: list[Array], gap: float) -> Array:
 def photograph(shape: Array | None, scene: Scene, random: np.random.Generator) -> Image.Image:
     """Take the photo of a shape, or with None of paper that nothing is written on."""
     ink = np.zeros((SHEET, SHEET), dtype=np.float32) if shape is None else shape
-    scale = scene.size * min(scene.width, scene.height) / max(ink.shape[1] / SHEET, 1)  # two digits in the room of one
+    scale = (
+        scene.size * min(scene.width, scene.height) / max(ink.shape[1] / SHEET, 1)
+    )  # two digits in the room of one
     across, down = _paper_places(ink, scene, scale)
     color = np.broadcast_to(np.float32(scene.paper), (scene.height, scene.width, 3))
     color = _paint(color, scene.line_cover * _printed_lines(across, down, scene), scene.line_color)
@@ -127,7 +160,10 @@ def _paper_places(shape: Array, scene: Scene, scale: float) -> tuple[Array, Arra
     """Where on the paper each pixel looks: ``(H, W)`` to the right and down of the digit's middle."""
     cos, sin = math.cos(math.radians(scene.angle)), math.sin(math.radians(scene.angle))
     high, wide = (side / SHEET for side in shape.shape)
-    reach = 1.1 * scale * (abs(cos) * wide + abs(sin) * high), 1.1 * scale * (abs(sin) * wide + abs(cos) * high)
+    reach = (
+        1.1 * scale * (abs(cos) * wide + abs(sin) * high),
+        1.1 * scale * (abs(sin) * wide + abs(cos) * high),
+    )
     column, row = (
         reach[i] / 2 + scene.place[i] * max(side - reach[i], 0) if reach[i] < side else side / 2
         for i, side in enumerate((scene.width, scene.height))
@@ -149,7 +185,9 @@ def _printed_lines(across: Array, down: Array, scene: Scene) -> Array:
     for place, spacing, offset in zip((down, across), scene.spacing, scene.offset, strict=True):
         if spacing:
             distance = np.abs((place + offset) % spacing - spacing / 2)
-            cover = np.maximum(cover, np.clip((scene.line_width / 2 - distance) / pixel + 0.5, 0, 1))
+            cover = np.maximum(
+                cover, np.clip((scene.line_width / 2 - distance) / pixel + 0.5, 0, 1)
+            )
     return cover
 
 
@@ -161,10 +199,15 @@ def _light(scene: Scene) -> Array:
     light = np.ones((scene.height, scene.width), dtype=np.float32)
     for share, position in zip(scene.gradient, (x / scene.width, y / scene.height), strict=True):
         light = light * (1 - abs(share) * (position if share > 0 else 1 - position))
-    light = light * (1 - scene.vignette * ((2 * x / scene.width - 1) ** 2 + (2 * y / scene.height - 1) ** 2) / 2)
+    light = light * (
+        1 - scene.vignette * ((2 * x / scene.width - 1) ** 2 + (2 * y / scene.height - 1) ** 2) / 2
+    )
     center_x, center_y, radius = scene.shadow_disc
     inside = radius - np.hypot(x / short - center_x, y / short - center_y)
-    return np.asarray(light * (1 - scene.shadow * np.clip(inside / scene.shadow_edge + 0.5, 0, 1)), dtype=np.float32)
+    return np.asarray(
+        light * (1 - scene.shadow * np.clip(inside / scene.shadow_edge + 0.5, 0, 1)),
+        dtype=np.float32,
+    )
 
 
 def _specks(scene: Scene, random: np.random.Generator) -> Array:
@@ -211,7 +254,10 @@ def _colored(random: np.random.Generator) -> Changes:
 
 
 def _light_on_dark(random: np.random.Generator) -> Changes:
-    return {"paper": BOARDS[random.integers(len(BOARDS))], "ink": CHALKS[random.integers(len(CHALKS))]}
+    return {
+        "paper": BOARDS[random.integers(len(BOARDS))],
+        "ink": CHALKS[random.integers(len(CHALKS))],
+    }
 
 
 def _any_pen(random: np.random.Generator) -> Changes:
@@ -290,7 +336,9 @@ def one_fault(name: str, random: np.random.Generator) -> Scene:
 
 def many_faults(random: np.random.Generator) -> Scene:
     """A poor photo: of any size, place and turn, one in four on a dark board, and each other fault in two of three."""
-    scene = replace(Scene(), **_size(random), place=tuple(random.uniform(0, 1, 2)), **_turned(random))
+    scene = replace(
+        Scene(), **_size(random), place=tuple(random.uniform(0, 1, 2)), **_turned(random)
+    )
     scene = replace(scene, **(_light_on_dark if random.random() < 0.25 else _colored)(random))
     if random.random() < 0.6:
         scene = replace(scene, **(_ruled if random.random() < 0.5 else _squared)(random))

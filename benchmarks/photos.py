@@ -2,8 +2,9 @@
 
     python -m benchmarks.photos [--data FOLDER] [--each 200]
 
-Half of the digits are of MNIST's test images, the others written by rule with pens that are not MNIST's (see
-``benchmarks/photo_scenes.py``). Photos of empty paper and of two digits shall be refused.
+Half of the digits are of MNIST's test images, the others written by rule with pens that are not
+MNIST's (see ``benchmarks/photo_scenes.py``). Photos of empty paper and of two digits shall be
+refused.
 """
 
 from __future__ import annotations
@@ -37,15 +38,23 @@ from digitlab.evaluation import wilson_interval
 NAME = "photos"
 SEED = 1_000_000  # no training uses it
 GAPS = (0.15, 0.6)  # between two digits, in longer sides of a digit
-MIXED = ("many faults", "empty paper", "two digits")  # photographed three times as often as each single fault
+MIXED = (
+    "many faults",
+    "empty paper",
+    "two digits",
+)  # photographed three times as often as each single fault
 
 Photo = tuple[Image.Image, int]  # and the digit that it shows
 
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     parser.add_argument("--each", type=int, default=200, help="photos with each fault")
     arguments = parser.parse_args()
     mnist = load_mnist(data_folder(arguments.data), source="mnist")
@@ -70,17 +79,27 @@ class Studio:
     def photo(self, kind: str, seed: int) -> Photo:
         """Take a photo of a kind: "clean", a fault's name, or one of ``MIXED``. The same seed gives the same photo."""
         random = np.random.default_rng([seed, *kind.encode()])
-        scene = Scene() if kind == "clean" else many_faults(random) if kind in MIXED else one_fault(kind, random)
+        scene = (
+            Scene()
+            if kind == "clean"
+            else many_faults(random)
+            if kind in MIXED
+            else one_fault(kind, random)
+        )
         if kind == "empty paper":
             return photograph(None, scene, random), -1
         written = kind == "any pen" or random.random() < 0.5
         shape, digit = self._shape(scene, random, written=written)
         if kind == "two digits":  # of one pen: MNIST's or the scene's
             second, _ = self._shape(scene, random, written=written)
-            return photograph(side_by_side([shape, second], random.uniform(*GAPS)), scene, random), -1
+            return photograph(
+                side_by_side([shape, second], random.uniform(*GAPS)), scene, random
+            ), -1
         return photograph(shape, scene, random), digit
 
-    def _shape(self, scene: Scene, random: np.random.Generator, *, written: bool) -> tuple[Array, int]:
+    def _shape(
+        self, scene: Scene, random: np.random.Generator, *, written: bool
+    ) -> tuple[Array, int]:
         if written:
             digit = int(random.integers(10))
             return stroke_shape(write_digit(digit, seed=random), scene.pen), digit
@@ -106,7 +125,9 @@ def measure(
     for kind in ("clean", *FAULTS, *MIXED):
         total = each * (3 if kind in MIXED else 1)
         photos = (studio.photo(kind, SEED + number) for number in range(total))
-        pairs = [(read(model, photo), digit) for photo, digit in progress(photos, desc=kind, total=total)]
+        pairs = [
+            (read(model, photo), digit) for photo, digit in progress(photos, desc=kind, total=total)
+        ]
         right = sum(found == digit for found, digit in pairs)
         low, high = wilson_interval(right, total)
         results[kind] = {

@@ -2,9 +2,9 @@
 
     python -m benchmarks.pixel_path [--data FOLDER]
 
-The steps of ``digitlab.ink.rasterize`` are scaling to a box of 20×20, a pen of constant width in the finished picture,
-and moving the centre of mass to the middle. Here the same strokes are drawn by Pillow, twenty times as large and
-averaged down, with and without each of them.
+The steps of ``digitlab.ink.rasterize`` are scaling to a box of 20×20, a pen of constant width in
+the finished picture, and moving the centre of mass to the middle. Here the same strokes are drawn
+by Pillow, twenty times as large and averaged down, with and without each of them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results,
 from benchmarks.shipped_weights import score
 from digitlab import load_model
 from digitlab.data import data_folder
+from digitlab.handwriting.recorded import Recording, read_unipen
 from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
-from digitlab.unipen import Recording, read_unipen
 
 NAME = "pixel_path"
 FINE = 20  # parts of a pixel's side
 TABLET = 500  # units a side, of the tablet that the strokes were recorded on
-CANVAS_PEN = 18 / 280  # width of the pen, as a share of the canvas, on the pages that shrink a canvas
+CANVAS_PEN = (
+    18 / 280
+)  # width of the pen, as a share of the canvas, on the pages that shrink a canvas
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,30 @@ WAYS = {
     "not centred by mass, but by its box": Path28(center_mass=False),
     "pen as thick as on the canvas it was drawn on": Path28(constant_pen=False),
     "as large as it was written": Path28(scale=False),
-    "none of the three: the canvas, shrunk": Path28(scale=False, constant_pen=False, center_mass=False),
+    "none of the three: the canvas, shrunk": Path28(
+        scale=False, constant_pen=False, center_mass=False
+    ),
 }
 
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the data folder (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="the data folder (default: $DIGITLAB_DATA, else data/)"
+    )
     options = parser.parse_args()
     recordings = read_unipen(data_folder(options.data) / PEN_DIGITS, y_up=True)
     labels = torch.tensor([int(recording.label) for recording in recordings])
     model = load_model()
     results = {
-        name: score(model, torch.stack([draw(recording, way) for recording in tqdm(recordings, desc=name)]), labels)
+        name: score(
+            model,
+            torch.stack([draw(recording, way) for recording in tqdm(recordings, desc=name)]),
+            labels,
+        )
         for name, way in WAYS.items()
     }
     save_results(NAME, results)
@@ -70,7 +82,9 @@ def main() -> None:
 
 def draw(recording: Recording, way: Path28) -> Tensor:
     """Draw a recording on 28×28 pixels: ``(1, 28, 28)`` float32 in [0, 1]."""
-    strokes = [np.add(stroke, (0, TABLET)) / TABLET * SIZE for stroke in recording.strokes]  # as on the tablet
+    strokes = [
+        np.add(stroke, (0, TABLET)) / TABLET * SIZE for stroke in recording.strokes
+    ]  # as on the tablet
     points = np.concatenate(strokes)
     extent = max(float(np.ptp(points, axis=0).max()), 1e-6)
     grow = (BOX - PEN_WIDTH) / extent if way.scale else 1.0
@@ -81,7 +95,10 @@ def draw(recording: Recording, way: Path28) -> Tensor:
     picture = render(strokes, pen_width)
     if way.center_mass:
         axis = np.arange(SIZE)
-        mass = np.array([(picture.sum(axis=0) * axis).sum(), (picture.sum(axis=1) * axis).sum()]) / picture.sum()
+        mass = (
+            np.array([(picture.sum(axis=0) * axis).sum(), (picture.sum(axis=1) * axis).sum()])
+            / picture.sum()
+        )
         picture = render([stroke + (CENTER - mass) for stroke in strokes], pen_width)
     return torch.from_numpy(picture)[None]
 

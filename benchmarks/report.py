@@ -12,7 +12,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
-PEN_DIGITS = "pen_digits/pendigits-orig.tra"  # in the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
+# in the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
+PEN_DIGITS = "pen_digits/pendigits-orig.tra"
 
 
 def machine() -> dict[str, Any]:
@@ -75,4 +76,6 @@ def readme_of(name: str) -> Path:
     for path in READMES:
         if f"<!-- {name} -->" in path.read_text(encoding="utf-8"):
             return path
-    raise ValueError(f"no page has a place for a table between <!-- {name} --> and <!-- /{name} -->")
+    raise ValueError(
+        f"no page has a place for a table between <!-- {name} --> and <!-- /{name} -->"
+    )

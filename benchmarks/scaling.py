@@ -2,9 +2,10 @@
 
     python -m benchmarks.scaling [--quick] [--data FOLDER]
 
-``figures/scaling.png`` shows it. Several processes train in two ways: together, by ``torchrun``, one network on 30,000
-images; or side by side, as ``--seeds`` does, four networks on 5,000 images each. They share the threads, and what it
-costs to start them counts. It takes about five minutes on two cores.
+``figures/scaling.png`` shows it. Several processes train in two ways: together, by ``torchrun``,
+one network on 30,000 images; or side by side, as ``--seeds`` does, four networks on 5,000 images
+each. They share the threads, and what it costs to start them counts. It takes about five minutes on
+two cores.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from benchmarks.report import save_results
 from benchmarks.speed import arguments, seconds
 from digitlab import DigitCNN, Mnist, Recipe, fit, load_mnist
 from digitlab.data import data_folder
-from digitlab.distributed import joined_team
-from digitlab.runs import Run, train_all
+from digitlab.training.distributed import joined_team
+from digitlab.training.runs import Run, train_all
 
 NAME = "scaling"
 IMAGES = (2_000, 5_000, 10_000, 20_000, 40_000, 55_000)
@@ -47,8 +48,12 @@ def main() -> None:
     curves = {
         "images": {count: partial(train, folder, count // small, 1) for count in IMAGES},
         "epochs": {count: partial(train, folder, FEW // small, count) for count in EPOCHS},
-        "together": {count: partial(train_together, folder, TOGETHER // small, count) for count in PROCESSES},
-        "side by side": {count: partial(train_side_by_side, folder, FEW // small, count) for count in PROCESSES},
+        "together": {
+            count: partial(train_together, folder, TOGETHER // small, count) for count in PROCESSES
+        },
+        "side by side": {
+            count: partial(train_side_by_side, folder, FEW // small, count) for count in PROCESSES
+        },
     }
     found: dict[str, dict[int, list[float]]] = {
         name: {count: [] for count in points} for name, points in curves.items()
@@ -67,7 +72,9 @@ def few(folder: Path, images: int) -> Mnist:
     """MNIST with the first ``images`` training images, and 500 to validate and to test."""
     mnist = load_mnist(folder, source="mnist")
     counts = {"train": images, "val": 500, "test": 500}
-    parts = {f"{part}_{what}": count for part, count in counts.items() for what in ("images", "labels")}
+    parts = {
+        f"{part}_{what}": count for part, count in counts.items() for what in ("images", "labels")
+    }
     return replace(mnist, **{name: getattr(mnist, name)[:count] for name, count in parts.items()})
 
 
@@ -83,14 +90,19 @@ def train_together(folder: Path, images: int, processes: int) -> float:
     member = ["-m", f"benchmarks.{NAME}", f"--member={images}", f"--data={folder}"]
     threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // processes))}
     return seconds(
-        lambda: subprocess.run([sys.executable, *launcher, *member], env={**os.environ, **threads}, check=True)
+        lambda: subprocess.run(
+            [sys.executable, *launcher, *member], env={**os.environ, **threads}, check=True
+        )
     )
 
 
 def train_side_by_side(folder: Path, images: int, workers: int) -> float:
     """Seconds of several trainings, so many at a time."""
     with tempfile.TemporaryDirectory() as kept:
-        runs = [Run(Recipe.quick(), seed, Path(kept) / f"{seed}.pth", device="cpu") for seed in range(NETWORKS)]
+        runs = [
+            Run(Recipe.quick(), seed, Path(kept) / f"{seed}.pth", device="cpu")
+            for seed in range(NETWORKS)
+        ]
         return seconds(lambda: list(train_all(runs, partial(few, folder, images), workers=workers)))
 
 

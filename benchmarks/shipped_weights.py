@@ -2,8 +2,9 @@
 
     python -m benchmarks.shipped_weights [--data FOLDER]
 
-The pen strokes are ``pen_digits/pendigits-orig.tra`` in the data folder, of UCI's "Pen-Based Recognition of Handwritten
-Digits" (original version, Alpaydin and Alimoglu 1998): 7,494 digits by 30 people, none of which it was trained on.
+The pen strokes are ``pen_digits/pendigits-orig.tra`` in the data folder, of UCI's "Pen-Based
+Recognition of Handwritten Digits" (original version, Alpaydin and Alimoglu 1998): 7,494 digits by
+30 people, none of which it was trained on.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results,
 from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model
 from digitlab.data import data_folder
 from digitlab.evaluation import wilson_interval
-from digitlab.unipen import read_pen_digits
+from digitlab.handwriting.recorded import read_pen_digits
 
 NAME = "shipped_weights"
 
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
     options = parser.parse_args()
     pen = data_folder(options.data) / PEN_DIGITS
     model = load_model()
@@ -55,7 +60,10 @@ def measure_mnist(model: DigitCNN, root: Path | None) -> dict[str, Any]:
     return {
         "mnist": score(model, mnist.test_images, mnist.test_labels),
         "enlarged": score(
-            model, torch.stack(found), mnist.test_labels[kept], refused=len(mnist.test_labels) - len(kept)
+            model,
+            torch.stack(found),
+            mnist.test_labels[kept],
+            refused=len(mnist.test_labels) - len(kept),
         ),
     }
 
@@ -75,9 +83,14 @@ def enlarge(image: Tensor, generator: np.random.Generator) -> Image.Image:
     """Blow an image up ten times and put it somewhere on a black canvas of random size."""
     size = 10 * image.shape[-1]
     width, height = (int(side) for side in generator.integers(size, 2 * size, 2))
-    corner = (int(generator.integers(0, width - size + 1)), int(generator.integers(0, height - size + 1)))
+    corner = (
+        int(generator.integers(0, width - size + 1)),
+        int(generator.integers(0, height - size + 1)),
+    )
     canvas = Image.new("L", (width, height))
-    canvas.paste(Image.fromarray(image[0].numpy()).resize((size, size), Image.Resampling.NEAREST), corner)
+    canvas.paste(
+        Image.fromarray(image[0].numpy()).resize((size, size), Image.Resampling.NEAREST), corner
+    )
     return canvas
 
 
@@ -97,7 +110,11 @@ def readme_table(results: dict[str, Any]) -> str:
 def cells(result: dict[str, Any]) -> list[str]:
     """Accuracy, interval and total of one row."""
     low, high = result["interval"]
-    return [percent(result["accuracy"]), f"{percent(low)} – {percent(high)}", f"{result['total']:,}"]
+    return [
+        percent(result["accuracy"]),
+        f"{percent(low)} – {percent(high)}",
+        f"{result['total']:,}",
+    ]
 
 
 if __name__ == "__main__":

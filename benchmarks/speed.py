@@ -13,10 +13,25 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.report import RESULTS, load_results, markdown_table, percent, save_results, update_readme
+from benchmarks.report import (
+    RESULTS,
+    load_results,
+    markdown_table,
+    percent,
+    save_results,
+    update_readme,
+)
 
-NAME, TARGETS = "speed", "speed_targets"  # all that was measured; what something is asked of, for the front page
-BENCHMARKS = ("speed_training", "speed_loading", "speed_drawing", "speed_browser")  # in the order of README's table
+NAME, TARGETS = (
+    "speed",
+    "speed_targets",
+)  # all that was measured; what something is asked of, for the front page
+BENCHMARKS = (
+    "speed_training",
+    "speed_loading",
+    "speed_drawing",
+    "speed_browser",
+)  # in the order of README's table
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,11 @@ class Measure:
     def cells(self) -> list[str]:
         """Its row in a table: median, spread, aim. Of ten values or more, a tenth at either end is left out."""
         ordered, left_out = sorted(self.values), len(self.values) // 10
-        spread = f"{self._text(ordered[left_out])} – {self._text(ordered[-1 - left_out])}" if len(ordered) > 1 else ""
+        spread = (
+            f"{self._text(ordered[left_out])} – {self._text(ordered[-1 - left_out])}"
+            if len(ordered) > 1
+            else ""
+        )
         return [self.what, self._text(median(self.values)), spread, self.aim]
 
     def _text(self, value: float) -> str:
@@ -86,9 +105,17 @@ def training_work(model: torch.nn.Module) -> float:
 
 def arguments(description: str, **more: dict[str, Any]) -> argparse.Namespace:
     """Read the command line: ``--data``, ``--quick``, and what else a benchmark takes."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
-    parser.add_argument("--quick", action="store_true", help="a small part of it, to see that it runs; nothing is kept")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a small part of it, to see that it runs; nothing is kept",
+    )
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
     return parser.parse_args()
@@ -98,14 +125,19 @@ def finish(name: str, measures: Sequence[Measure], *, keep: bool, **about: Any) 
     """Print the measures; if they are to be kept, write them, and README's table."""
     print(table(measures))
     if keep:
-        save_results(name, {**about, "threads": torch.get_num_threads(), "measures": list(map(asdict, measures))})
+        save_results(
+            name,
+            {**about, "threads": torch.get_num_threads(), "measures": list(map(asdict, measures))},
+        )
         update_readme(NAME, readme_table())
         update_readme(TARGETS, targets_table())
 
 
 def table(measures: Sequence[Measure]) -> str:
     """Lay measures out."""
-    return markdown_table(["what", "median", "from – to", "aim"], [measure.cells() for measure in measures])
+    return markdown_table(
+        ["what", "median", "from – to", "aim"], [measure.cells() for measure in measures]
+    )
 
 
 def readme_table() -> str:
@@ -116,7 +148,9 @@ def readme_table() -> str:
 def targets_table() -> str:
     """Of the same, only what has an aim, without the spread."""
     rows = [measure.cells() for measure in all_measures() if measure.aim]
-    return markdown_table(["how fast", "measured", "aim"], [[what, middle, aim] for what, middle, _, aim in rows])
+    return markdown_table(
+        ["how fast", "measured", "aim"], [[what, middle, aim] for what, middle, _, aim in rows]
+    )
 
 
 def all_measures() -> list[Measure]:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed_browser [--quick]
 
-Needs Chromium, as the browser tests do. The page itself notes the times: from the mouse button's release to the last
-change on the pad, and the changes of the bars while a line is drawn for two seconds. Both again after 200 drawings, and
-in a drawing of 2,000 points.
+Needs Chromium, as the browser tests do. The page itself notes the times: from the mouse button's
+release to the last change on the pad, and the changes of the bars while a line is drawn for two
+seconds. Both again after 200 drawings, and in a drawing of 2,000 points.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from playwright.sync_api import Page
 
 from benchmarks.speed import Measure, arguments, finish
-from tests import browser
-from tests.browser import Pad
-from tests.pen import DIGITS
+from tests.support import browser
+from tests.support.browser import Pad
+from tests.support.pen import DIGITS
 
 NAME = "speed_browser"
 CELL = "from digitlab import DrawPad\npad = DrawPad()\npad"
@@ -51,12 +51,16 @@ def main() -> None:
             pad.press("Clear")
             pad.draw_digit(number % 10)
         later, later_rate = answers(pad, drawings), live_rate(pad)
-        browser.run_in_kernel(page, f"pad.set_strokes([[(140 + i % 100, i * 280 / {long}) for i in range({long})]])")
+        browser.run_in_kernel(
+            page, f"pad.set_strokes([[(140 + i % 100, i * 280 / {long}) for i in range({long})]])"
+        )
         after_long = [answer_seconds(pad) for _ in range(drawings)]
     measures = [
         Measure("mouse-up to new bars on the page", first, aim="60 ms at most"),
         Measure(f"mouse-up to new bars, after {between} drawings", later, aim=NO_SLOWER),
-        Measure(f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim=NO_SLOWER),
+        Measure(
+            f"mouse-up to new bars, in a drawing of {long:,} points", after_long, aim=NO_SLOWER
+        ),
         Measure("readings while drawing", rate, "/s", "10 a second at least"),
         Measure(f"readings while drawing, after {between} drawings", later_rate, "/s", "no fewer"),
     ]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed_drawing [--quick]
 
-A drawing of 40, 150 or 600 points, as a hurried, a usual and a slow hand make it, is rasterised and read, as the pad
-does on every change; the network is warm. Imports and the pad's construction are timed in processes of their own.
+A drawing of 40, 150 or 600 points, as a hurried, a usual and a slow hand make it, is rasterised and
+read, as the pad does on every change; the network is warm. Imports and the pad's construction are
+timed in processes of their own.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def measure_reading(rounds: int) -> list[Measure]:
     sides = {f"{count} points": partial(read, model, draw(count)) for count in POINTS}
     alternate(sides, rounds=3)  # warms up
     times = alternate(sides, rounds=rounds)
-    return [Measure(f"a drawing of {name} to probabilities", took, aim="2 ms at most") for name, took in times.items()]
+    return [
+        Measure(f"a drawing of {name} to probabilities", took, aim="2 ms at most")
+        for name, took in times.items()
+    ]
 
 
 def read(model: DigitCNN, strokes: list[list[tuple[float, float]]]) -> Prediction:
@@ -71,7 +75,11 @@ def measure_starts(rounds: int) -> list[Measure]:
 def seconds_in_new_process(code: str, *, before: str = "") -> float:
     """How long ``code`` takes in a new Python, after ``before``."""
     program = f"import time\n{before}\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
-    return float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 if __name__ == "__main__":

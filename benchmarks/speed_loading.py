@@ -26,7 +26,9 @@ def main() -> None:
     """Measure, print, and write the results and README's table."""
     options = arguments(__doc__)
     folder = data_folder(options.data)
-    load_mnist(folder, source="mnist")  # downloads what is missing, and brings the files into memory
+    load_mnist(
+        folder, source="mnist"
+    )  # downloads what is missing, and brings the files into memory
     times = alternate(
         {"ours": lambda: by_digitlab(folder), "theirs": lambda: by_torchvision(folder)},
         rounds=1 if options.quick else ROUNDS,
@@ -59,9 +61,15 @@ def by_torchvision(folder: Path) -> int:
     """As tutorials do it: each image becomes a Pillow picture, then a tensor, then part of a batch."""
     from torchvision import datasets, transforms
 
-    prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MNIST_MEAN,), (MNIST_STD,))])
+    prepare = transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize((MNIST_MEAN,), (MNIST_STD,))]
+    )
     training = datasets.MNIST(str(folder), train=True, transform=prepare)
-    batches = DataLoader(Subset(training, range(len(training) - VALIDATION_SIZE)), batch_size=BATCH_SIZE, shuffle=True)
+    batches = DataLoader(
+        Subset(training, range(len(training) - VALIDATION_SIZE)),
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+    )
     return sum(len(images) for images, _labels in batches)
 
 

@@ -4,19 +4,22 @@
 
 The other two sides:
 
-- the reference: torchvision's MNIST with ``ToTensor`` and ``Normalize``, a ``DataLoader`` with batches of 64, Adam at
+- the reference: torchvision's MNIST with ``ToTensor`` and ``Normalize``, a ``DataLoader`` with
+batches of 64, Adam at
   1e-3, 5 epochs, digitlab's architecture in the default memory layout;
-- the recipe of PyTorch's own MNIST example: Adadelta at 1.0, falling by 0.7 an epoch, batches of 64, 14 epochs, and its
+- the recipe of PyTorch's own MNIST example: Adadelta at 1.0, falling by 0.7 an epoch, batches of
+64, 14 epochs, and its
   network: two convolutions without padding, one pooling, dropout of 0.25 and 0.5.
 
-In every round each side that is not done yet trains one epoch; digitlab's is its whole run, with the round's number as
-seed, from the files to the final evaluation. All read the files anew and end with the 10,000 test images; of the 60,000
-others digitlab keeps 5,000 for validation. ``--epochs`` says how many epochs the other two train at most: 1 by default,
-from which their totals are extrapolated (and there is no accuracy to tell); with 14 both run to the end, which takes
-about a quarter of an hour.
+In every round each side that is not done yet trains one epoch; digitlab's is its whole run, with
+the round's number as seed, from the files to the final evaluation. All read the files anew and end
+with the 10,000 test images; of the 60,000 others digitlab keeps 5,000 for validation. ``--epochs``
+says how many epochs the other two train at most: 1 by default, from which their totals are
+extrapolated (and there is no accuracy to tell); with 14 both run to the end, which takes about a
+quarter of an hour.
 
-The floor is the time that training's multiplications and additions would take at the rate of a large matrix product,
-measured in the same run, in turn with epochs of training.
+The floor is the time that training's multiplications and additions would take at the rate of a
+large matrix product, measured in the same run, in turn with epochs of training.
 """
 
 from __future__ import annotations
@@ -55,8 +58,21 @@ def reference_network() -> nn.Module:
 def example_network() -> nn.Module:
     """The layers of PyTorch's MNIST example."""
     return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)),
-        *(nn.Flatten(), nn.Linear(64 * 12 * 12, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)),
+        *(
+            nn.Conv2d(1, 32, 3),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Dropout(0.25),
+        ),
+        *(
+            nn.Flatten(),
+            nn.Linear(64 * 12 * 12, 128),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(128, 10),
+        ),
     )
 
 
@@ -103,12 +119,15 @@ class OtherRun:
     def _load(self, folder: Path, images: int | None) -> None:
         from torchvision import datasets, transforms
 
-        prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MNIST_MEAN,), (MNIST_STD,))])
+        prepare = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((MNIST_MEAN,), (MNIST_STD,))]
+        )
         training = datasets.MNIST(str(folder), train=True, transform=prepare)
         test = datasets.MNIST(str(folder), train=False, transform=prepare)
         parts = (Subset(part, range(images or len(part))) for part in (training, test))
         self.training, self.test = (
-            DataLoader(part, batch_size=size, shuffle=size == 64) for part, size in zip(parts, (64, 1000), strict=True)
+            DataLoader(part, batch_size=size, shuffle=size == 64)
+            for part, size in zip(parts, (64, 1000), strict=True)
         )
 
     def step(self) -> None:
@@ -130,7 +149,9 @@ class OtherRun:
     @torch.no_grad()
     def _evaluate(self) -> None:
         self.model.eval()
-        right = sum(int((self.model(images).argmax(dim=1) == labels).sum()) for images, labels in self.test)
+        right = sum(
+            int((self.model(images).argmax(dim=1) == labels).sum()) for images, labels in self.test
+        )
         self.accuracy = right / len(self.test.dataset)  # type: ignore[arg-type]
 
     @property
@@ -147,20 +168,30 @@ class OtherRun:
             Measure(f"{self.side.name}: {how}", [self.total]),
             Measure(ratio, [self.total / one for one in ours], "×", aim),
         ]
-        return [*rows, Measure(f"{self.side.name}: {TEST_IMAGES}", [self.accuracy], "share")] if done == asked else rows
+        return (
+            [*rows, Measure(f"{self.side.name}: {TEST_IMAGES}", [self.accuracy], "share")]
+            if done == asked
+            else rows
+        )
 
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    options = arguments(__doc__, epochs={"type": int, "default": 1, "help": "most epochs of the other two sides"})
+    options = arguments(
+        __doc__, epochs={"type": int, "default": 1, "help": "most epochs of the other two sides"}
+    )
     folder, few = data_folder(options.data), FEW if options.quick else None
-    load_mnist(folder, source="mnist")  # downloads what is missing, and brings the files into memory
+    load_mnist(
+        folder, source="mnist"
+    )  # downloads what is missing, and brings the files into memory
     others = [OtherRun(side, folder, most_epochs=options.epochs, images=few) for side in OTHERS]
     seeds = 1 if options.quick else SEEDS
     ours, accuracies = [], []
     for number in range(max(seeds, *(other.epochs for other in others))):
         if number < seeds:
-            ours.append(seconds(lambda seed=number: accuracies.append(run_quick(folder, seed, few))))
+            ours.append(
+                seconds(lambda seed=number: accuracies.append(run_quick(folder, seed, few)))
+            )
         for other in others:
             other.step()
     right = f"{TEST_IMAGES}, mean of {seeds} seeds"
@@ -172,7 +203,11 @@ def main() -> None:
         *measure_floor(folder, few, rounds=seeds),
     ]
     finish(
-        NAME, measures, keep=not options.quick, accuracies=accuracies, epochs={o.side.name: o.epochs for o in others}
+        NAME,
+        measures,
+        keep=not options.quick,
+        accuracies=accuracies,
+        epochs={o.side.name: o.epochs for o in others},
     )
 
 
@@ -187,7 +222,9 @@ def run_quick(folder: Path, seed: int, images: int | None) -> float:
 
 def first(mnist: Mnist, images: int | None) -> Mnist:
     """Keep the first ``images`` training images."""
-    return replace(mnist, train_images=mnist.train_images[:images], train_labels=mnist.train_labels[:images])
+    return replace(
+        mnist, train_images=mnist.train_images[:images], train_labels=mnist.train_labels[:images]
+    )
 
 
 def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Measure]:
@@ -198,7 +235,11 @@ def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Meas
     floors, epochs = [], []
     for seed in range(rounds):
         floors.append(work / matrix_product_rate())
-        epochs.append(seconds(lambda seed=seed: fit(DigitCNN(), mnist, recipe=Recipe(), seed=seed, device="cpu")))
+        epochs.append(
+            seconds(
+                lambda seed=seed: fit(DigitCNN(), mnist, recipe=Recipe(), seed=seed, device="cpu")
+            )
+        )
     return [
         Measure(f"one epoch's multiplications alone: {work / 1e12:.2f}e12 operations", floors),
         Measure(

@@ -1,7 +1,8 @@
 """digitlab: recognise handwritten digits, from a file of pixels to a drawing that is read.
 
-These names are the ones to know; everything else is found in the module of its name. They are imported when first
-used, so that ``import digitlab`` is cheap, and ``python -m digitlab doctor`` runs where PyTorch does not.
+These names are the ones to know; everything else is found in the module of its name. They are
+imported when first used, so that ``import digitlab`` is cheap, and ``python -m digitlab doctor``
+runs where PyTorch does not.
 """
 
 from importlib import import_module
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
     from digitlab.checkpoint import load_model, save_model
     from digitlab.data import Mnist, load_mnist
     from digitlab.evaluation import Prediction, evaluate, predict
-    from digitlab.handwriting import write_digit, write_non_digit, written_digits, written_non_digits
+    from digitlab.handwriting import (
+        write_digit,
+        write_non_digit,
+        written_digits,
+        written_non_digits,
+    )
     from digitlab.ink import rasterize
     from digitlab.model import DigitCNN
     from digitlab.photo import from_image

@@ -1,6 +1,7 @@
 """The command line: ``python -m digitlab train | evaluate | predict | doctor``.
 
-Each command imports what it needs itself, so that ``--help`` is quick and ``doctor`` runs where PyTorch does not.
+Each command imports what it needs itself, so that ``--help`` is quick and ``doctor`` runs where
+PyTorch does not.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"digitlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        advice = "; the same command with --resume goes on after the last whole epoch" if options.run is _train else ""
+        advice = (
+            "; the same command with --resume goes on after the last whole epoch"
+            if options.run is _train
+            else ""
+        )
         print(f"digitlab: stopped{advice}", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m digitlab", description="Recognise handwritten digits.")
+    parser = argparse.ArgumentParser(
+        prog="python -m digitlab", description="Recognise handwritten digits."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     train = commands.add_parser("train", help="train a network and save its weights")
@@ -43,52 +50,82 @@ def _parser() -> argparse.ArgumentParser:
     )
     seeds = train.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--seed", type=int, default=0, help="decides the first weights, the order of images, the augmentation"
+        "--seed",
+        type=int,
+        default=0,
+        help="decides the first weights, the order of images, the augmentation",
     )
-    seeds.add_argument("--seeds", metavar="FIRST-LAST", help="train one network for each of these seeds, such as 0-4")
+    seeds.add_argument(
+        "--seeds",
+        metavar="FIRST-LAST",
+        help="train one network for each of these seeds, such as 0-4",
+    )
     train.add_argument(
         "--out",
         type=Path,
         help="where the weights go (default: data/my_mnist_cnn.pth); with --seeds, _seed_0 and so on is added",
     )
-    train.add_argument("--overwrite", action="store_true", help="replace weights that are there already")
     train.add_argument(
-        "--resume", action="store_true", help="go on after the last whole epoch of the same training, if it was cut off"
+        "--overwrite", action="store_true", help="replace weights that are there already"
+    )
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the last whole epoch of the same training, if it was cut off",
     )
     train.add_argument("--device", help="cpu, cuda or mps (default: the fastest there is)")
     _add_data_option(train)
     train.set_defaults(run=_train)
 
-    evaluation = commands.add_parser("evaluate", help="measure a network on the MNIST test images, or on pen strokes")
-    evaluation.add_argument("--weights", type=Path, help="weights to load (default: the shipped ones)")
+    evaluation = commands.add_parser(
+        "evaluate", help="measure a network on the MNIST test images, or on pen strokes"
+    )
     evaluation.add_argument(
-        "--pen", type=Path, metavar="FILE", help='strokes of UCI\'s "Pen-Based Recognition of Handwritten Digits"'
+        "--weights", type=Path, help="weights to load (default: the shipped ones)"
+    )
+    evaluation.add_argument(
+        "--pen",
+        type=Path,
+        metavar="FILE",
+        help='strokes of UCI\'s "Pen-Based Recognition of Handwritten Digits"',
     )
     _add_data_option(evaluation)
     evaluation.set_defaults(run=_evaluate)
 
     prediction = commands.add_parser("predict", help="read pictures of single digits")
     prediction.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, …: light on dark or dark on light"
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="PNG, JPEG, …: light on dark or dark on light",
     )
-    prediction.add_argument("--weights", type=Path, help="weights to load (default: the shipped ones)")
+    prediction.add_argument(
+        "--weights", type=Path, help="weights to load (default: the shipped ones)"
+    )
     prediction.set_defaults(run=_predict)
 
-    doctor = commands.add_parser("doctor", help="find out what is wrong with this installation, and how to mend it")
-    doctor.add_argument("--json", action="store_true", help="print what was found for a program to read")
+    doctor = commands.add_parser(
+        "doctor", help="find out what is wrong with this installation, and how to mend it"
+    )
+    doctor.add_argument(
+        "--json", action="store_true", help="print what was found for a program to read"
+    )
     doctor.set_defaults(run=_doctor)
     return parser
 
 
 def _add_data_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)")
+    parser.add_argument(
+        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
     from digitlab import Recipe, load_mnist
     from digitlab.data import work_folder
-    from digitlab.distributed import joined_team
-    from digitlab.runs import Run, parse_seeds, table, train_all
+    from digitlab.training.distributed import joined_team
+    from digitlab.training.runs import Run, parse_seeds, table, train_all
 
     path = options.out or work_folder() / "my_mnist_cnn.pth"
     seeds, paths = [options.seed], [path]
@@ -97,15 +134,22 @@ def _train(options: argparse.Namespace) -> int:
         paths = [path.with_stem(f"{path.stem}_seed_{seed}") for seed in seeds]
     there = [path for path in paths if path.exists()]
     if there and not options.overwrite:  # before the work, not after it
-        raise FileExistsError(f"{there[0]} exists; choose another with --out, or replace it with --overwrite")
+        raise FileExistsError(
+            f"{there[0]} exists; choose another with --out, or replace it with --overwrite"
+        )
     recipe = Recipe.best() if options.recipe == "best" else Recipe.quick()
-    runs = [Run(recipe, seed, path, options.device, options.resume) for seed, path in zip(seeds, paths, strict=True)]
+    runs = [
+        Run(recipe, seed, path, options.device, options.resume)
+        for seed, path in zip(seeds, paths, strict=True)
+    ]
     with joined_team() as team:
         if options.resume and team.size > 1:
             raise ValueError("--resume is for one process; torchrun starts anew")
         results = list(train_all(runs, partial(load_mnist, options.data), team=team))
         if options.seeds is None:
-            print(f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}")
+            print(
+                f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}"
+            )
         else:
             print(f"{table(results)}\nweights saved to {paths[0]} … {paths[-1].name}")
     return 0
@@ -113,7 +157,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from digitlab import evaluate, load_mnist, load_model
-    from digitlab.unipen import read_pen_digits
+    from digitlab.handwriting.recorded import read_pen_digits
 
     model = load_model(options.weights)
     if options.pen:

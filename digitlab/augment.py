@@ -14,7 +14,8 @@ from torch.nn import functional
 class RandomAffine:
     """Turn, scale, slant and shift each picture of a batch by amounts of its own, drawn uniformly.
 
-    torchvision's transform of the same name draws once for a whole batch; this one draws for every picture.
+    torchvision's transform of the same name draws once for a whole batch; this one draws for every
+    picture.
 
     Attributes:
         degrees: largest rotation, either way.
@@ -32,7 +33,8 @@ class RandomAffine:
         """Augment a batch.
 
         Args:
-            images: ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink: what moves in from outside is 0.
+            images: ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink: what moves in
+                from outside is 0.
             generator: source of the random numbers; on the images' device.
 
         Returns:
@@ -40,12 +42,17 @@ class RandomAffine:
         """
         matrices = self._matrices(images, generator)
         grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-        return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return functional.grid_sample(
+            images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
 
     def _matrices(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw one ``(2, 3)`` matrix a picture: from the place of an output pixel to the place it is read from."""
         count, _, height, width = images.shape
-        draws = 2 * torch.rand(6, count, generator=generator, device=images.device, dtype=images.dtype) - 1
+        draws = (
+            2 * torch.rand(6, count, generator=generator, device=images.device, dtype=images.dtype)
+            - 1
+        )
         angle = draws[0] * math.radians(self.degrees)
         size_x, size_y = 1 + draws[1] * self.scale, 1 + draws[2] * self.scale
         slant = draws[3] * self.shear
@@ -58,13 +65,18 @@ class RandomAffine:
 
 
 def add_random_noise(
-    images: Tensor, *, largest: float, share: float = 0.125, generator: torch.Generator | None = None
+    images: Tensor,
+    *,
+    largest: float,
+    share: float = 0.125,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Add Gaussian noise to some pictures of a batch: to few, so that clean ones stay what is learned best.
 
     Args:
         images: ``(N, 1, H, W)`` float in [0, 1].
-        largest: bound of the noise's standard deviation, which is drawn uniformly for each noisy picture.
+        largest: bound of the noise's standard deviation, which is drawn uniformly for each noisy
+            picture.
         share: probability that a picture gets noise.
         generator: source of the random numbers; on the images' device.
 

@@ -1,7 +1,8 @@
 """Weights in and out, safely.
 
-A checkpoint is two files: ``NAME.pth``, a plain state dict that any PyTorch program can load, and ``NAME.json`` beside
-it, which tells how the weights were made, how good they were measured to be, and how to read the network's logits.
+A checkpoint is two files: ``NAME.pth``, a plain state dict that any PyTorch program can load, and
+``NAME.json`` beside it, which tells how the weights were made, how good they were measured to be,
+and how to read the network's logits.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import warnings
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from digitlab.calibration import Calibration
 from digitlab.files import tensor_file, write_whole, writing_in
-from digitlab.model import DigitCNN
-from digitlab.training import Recipe
+from digitlab.model import Calibration, DigitCNN
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "mnist_cnn.pth"
 
@@ -31,19 +33,19 @@ def save_model(
     model: nn.Module,
     path: str | Path,
     *,
-    recipe: Recipe | None = None,
+    recipe: DataclassInstance | None = None,
     results: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a network's weights, with a description beside them.
 
-    A crash leaves the old network or the new one, each with its description, never half of one. Two programs that save
-    under one name come one after the other.
+    A crash leaves the old network or the new one, each with its description, never half of one. Two
+    programs that save under one name come one after the other.
 
     Args:
         model: the network; its weights are stored as CPU tensors.
         path: where to, ending in ``.pth``; missing folders are made.
-        recipe: how it was trained.
+        recipe: how it was trained: a dataclass such as :class:`digitlab.training.Recipe`.
         results: what was measured, such as ``{"val_accuracy": 0.9907, "seed": 0}``.
         overwrite: replace an existing checkpoint.
 
@@ -59,7 +61,9 @@ def save_model(
     if path.suffix != ".pth":
         raise ValueError(f"a checkpoint's name ends in .pth, {path.name} does not")
     _check_free(path, overwrite)
-    weights = tensor_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    weights = tensor_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    )
     info = {
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": torch.__version__,
@@ -69,7 +73,9 @@ def save_model(
     }
     with writing_in(path.parent, f"the network {path}"):
         _check_free(path, overwrite)  # another program may have written it by now
-        info["replaces"] = load_info(path)  # describes what is there if a crash comes between one file and the other
+        info["replaces"] = load_info(
+            path
+        )  # describes what is there if a crash comes between one file and the other
         description = json.dumps(info, indent=2) + "\n"
         write_whole({path.with_suffix(".json"): description.encode(), path: weights})
     return path
@@ -77,7 +83,9 @@ def save_model(
 
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True to replace it")
+        raise FileExistsError(
+            f"{path} exists; choose another name, or pass overwrite=True to replace it"
+        )
 
 
 def load_model(path: str | Path | None = None, *, device: torch.device | str = "cpu") -> DigitCNN:
@@ -124,7 +132,12 @@ def _description(path: Path, weights: bytes) -> dict[str, Any]:
         for info in (written, written.get("replaces", {})):
             if info.get("sha256") == sha256:
                 return {name: value for name, value in info.items() if name != "replaces"}
-    except (OSError, ValueError, AttributeError, RecursionError):  # the last: brackets nested by thousands
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ):  # the last: brackets nested by thousands
         pass
     return {}
 
@@ -149,7 +162,9 @@ def _read(path: Path) -> bytes:
 def _state(path: Path, content: bytes) -> Mapping[str, Any]:
     try:
         # weights_only: a checkpoint is data from somewhere else, and unpickling may run any code
-        with warnings.catch_warnings(action="ignore"):  # torch wonders about damaged files before it refuses them
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # torch wonders about damaged files before it refuses them
             state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
@@ -157,9 +172,13 @@ def _state(path: Path, content: bytes) -> Mapping[str, Any]:
             "Save a network with torch.save(model.state_dict(), path)"
         ) from None
     except Exception as error:  # damage can meet the unpickler anywhere, as an IndexError for one
-        raise ValueError(f"{path} can't be read as PyTorch weights; is it damaged? ({error})") from error
+        raise ValueError(
+            f"{path} can't be read as PyTorch weights; is it damaged? ({error})"
+        ) from error
     if not isinstance(state, Mapping):
-        raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict of named tensors")
+        raise ValueError(
+            f"{path} holds a {type(state).__name__}, not a state dict of named tensors"
+        )
     return state
 
 
@@ -169,7 +188,9 @@ def _difference(state: Mapping[str, Any], expected: Mapping[str, Tensor]) -> str
     unexpected = [str(name) for name in state if name not in expected]
     if missing or unexpected:
         parts = [f"it lacks {', '.join(missing)}"] if missing else []
-        parts += [f"it has {', '.join(unexpected[:8])} that a DigitCNN has not"] if unexpected else []
+        parts += (
+            [f"it has {', '.join(unexpected[:8])} that a DigitCNN has not"] if unexpected else []
+        )
         return "; ".join(parts)
     for name, tensor in expected.items():
         value = state[name]

@@ -1,6 +1,7 @@
 """What is wrong with this installation, and the command that mends it: ``python -m digitlab doctor``.
 
-Only the standard library is imported at the top: the doctor must be able to speak when everything else is broken.
+Only the standard library is imported at the top: the doctor must be able to speak when everything
+else is broken.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def run_doctor(*, as_json: bool = False) -> int:
     """Look at everything and print what was found; returns 0 if all is well, else 1. Never raises.
 
     Args:
-        as_json: print one JSON object, ``{"ok": bool, "checks": [{"name", "ok", "detail", "remedy"}, …]}``, for
-            programs to read, and not a line for each check.
+        as_json: print one JSON object, ``{"ok": bool, "checks": [{"name", "ok", "detail",
+            "remedy"}, …]}``, for programs to read, and not a line for each check.
     """
     checks: list[Check] = []
     for name, look in EXAMINATIONS.items():
@@ -66,9 +67,15 @@ def run_doctor(*, as_json: bool = False) -> int:
             _say("\n".join(describe(check) for check in found))
     failed = sum(not check.ok for check in checks)
     if as_json:
-        _say(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
+        _say(
+            json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2)
+        )
     else:
-        _say(f"\n{failed} of {len(checks)} checks need mending." if failed else f"\nAll {len(checks)} checks are well.")
+        _say(
+            f"\n{failed} of {len(checks)} checks need mending."
+            if failed
+            else f"\nAll {len(checks)} checks are well."
+        )
     return int(failed > 0)
 
 
@@ -92,14 +99,18 @@ def attempt(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
             for check in look():
                 found.append(check)
     except Exception as error:
-        found.append(Check(name, False, _sentence(error), "delete the folder .venv, then run `make lab`"))
+        found.append(
+            Check(name, False, _sentence(error), "delete the folder .venv, then run `make lab`")
+        )
     return found
 
 
 def describe(check: Check) -> str:
     """One aligned line, and a second one with the remedy where something is wrong."""
     line = f"{'ok' if check.ok else '!!'}  {check.name:<20} {check.detail}"
-    return line if check.ok or not check.remedy else f"{line}\n    {'to mend it:':<20} {check.remedy}"
+    return (
+        line if check.ok or not check.remedy else f"{line}\n    {'to mend it:':<20} {check.remedy}"
+    )
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -119,7 +130,9 @@ def check_interpreter(prefix: Path, checkout: Path = CHECKOUT) -> Check:
     return Check("environment", same, f"{prefix}" if same else f"{prefix}, expected {venv}", remedy)
 
 
-def check_package(requirement: Requirement, installed: str | None, tested: str | None, trouble: str = "") -> Check:
+def check_package(
+    requirement: Requirement, installed: str | None, tested: str | None, trouble: str = ""
+) -> Check:
     """One dependency against what is asked for, and what was tested.
 
     Args:
@@ -130,18 +143,34 @@ def check_package(requirement: Requirement, installed: str | None, tested: str |
     """
     wanted = f"{requirement.name}=={tested}" if tested else str(requirement)
     if installed is None:
-        return Check(requirement.name, False, f"not installed, expected {requirement.specifier}", pip_install(wanted))
+        return Check(
+            requirement.name,
+            False,
+            f"not installed, expected {requirement.specifier}",
+            pip_install(wanted),
+        )
     if not requirement.specifier.contains(installed, prereleases=True):
-        return Check(requirement.name, False, f"{installed}, expected {requirement.specifier}", pip_install(wanted))
+        return Check(
+            requirement.name,
+            False,
+            f"{installed}, expected {requirement.specifier}",
+            pip_install(wanted),
+        )
     if trouble:
-        return Check(requirement.name, False, f"{installed}, {trouble}", pip_install(wanted, again=True))
+        return Check(
+            requirement.name, False, f"{installed}, {trouble}", pip_install(wanted, again=True)
+        )
     same = tested is None or installed.split("+")[0] == tested
-    return Check(requirement.name, True, installed if same else f"{installed} (tested with {tested})")
+    return Check(
+        requirement.name, True, installed if same else f"{installed} (tested with {tested})"
+    )
 
 
 def check_torch_pair(installed: Mapping[str, str | None], tested: Mapping[str, str]) -> Check:
     """torchvision calls operators that it adds to the PyTorch it was built for; with another one they are missing."""
-    pair = [f"{name}=={tested[name]}" if name in tested else name for name in ("torch", "torchvision")]
+    pair = [
+        f"{name}=={tested[name]}" if name in tested else name for name in ("torch", "torchvision")
+    ]
     versions = " and ".join(f"{name} {installed[name]}" for name in ("torch", "torchvision"))
     trouble = import_trouble("torchvision") or _nms_trouble()
     detail = f"{versions}, {trouble}" if trouble else f"{versions} fit together"
@@ -175,7 +204,11 @@ def check_device() -> Check:
     device = best_device()
     if device.type == "cuda":
         return Check("computes on", True, f"cuda ({torch.cuda.get_device_name(device)})")
-    threads = f" ({torch.get_num_threads()} threads; enough for the whole course)" if device.type == "cpu" else ""
+    threads = (
+        f" ({torch.get_num_threads()} threads; enough for the whole course)"
+        if device.type == "cpu"
+        else ""
+    )
     return Check("computes on", True, f"{device.type}{threads}")
 
 
@@ -185,11 +218,17 @@ def check_data() -> Check:
 
     folder = data_folder() / "MNIST" / "raw"
     if missing_files():
-        return Check("MNIST", True, f"not in {folder} yet: the first use downloads it, or offline takes a sample")
+        return Check(
+            "MNIST",
+            True,
+            f"not in {folder} yet: the first use downloads it, or offline takes a sample",
+        )
     try:
         load_mnist(source="mnist")
     except (OSError, ValueError) as error:
-        return Check("MNIST", False, _sentence(error), "delete the file named here; data/README.md has more")
+        return Check(
+            "MNIST", False, _sentence(error), "delete the file named here; data/README.md has more"
+        )
     return Check("MNIST", True, f"whole, in {folder}")
 
 
@@ -236,7 +275,12 @@ def check_kernel(name: str = "python3") -> Check:
         manager.shutdown_kernel(now=True)
     prefix = "".join(said)
     same = Path(prefix) == Path(sys.prefix)
-    return Check("kernel", same, f"{name} starts" if same else f"{name} starts in {prefix}, not {sys.prefix}", mend)
+    return Check(
+        "kernel",
+        same,
+        f"{name} starts" if same else f"{name} starts in {prefix}, not {sys.prefix}",
+        mend,
+    )
 
 
 def import_trouble(module: str) -> str:
@@ -266,7 +310,9 @@ def read_constraints(path: Path = CHECKOUT / "constraints.txt") -> dict[str, str
 def pip_install(*packages: str, again: bool = False) -> str:
     """The exact command for this Python; ``again`` replaces what is there, and leaves its dependencies alone."""
     options = "--force-reinstall --no-deps " if again else ""
-    return f'"{sys.executable}" -m pip install {options}' + " ".join(f'"{package}"' for package in packages)
+    return f'"{sys.executable}" -m pip install {options}' + " ".join(
+        f'"{package}"' for package in packages
+    )
 
 
 def _examine_packages() -> Iterator[Check]:
@@ -289,7 +335,9 @@ def _examine_packages() -> Iterator[Check]:
 
 
 def _examine_torch_pair() -> Iterator[Check]:
-    yield check_torch_pair({name: installed_version(name) for name in ("torch", "torchvision")}, read_constraints())
+    yield check_torch_pair(
+        {name: installed_version(name) for name in ("torch", "torchvision")}, read_constraints()
+    )
 
 
 def _examine_front_ends() -> Iterator[Check]:
@@ -300,7 +348,9 @@ def _examine_front_ends() -> Iterator[Check]:
     for front in FRONT_ENDS:
         for requirement in map(Requirement, importlib.metadata.requires(front.widgets) or []):
             if requirement.name == front.package:
-                yield check_package(requirement, installed_version(front.package), tested.get(front.package))
+                yield check_package(
+                    requirement, installed_version(front.package), tested.get(front.package)
+                )
         found = [Path(folder) / LABEXTENSION.format(front.extension) for folder in jupyter_path()]
         yield check_front_end(front, next(filter(Path.is_file, found), None), _shipped(front))
 
@@ -308,7 +358,11 @@ def _examine_front_ends() -> Iterator[Check]:
 def _shipped(front: FrontEnd) -> Path | None:
     """The package.json of a front end among the files that pip or conda noted for its Python package."""
     files = importlib.metadata.files(front.package) or []
-    located = (Path(str(file.locate())) for file in files if str(file).endswith(LABEXTENSION.format(front.extension)))
+    located = (
+        Path(str(file.locate()))
+        for file in files
+        if str(file).endswith(LABEXTENSION.format(front.extension))
+    )
     return next(filter(Path.is_file, located), None)
 
 
@@ -317,7 +371,9 @@ def _nms_trouble() -> str:
     from torchvision.ops import nms
 
     try:
-        nms(torch.zeros(1, 4), torch.zeros(1), 0.5)  # the operator that a mismatched pair misses first
+        nms(
+            torch.zeros(1, 4), torch.zeros(1), 0.5
+        )  # the operator that a mismatched pair misses first
     except Exception as error:
         return f"do not fit together: {_sentence(error)}"
     return ""

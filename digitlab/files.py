@@ -20,8 +20,9 @@ PATIENCE = 10.0  # seconds that another program may take to write
 def write_whole(contents: Mapping[Path, bytes]) -> None:
     """Write files under temporary names beside their own, then rename them in the order given; make their folders.
 
-    Renaming within a folder is atomic: others see an old file or the new one, whole. (``tempfile`` would make the file
-    readable by its owner alone, which is wrong for data that a whole class shares.)
+    Renaming within a folder is atomic: others see an old file or the new one, whole. (``tempfile``
+    would make the file readable by its owner alone, which is wrong for data that a whole class
+    shares.)
 
     Raises:
         OSError: the system refuses, in a sentence; files not yet renamed are as they were.
@@ -34,13 +35,17 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
                 with part.open("xb") as file:
                     file.write(contents[path])
                     file.flush()
-                    os.fsync(file.fileno())  # else a power cut may leave the name, and nothing behind it
+                    os.fsync(
+                        file.fileno()
+                    )  # else a power cut may leave the name, and nothing behind it
         for path, part in parts.items():
             with _saying(f"{path} can't be written"):
                 os.replace(part, path)
     finally:
         for part in parts.values():
-            with contextlib.suppress(OSError):  # a read-only disk refuses to remove even what isn't there
+            with contextlib.suppress(
+                OSError
+            ):  # a read-only disk refuses to remove even what isn't there
                 part.unlink(missing_ok=True)
 
 
@@ -65,7 +70,8 @@ def writing_in(folder: Path, what: str, advice: str = "") -> Iterator[None]:
 def tensor_file(state: Any) -> bytes:
     """What ``torch.save`` would write; equal tensors give equal bytes.
 
-    Given a path, ``torch.save`` would store its name as well, and meet a full disk with a RuntimeError about streams.
+    Given a path, ``torch.save`` would store its name as well, and meet a full disk with a
+    RuntimeError about streams.
     """
     buffer = BytesIO()
     torch.save(state, buffer)

@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from digitlab.calibration import Calibration
-
-# Mean and standard deviation of all pixels of MNIST's 60,000 training images, in [0, 1]; notebook 01 computes them.
+# Mean and standard deviation of all pixels of MNIST's 60,000 training images, in [0, 1]; notebook
+# 01 computes them.
 MNIST_MEAN = 0.1307
 MNIST_STD = 0.3081
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How to read a network's logits.
+
+    Attributes:
+        temperature: what to divide them by before softmax.
+        min_top_two: what the two likeliest digits have to reach together, if the picture is to
+            count as a digit. Of two, because a picture between 4 and 9 is a digit all the same.
+    """
+
+    temperature: float = 1.0
+    min_top_two: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be positive, got {self.temperature!r}")
+        if not 0 <= self.min_top_two <= 1:
+            raise ValueError(f"min_top_two must be from 0 to 1, got {self.min_top_two!r}")
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Calibration:
+        """The calibration that a network carries, or that of the logits as they are."""
+        return getattr(model, "calibration", None) or cls()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities: ``(…, 10)`` float, adding up to 1."""
+        return (logits / self.temperature).softmax(dim=-1)
+
+    def is_digit(self, probabilities: Tensor) -> Tensor:
+        """Whether calibrated probabilities ``(…, 10)`` are those of a digit: ``(…)`` bool."""
+        return top_two(probabilities) >= self.min_top_two
+
+
+def top_two(probabilities: Tensor) -> Tensor:
+    """Add up the two largest probabilities: ``(…, classes)`` → ``(…)``."""
+    return probabilities.topk(2, dim=-1).values.sum(dim=-1)
 
 
 class DigitCNN(nn.Module):
     """Convolutional network for 28×28 pictures of digits, white ink on black.
 
-    It normalises its input itself, so that no caller can forget to. Its dropout is off until a recipe of
-    :mod:`digitlab.training` asks for some.
+    It normalises its input itself, so that no caller can forget to. Its dropout is off until a
+    recipe of :mod:`digitlab.training` asks for some.
     """
 
     def __init__(self) -> None:
@@ -27,12 +68,15 @@ class DigitCNN(nn.Module):
         self.fc1 = nn.Linear(64 * 7 * 7, 128)
         self.fc2 = nn.Linear(128, 10)
         self.dropout = nn.Dropout(p=0.0)
-        # Not persistent: a state dict holds the eight parameter tensors and nothing else, as those saved elsewhere do.
+        # Not persistent: a state dict holds the eight parameter tensors and nothing else, as those
+        # saved elsewhere do.
         self.register_buffer("mean", torch.tensor(MNIST_MEAN), persistent=False)
         self.register_buffer("std", torch.tensor(MNIST_STD), persistent=False)
         self.mean: Tensor
         self.std: Tensor
-        self.calibration = Calibration()  # how `digitlab.evaluation.predict` reads the logits; kept beside the weights
+        self.calibration = (
+            Calibration()
+        )  # how `digitlab.evaluation.predict` reads the logits; kept beside the weights
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the logits of a batch.
@@ -61,4 +105,6 @@ class DigitCNN(nn.Module):
         """Bring pixels to mean 0 and standard deviation 1 over MNIST; uint8 is brought to [0, 1] first."""
         if images.dtype == torch.uint8:
             images = images.to(self.mean.dtype).div_(255)
-        return (images - self.mean).div_(self.std)  # in place where the memory is our own: it is faster
+        return (images - self.mean).div_(
+            self.std
+        )  # in place where the memory is our own: it is faster

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 
 def drawpad(path: Path) -> None:
     """The drawing pad in JupyterLab, photographed after a digit was drawn on it with the mouse."""
-    from tests import browser  # needs Chromium, which the other figures do without
+    from tests.support import browser  # needs Chromium, which the other figures do without
 
     notebook = browser.REPOSITORY / "notebooks" / "05_draw_a_digit.ipynb"
     with (
@@ -34,7 +34,7 @@ def drawpad(path: Path) -> None:
 
 def tools(path: Path) -> None:
     """One of the pad's tools in notebook 5, after its button was pressed; which one, the file's name says."""
-    from tests import browser
+    from tests.support import browser
 
     code, words = TOOLS[path.name]
     with browser.lab_page(PREPARE + code) as page:
@@ -49,7 +49,7 @@ PREPARE = """
 import tempfile
 from pathlib import Path
 from digitlab import write_digit
-from digitlab.collection import Collection
+from digitlab.drawings import Collection
 from digitlab.widgets import BreakIt, DrawPad, Game, OwnHand, Photo, StrokeSteps, Why
 pad = DrawPad()
 pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
@@ -146,7 +146,9 @@ def _screenshot(take: Callable[..., bytes], path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "screenshot.png"
         take(path=file, animations="disabled")
-        Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            path, optimize=True
+        )
 
 
 FIGURES: dict[str, Callable[[Path], None]] = {
@@ -159,8 +161,12 @@ FIGURES: dict[str, Callable[[Path], None]] = {
 
 def main() -> None:
     """Draw the figures named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m figures.make_figures", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(FIGURES)}; all by default")
+    parser = argparse.ArgumentParser(
+        prog="python -m figures.make_figures", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(FIGURES)}; all by default"
+    )
     names = parser.parse_args().names or list(FIGURES)
     unknown = [name for name in names if name not in FIGURES]
     if unknown:

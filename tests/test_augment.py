@@ -32,7 +32,9 @@ def test_each_picture_is_changed_in_its_own_way(images: Tensor) -> None:
 def test_the_seed_decides(images: Tensor) -> None:
     augment = RandomAffine()
     assert torch.equal(augment(images, generator=seeded(1)), augment(images, generator=seeded(1)))
-    assert not torch.equal(augment(images, generator=seeded(1)), augment(images, generator=seeded(2)))
+    assert not torch.equal(
+        augment(images, generator=seeded(1)), augment(images, generator=seeded(2))
+    )
 
 
 def test_values_stay_between_black_and_white_and_the_frame_stays_black(images: Tensor) -> None:
@@ -44,7 +46,9 @@ def test_values_stay_between_black_and_white_and_the_frame_stays_black(images: T
 def test_shifts_stay_within_their_range(images: Tensor) -> None:
     shifted = RandomAffine(degrees=0, scale=0, shear=0, shift=2)(images, generator=seeded())
     axis = torch.arange(28.0)
-    columns = [(batch.sum((1, 2)) * axis).sum(1) / batch.sum((1, 2, 3)) for batch in (images, shifted)]
+    columns = [
+        (batch.sum((1, 2)) * axis).sum(1) / batch.sum((1, 2, 3)) for batch in (images, shifted)
+    ]
     moves = (columns[1] - columns[0]).abs()
     assert 1.5 < moves.max() <= 2.01
 

@@ -15,18 +15,25 @@ import torch
 from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, checkpoint, evaluate, load_model, save_model
-from digitlab.calibration import Calibration
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
+from digitlab.model import Calibration
 
 
 def test_what_is_saved_is_loaded_with_its_recipe_and_results(tmp_path: Path) -> None:
     model = DigitCNN()
-    path = save_model(model, tmp_path / "new" / "net.pth", recipe=Recipe.best(), results={"val_accuracy": 0.99})
+    path = save_model(
+        model, tmp_path / "new" / "net.pth", recipe=Recipe.best(), results={"val_accuracy": 0.99}
+    )
     loaded = load_model(path)
     assert not loaded.training
-    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert all(
+        torch.equal(tensor, loaded.state_dict()[name])
+        for name, tensor in model.state_dict().items()
+    )
     info = load_info(path)
-    assert info["recipe"]["epochs"] == Recipe.best().epochs and info["results"] == {"val_accuracy": 0.99}
+    assert info["recipe"]["epochs"] == Recipe.best().epochs and info["results"] == {
+        "val_accuracy": 0.99
+    }
 
 
 def test_the_calibration_comes_back_with_the_weights(tmp_path: Path) -> None:
@@ -35,7 +42,9 @@ def test_the_calibration_comes_back_with_the_weights(tmp_path: Path) -> None:
     assert load_model(save_model(model, tmp_path / "net.pth")).calibration == model.calibration
 
 
-@pytest.mark.parametrize("found", [None, {"temperature": -1.0, "min_top_two": 0.9}, {"temperature": "hot"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "found", [None, {"temperature": -1.0, "min_top_two": 0.9}, {"temperature": "hot"}, {"x": 1}]
+)
 def test_a_calibration_that_cannot_be_read_is_none(tmp_path: Path, found: Any) -> None:
     path = save_model(DigitCNN(), tmp_path / "net.pth")
     info = json.loads(path.with_suffix(".json").read_text())
@@ -60,7 +69,10 @@ def test_a_state_dict_saved_elsewhere_loads_unchanged(tmp_path: Path) -> None:
     elsewhere = Elsewhere()
     torch.save(elsewhere.state_dict(), tmp_path / "mnist_cnn.pth")
     loaded = load_model(tmp_path / "mnist_cnn.pth")
-    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in elsewhere.state_dict().items())
+    assert all(
+        torch.equal(tensor, loaded.state_dict()[name])
+        for name, tensor in elsewhere.state_dict().items()
+    )
     assert load_info(tmp_path / "mnist_cnn.pth") == {}
 
 
@@ -89,7 +101,9 @@ def test_a_checkpoint_that_another_program_writes_meanwhile_is_not_replaced(
     assert path.read_bytes() == b"another's"
 
 
-def test_a_folder_that_is_a_file_is_said_in_a_sentence_without_advice_for_drawings(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_said_in_a_sentence_without_advice_for_drawings(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="^the network .* can't be changed: ") as error:
         save_model(DigitCNN(), tmp_path / "file" / "net.pth")
@@ -111,10 +125,16 @@ def test_a_failure_to_write_leaves_the_old_checkpoint_and_no_litter(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, name, die)
-    with pytest.raises(OSError, match=r"^the network .*net.pth can't be changed: .* can't be written: No space left"):
+    with pytest.raises(
+        OSError,
+        match=r"^the network .*net.pth can't be changed: .* can't be written: No space left",
+    ):
         save_model(DigitCNN(), path, overwrite=True)
     assert path.read_bytes() == before and load_info(path)["results"] == {"seed": 1}
-    assert {*os.listdir(tmp_path)} - {".lock"} == {"net.json", "net.pth"}  # Windows removes the lock
+    assert {*os.listdir(tmp_path)} - {".lock"} == {
+        "net.json",
+        "net.pth",
+    }  # Windows removes the lock
 
 
 def test_a_description_of_other_weights_is_not_believed(tmp_path: Path) -> None:
@@ -129,9 +149,14 @@ def test_what_is_replaced_is_described_until_the_new_weights_are_there(tmp_path:
     path = save_model(model, tmp_path / "net.pth", results={"seed": 1})
     old = path.read_bytes()
     save_model(DigitCNN(), path, results={"seed": 2}, overwrite=True)
-    assert load_info(path)["results"] == {"seed": 2} and load_model(path).calibration == Calibration()
+    assert (
+        load_info(path)["results"] == {"seed": 2} and load_model(path).calibration == Calibration()
+    )
     path.write_bytes(old)  # as if it had been killed after the first of two files
-    assert load_info(path)["results"] == {"seed": 1} and load_model(path).calibration == model.calibration
+    assert (
+        load_info(path)["results"] == {"seed": 1}
+        and load_model(path).calibration == model.calibration
+    )
 
 
 def test_equal_weights_make_equal_files(tmp_path: Path) -> None:
@@ -150,7 +175,10 @@ def changed(change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     ("content", "told"),
     [
         (changed(lambda state: state.pop("fc2.bias")), "it lacks fc2.bias"),
-        (changed(lambda state: state.update(extra=torch.ones(1))), "it has extra that a DigitCNN has not"),
+        (
+            changed(lambda state: state.update(extra=torch.ones(1))),
+            "it has extra that a DigitCNN has not",
+        ),
         (
             changed(lambda state: state.update({"conv1.weight": torch.ones(16, 1, 3, 3)})),
             r"conv1.weight has the shape \(16, 1, 3, 3\), expected \(32, 1, 3, 3\)",
@@ -164,13 +192,18 @@ def changed(change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
             "fc1.bias holds torch.int64",
         ),
         (changed(lambda state: state.update({"fc1.bias": "text"})), "fc1.bias is a str"),
-        ({f"module.{name}": tensor for name, tensor in DigitCNN().state_dict().items()}, "it has module.conv1.weight"),
+        (
+            {f"module.{name}": tensor for name, tensor in DigitCNN().state_dict().items()},
+            "it has module.conv1.weight",
+        ),
         ({"epoch": 3, "state_dict": DigitCNN().state_dict()}, "it lacks conv1.weight"),
         ([1, 2, 3], "holds a list, not a state dict"),
         (torch.ones(3), "holds a Tensor, not a state dict"),
     ],
 )
-def test_other_weights_are_refused_with_what_differs(content: object, told: str, tmp_path: Path) -> None:
+def test_other_weights_are_refused_with_what_differs(
+    content: object, told: str, tmp_path: Path
+) -> None:
     torch.save(content, tmp_path / "net.pth")
     with pytest.raises(ValueError, match=told):
         load_model(tmp_path / "net.pth")
@@ -181,9 +214,15 @@ class Malicious:
         return (os.mkdir, ("executed",))
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # the second way to write is an unusual one
+@pytest.mark.filterwarnings(
+    "ignore:Detected pickle protocol"
+)  # the second way to write is an unusual one
 @pytest.mark.parametrize(
-    "write", [lambda value, path: torch.save(value, path), lambda value, path: path.write_bytes(pickle.dumps(value))]
+    "write",
+    [
+        lambda value, path: torch.save(value, path),
+        lambda value, path: path.write_bytes(pickle.dumps(value)),
+    ],
 )
 def test_code_hidden_in_a_file_is_not_run(
     write: Callable[[object, Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -216,7 +255,9 @@ def test_a_missing_file_and_a_wrong_name_are_said(tmp_path: Path) -> None:
         save_model(DigitCNN(), tmp_path / "net.bin")
 
 
-def test_the_shipped_weights_are_as_good_as_their_description_says(mnist: Mnist, shipped: DigitCNN) -> None:
+def test_the_shipped_weights_are_as_good_as_their_description_says(
+    mnist: Mnist, shipped: DigitCNN
+) -> None:
     told = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())["results"]
     assert load_info()["results"] == told and told["test_accuracy"] >= 0.992
     measured = evaluate(shipped, mnist.test_images, mnist.test_labels).accuracy

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 
 from digitlab import data, load_mnist
 from digitlab.data import data_folder, missing_files, parse_idx, work_folder
-from tests.mirrors import Answer, Request, drip, say, say_nothing, serving
-from tests.tiny_mnist import expect_tiny, idx_bytes
+from tests.support import ROOT
+from tests.support.mirrors import Answer, Request, drip, say, say_nothing, serving
+from tests.support.tiny_mnist import expect_tiny, idx_bytes
 
 
 @st.composite
@@ -48,9 +49,17 @@ def test_any_bytes_are_either_an_idx_file_or_refused_in_words(content: bytes) ->
 
 
 @settings(max_examples=10_000)
-@given(st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 3), max_size=8), st.binary(max_size=30), st.integers(0, 255))
-def test_sizes_that_no_memory_could_hold_are_refused_in_words(sizes: list[int], values: bytes, claimed: int) -> None:
-    content = bytes([0, 0, 8, claimed]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
+@given(
+    st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 3), max_size=8),
+    st.binary(max_size=30),
+    st.integers(0, 255),
+)
+def test_sizes_that_no_memory_could_hold_are_refused_in_words(
+    sizes: list[int], values: bytes, claimed: int
+) -> None:
+    content = (
+        bytes([0, 0, 8, claimed]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
+    )
     try:
         tensor = parse_idx(content)
     except ValueError as error:
@@ -101,7 +110,9 @@ def mirror(tiny: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+    monkeypatch.setattr(
+        torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"]
+    )  # nobody listens there
 
 
 def test_files_on_disk_become_three_splits(tiny: dict[str, bytes], tmp_path: Path) -> None:
@@ -117,18 +128,27 @@ def test_files_on_disk_become_three_splits(tiny: dict[str, bytes], tmp_path: Pat
     ("damage", "told"),
     [
         (lambda content: content[:-1], "expected 23,536 bytes, found 23,535"),
-        (lambda content: b"\x00\x00\x0d\x03" + content[4:], "expected the magic number 00 00 08 03, found 00 00 0d 03"),
+        (
+            lambda content: b"\x00\x00\x0d\x03" + content[4:],
+            "expected the magic number 00 00 08 03, found 00 00 0d 03",
+        ),
         (lambda content: content[:-1] + b"\xff", "expected the SHA-256 checksum"),
         (lambda content: b"", "found 0"),
     ],
 )
-def test_a_damaged_file_is_named_with_what_was_expected_and_found(tiny, tmp_path, damage, told) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_file_is_named_with_what_was_expected_and_found(
+    tiny, tmp_path, damage, told
+) -> None:  # type: ignore[no-untyped-def]
     raw = write_all(tmp_path, tiny)
     path = raw / "train-images-idx3-ubyte"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match="is not the original") as error:
         load_mnist(tmp_path)
-    assert str(path) in str(error.value) and told in str(error.value) and "Delete it" in str(error.value)
+    assert (
+        str(path) in str(error.value)
+        and told in str(error.value)
+        and "Delete it" in str(error.value)
+    )
 
 
 def test_missing_files_are_downloaded_checked_and_kept(mirror: Mirror, tmp_path: Path) -> None:
@@ -139,7 +159,9 @@ def test_missing_files_are_downloaded_checked_and_kept(mirror: Mirror, tmp_path:
     assert mirror.requests == []
 
 
-def test_a_download_cut_short_leaves_no_file_behind_and_the_next_one_heals_it(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_download_cut_short_leaves_no_file_behind_and_the_next_one_heals_it(
+    mirror: Mirror, tmp_path: Path
+) -> None:
     mirror.broken.add("/train-labels-idx1-ubyte.gz")
     with pytest.raises(ConnectionError, match="train-labels-idx1-ubyte"):
         load_mnist(tmp_path, source="mnist")
@@ -153,7 +175,9 @@ def test_the_next_mirror_is_asked_where_one_serves_something_else(
     mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     login_page = f"{mirror.url}login/"
-    mirror.contents |= {f"/login/{name}": b"<html>please sign in</html>" for name in ("train-images-idx3-ubyte.gz",)}
+    mirror.contents |= {
+        f"/login/{name}": b"<html>please sign in</html>" for name in ("train-images-idx3-ubyte.gz",)
+    }
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [login_page, mirror.url])
     assert load_mnist(tmp_path).source == "mnist"
     assert mirror.requests[0].startswith("/login/")
@@ -171,11 +195,23 @@ def test_two_loads_at_once_download_each_file_once(mirror: Mirror, tmp_path: Pat
     [
         pytest.param(say(403), "Forbidden", id="forbidden"),
         pytest.param(say(503), "Service Unavailable", id="unavailable"),
-        pytest.param(say(200, b"<html>please sign in</html>"), "is not a gzip file", id="login page"),
-        pytest.param(say(200, random.Random(0).randbytes(1000)), "is not a gzip file", id="garbage"),
-        pytest.param(say(200, gzip.compress(bytes(23_536))[:-20]), "is cut short", id="half a file"),
-        pytest.param(say(200, bytes(500), missing=500), "broke off after 500 of 1,000", id="half of what it announced"),
-        pytest.param(say(200, gzip.compress(bytes(23_536))), "expected the magic number", id="another file"),
+        pytest.param(
+            say(200, b"<html>please sign in</html>"), "is not a gzip file", id="login page"
+        ),
+        pytest.param(
+            say(200, random.Random(0).randbytes(1000)), "is not a gzip file", id="garbage"
+        ),
+        pytest.param(
+            say(200, gzip.compress(bytes(23_536))[:-20]), "is cut short", id="half a file"
+        ),
+        pytest.param(
+            say(200, bytes(500), missing=500),
+            "broke off after 500 of 1,000",
+            id="half of what it announced",
+        ),
+        pytest.param(
+            say(200, gzip.compress(bytes(23_536))), "expected the magic number", id="another file"
+        ),
         pytest.param(say(200, gzip.compress(bytes(50_000_000))), "23,537 or more", id="gzip bomb"),
         pytest.param(drip(bytes(10_000), pause=0), "it sent more than", id="without end"),
         pytest.param(drip(b"x", pause=0.2), "it sent only", id="drop by drop"),
@@ -228,7 +264,10 @@ def test_without_network_the_full_set_is_an_error_where_it_was_asked_for(
 
 
 def test_a_disk_without_room_is_said_and_no_second_mirror_is_asked(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mirror: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def refuse(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -236,17 +275,27 @@ def test_a_disk_without_room_is_said_and_no_second_mirror_is_asked(
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [mirror.url, mirror.url])
     monkeypatch.setattr("os.fsync", refuse)
     assert load_mnist(tmp_path).source == "sample" and len(mirror.requests) == 1
-    assert "train-images-idx3-ubyte can't be written: No space left on device" in capsys.readouterr().out
+    assert (
+        "train-images-idx3-ubyte can't be written: No space left on device"
+        in capsys.readouterr().out
+    )
     assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} <= {".lock"}
 
 
 def test_a_torchvision_that_cannot_be_imported_is_said_and_the_sample_is_used(
-    tiny: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     assert load_mnist(tmp_path).source == "sample"
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "torchvision can't be imported" in said and "digitlab doctor" in said
+    assert (
+        said.count("\n") == 1
+        and "torchvision can't be imported" in said
+        and "digitlab doctor" in said
+    )
 
 
 def test_an_unknown_source_is_refused() -> None:
@@ -255,7 +304,10 @@ def test_an_unknown_source_is_refused() -> None:
 
 
 def test_the_sample_has_all_digits_in_every_split_and_no_image_twice(sample: data.Mnist) -> None:
-    sizes = [torch.bincount(labels).tolist() for labels in (sample.train_labels, sample.val_labels, sample.test_labels)]
+    sizes = [
+        torch.bincount(labels).tolist()
+        for labels in (sample.train_labels, sample.val_labels, sample.test_labels)
+    ]
     assert sizes == [[400] * 10, [50] * 10, [50] * 10]
     images = torch.cat([sample.train_images, sample.val_images, sample.test_images])
     assert images.shape == (5000, 1, 28, 28) and images.dtype == torch.uint8
@@ -268,8 +320,14 @@ def test_the_sample_is_the_same_every_time(sample: data.Mnist) -> None:
 
 def test_the_full_set_is_mnist(mnist: data.Mnist) -> None:
     if mnist.source != "mnist":
-        pytest.skip("MNIST is neither on disk nor to be downloaded here; set DIGITLAB_DATA to a folder that has it")
-    assert [len(mnist.train_labels), len(mnist.val_labels), len(mnist.test_labels)] == [55_000, 5_000, 10_000]
+        pytest.skip(
+            "MNIST is neither on disk nor to be downloaded here; set DIGITLAB_DATA to a folder that has it"
+        )
+    assert [len(mnist.train_labels), len(mnist.val_labels), len(mnist.test_labels)] == [
+        55_000,
+        5_000,
+        10_000,
+    ]
     assert mnist.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
     pixels = torch.cat([mnist.train_images, mnist.val_images]).double() / 255
     assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (0.1307, 0.3081)
@@ -280,7 +338,7 @@ def test_folders_are_the_argument_then_the_environment_then_data(
 ) -> None:
     monkeypatch.delenv("DIGITLAB_DATA", raising=False)
     monkeypatch.delenv("DIGITLAB_WORK", raising=False)
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = ROOT
     assert data_folder() == work_folder() == checkout / "data"
     monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path / "shared"))
     monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "mine"))

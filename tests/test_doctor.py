@@ -34,19 +34,25 @@ def test_a_package_that_is_too_old_is_told_with_what_was_expected():
 
 
 def test_a_package_that_does_not_import_is_to_be_installed_again():
-    check = doctor.check_package(NUMPY, "2.4.6", "2.4.6", trouble="cannot be imported: ImportError: DLL load failed")
+    check = doctor.check_package(
+        NUMPY, "2.4.6", "2.4.6", trouble="cannot be imported: ImportError: DLL load failed"
+    )
     assert not check.ok
     assert "--force-reinstall" in check.remedy
 
 
-@pytest.mark.parametrize(("installed", "note"), [("2.4.6", ""), ("2.4.6+cpu", ""), ("2.5.0", " (tested with 2.4.6)")])
+@pytest.mark.parametrize(
+    ("installed", "note"), [("2.4.6", ""), ("2.4.6+cpu", ""), ("2.5.0", " (tested with 2.4.6)")]
+)
 def test_another_version_than_the_tested_one_is_noted_but_well(installed, note):
     check = doctor.check_package(NUMPY, installed, tested="2.4.6")
     assert (check.ok, check.detail) == (True, installed + note)
 
 
 def test_a_torchvision_made_for_another_torch_is_found_and_both_are_replaced(monkeypatch):
-    monkeypatch.setattr(doctor, "import_trouble", lambda _: "RuntimeError: operator torchvision::nms does not exist")
+    monkeypatch.setattr(
+        doctor, "import_trouble", lambda _: "RuntimeError: operator torchvision::nms does not exist"
+    )
     tested = {"torch": "2.15.0", "torchvision": "0.29.2"}
     check = doctor.check_torch_pair({"torch": "2.15.0", "torchvision": "0.20.0"}, tested)
     assert not check.ok
@@ -65,14 +71,19 @@ def test_a_widget_package_without_its_front_end_is_found():
 
 
 def test_a_front_end_left_behind_by_another_version_is_found_with_its_folder(tmp_path):
-    stale, shipped = package_json(tmp_path / "home", "0.13.0"), package_json(tmp_path / "venv", "0.14.3")
+    stale, shipped = (
+        package_json(tmp_path / "home", "0.13.0"),
+        package_json(tmp_path / "venv", "0.14.3"),
+    )
     check = doctor.check_front_end(PAD, stale, shipped)
     assert not check.ok
     assert "0.13.0" in check.detail
     assert check.remedy == f"delete the folder {stale.parent}"
 
 
-def test_a_stale_front_end_earlier_on_jupyters_path_is_the_one_that_is_judged(tmp_path, monkeypatch):
+def test_a_stale_front_end_earlier_on_jupyters_path_is_the_one_that_is_judged(
+    tmp_path, monkeypatch
+):
     folder = tmp_path / "labextensions" / "ipycanvas"
     folder.parent.mkdir()
     package_json(folder, "0.13.0")
@@ -139,12 +150,20 @@ def test_an_examination_that_fails_is_a_finding_and_keeps_what_it_had_found():
 
     first, failed = doctor.attempt("second", half_way)
     assert first.ok
-    assert (failed.name, failed.ok, failed.detail) == ("second", False, "RuntimeError: out of order")
+    assert (failed.name, failed.ok, failed.detail) == (
+        "second",
+        False,
+        "RuntimeError: out of order",
+    )
 
 
-@pytest.mark.parametrize(("ok", "status", "word"), [(True, 0, "ok  thing"), (False, 1, "!!  thing")])
+@pytest.mark.parametrize(
+    ("ok", "status", "word"), [(True, 0, "ok  thing"), (False, 1, "!!  thing")]
+)
 def test_the_exit_status_and_a_word_tell_whether_all_is_well(ok, status, word, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "EXAMINATIONS", {"thing": lambda: [Check("thing", ok, "as found", "do this")]})
+    monkeypatch.setattr(
+        doctor, "EXAMINATIONS", {"thing": lambda: [Check("thing", ok, "as found", "do this")]}
+    )
     assert doctor.run_doctor() == status
     shown = capsys.readouterr().out
     assert word in shown
@@ -157,13 +176,20 @@ def test_the_report_for_programs_is_json_with_the_same_exit_status(monkeypatch, 
     assert doctor.run_doctor(as_json=True) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
-    assert report["checks"][1] == {"name": "second", "ok": False, "detail": "broken", "remedy": "do this"}
+    assert report["checks"][1] == {
+        "name": "second",
+        "ok": False,
+        "detail": "broken",
+        "remedy": "do this",
+    }
 
 
 def test_a_notebook_is_told_of_trouble_and_of_nothing_else(monkeypatch, capsys):
     doctor.warn_of_trouble()
     assert capsys.readouterr().out == ""
-    stale = Check("ipycanvas in pages", False, "JupyterLab takes version 0.13.0", "delete the folder")
+    stale = Check(
+        "ipycanvas in pages", False, "JupyterLab takes version 0.13.0", "delete the folder"
+    )
     monkeypatch.setitem(doctor.EXAMINATIONS, "widgets in pages", lambda: [stale])
     doctor.warn_of_trouble()
     shown = capsys.readouterr().out
@@ -181,7 +207,10 @@ def test_a_folder_that_refuses_your_work_is_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
     check = doctor.check_writable(tmp_path)
-    assert (check.ok, check.detail) == (False, f"can't be kept in {tmp_path}: Read-only file system")
+    assert (check.ok, check.detail) == (
+        False,
+        f"can't be kept in {tmp_path}: Read-only file system",
+    )
     assert "DIGITLAB_WORK" in check.remedy
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from digitlab import DigitCNN, Mnist, predict
-from digitlab.calibration import Calibration
 from digitlab.explain import feature_maps, occlusion_map
+from digitlab.model import Calibration
 
 
 class LooksAtOnePixel(nn.Module):
@@ -38,7 +38,9 @@ def test_a_map_is_the_response_of_its_filter_without_the_negative_part() -> None
 def test_bytes_and_floats_have_the_same_maps(shipped: DigitCNN, mnist: Mnist) -> None:
     image = mnist.test_images[0]
     torch.testing.assert_close(feature_maps(shipped, image), feature_maps(shipped, image / 255))
-    torch.testing.assert_close(occlusion_map(shipped, image, stride=9), occlusion_map(shipped, image / 255, stride=9))
+    torch.testing.assert_close(
+        occlusion_map(shipped, image, stride=9), occlusion_map(shipped, image / 255, stride=9)
+    )
 
 
 def test_looking_inside_leaves_nothing_behind() -> None:
@@ -58,13 +60,17 @@ def test_the_probability_is_the_calibrated_one() -> None:
     model = LooksAtOnePixel()
     model.calibration = Calibration(temperature=50)  # type: ignore[assignment]
     drops = occlusion_map(model, torch.ones(1, 28, 28))
-    probabilities = [predict(model, torch.full((1, 28, 28), value)).probabilities for value in (1.0, 0.0)]
+    probabilities = [
+        predict(model, torch.full((1, 28, 28), value)).probabilities for value in (1.0, 0.0)
+    ]
     digit = int(probabilities[0].argmax())
     assert drops[10, 20] == pytest.approx(float(probabilities[0][digit] - probabilities[1][digit]))
     assert 0 < drops[10, 20] < 0.9
 
 
-def test_ink_put_where_it_speaks_against_an_answer_lowers_it_and_where_it_speaks_for_another_raises_that() -> None:
+def test_ink_put_where_it_speaks_against_an_answer_lowers_it_and_where_it_speaks_for_another_raises_that() -> (
+    None
+):
     blank, model = torch.zeros(1, 28, 28), LooksAtOnePixel()
     assert occlusion_map(model, blank, fill=1)[10, 20] == pytest.approx(1, abs=1e-3)
     assert occlusion_map(model, blank, fill=1, digit=1)[10, 20] == pytest.approx(-1, abs=1e-3)

@@ -11,14 +11,18 @@ from digitlab import Mnist, rasterize
 from digitlab.ink import CENTER
 
 coordinates = st.floats(-1e6, 1e6, allow_nan=False, width=32)
-drawings = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=30), min_size=1, max_size=5)
+drawings = st.lists(
+    st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=30), min_size=1, max_size=5
+)
 SEVEN = [[(20.0, 20.0), (60.0, 20.0), (35.0, 90.0)], [(30.0, 55.0), (58.0, 55.0)]]
 
 
 def center_of_mass(picture: Tensor) -> tuple[float, float]:
     axis = torch.arange(28.0)
     mass = picture.sum()
-    return ((picture[0].sum(0) * axis).sum() / mass).item(), ((picture[0].sum(1) * axis).sum() / mass).item()
+    return ((picture[0].sum(0) * axis).sum() / mass).item(), (
+        (picture[0].sum(1) * axis).sum() / mass
+    ).item()
 
 
 def ink_box(picture: Tensor) -> tuple[int, int]:
@@ -27,7 +31,9 @@ def ink_box(picture: Tensor) -> tuple[int, int]:
 
 
 @given(drawings)
-def test_any_drawing_becomes_a_picture_of_mnists_kind(strokes: list[list[tuple[float, float]]]) -> None:
+def test_any_drawing_becomes_a_picture_of_mnists_kind(
+    strokes: list[list[tuple[float, float]]],
+) -> None:
     picture = rasterize(strokes)
     assert picture.shape == (1, 28, 28) and picture.dtype == torch.float32
     assert picture.min() == 0 and 0.4 < picture.max() <= 1
@@ -39,14 +45,18 @@ def test_any_drawing_becomes_a_picture_of_mnists_kind(strokes: list[list[tuple[f
 def test_size_and_place_of_a_drawing_make_no_difference(strokes, factor, x, y) -> None:  # type: ignore[no-untyped-def]
     points = np.concatenate([np.array(stroke) for stroke in strokes])
     side = float(np.ptp(points, axis=0).max())
-    if 0 < side < 1e-3 * max(np.abs(points).max(), 1.0) or 0 < side * factor < 1e-3 * max(abs(x), abs(y)):
+    if 0 < side < 1e-3 * max(np.abs(points).max(), 1.0) or 0 < side * factor < 1e-3 * max(
+        abs(x), abs(y)
+    ):
         return  # moved this far, the drawing would be lost in the rounding of its coordinates
     moved = [np.array(stroke) * factor + (x, y) for stroke in strokes]
     torch.testing.assert_close(rasterize(moved), rasterize(strokes), atol=1e-3, rtol=0)
 
 
 def test_the_centre_of_mass_is_where_mnist_has_it(mnist: Mnist) -> None:
-    where = torch.tensor([center_of_mass(image.float()) for image in mnist.test_images[:500]]).mean(0)
+    where = torch.tensor([center_of_mass(image.float()) for image in mnist.test_images[:500]]).mean(
+        0
+    )
     torch.testing.assert_close(where, torch.tensor([CENTER, CENTER]), atol=0.1, rtol=0)
     assert center_of_mass(rasterize(SEVEN)) == pytest.approx((CENTER, CENTER), abs=0.05)
 
@@ -69,7 +79,7 @@ def test_a_wider_pen_leaves_more_ink() -> None:
 
 
 def test_written_digits_are_about_as_bright_as_mnists() -> None:
-    from tests.pen import DIGITS
+    from tests.support.pen import DIGITS
 
     mean = torch.stack([rasterize(strokes) for strokes in DIGITS.values()]).mean().item()
     assert mean == pytest.approx(33.8 / 255, abs=0.03)

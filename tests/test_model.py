@@ -10,14 +10,18 @@ from digitlab import DigitCNN
 
 @pytest.fixture
 def images() -> Tensor:
-    return torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        0, 256, (4, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def test_it_has_421642_parameters_in_eight_tensors_of_known_names() -> None:
     state = DigitCNN().state_dict()
     assert sum(tensor.numel() for tensor in state.values()) == 421_642
     assert sorted(state) == sorted(
-        f"{layer}.{kind}" for layer in ("conv1", "conv2", "fc1", "fc2") for kind in ("weight", "bias")
+        f"{layer}.{kind}"
+        for layer in ("conv1", "conv2", "fc1", "fc2")
+        for kind in ("weight", "bias")
     )
 
 
@@ -50,7 +54,9 @@ def test_its_layout_in_memory_changes_nothing(images: Tensor) -> None:
     torch.testing.assert_close(model.to(memory_format=torch.channels_last)(images), expected)
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (5, 28, 28), (5, 3, 28, 28), (5, 1, 32, 32)])
+@pytest.mark.parametrize(
+    "shape", [(28, 28), (1, 28, 28), (5, 28, 28), (5, 3, 28, 28), (5, 1, 32, 32)]
+)
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected images of shape \(N, 1, 28, 28\)"):
         DigitCNN()(torch.zeros(shape))
@@ -59,4 +65,6 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 def test_every_parameter_gets_a_gradient(images: Tensor) -> None:
     model = DigitCNN()
     functional.cross_entropy(model(images), torch.arange(4)).backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.any() for parameter in model.parameters()
+    )

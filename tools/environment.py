@@ -19,11 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
 EXTRAS = {"lab": "", "test": "[test]", "dev": "[dev]"}
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own; PyPI's wheels for Linux are the CUDA build
+# PyTorch's own; PyPI's wheels for Linux are the CUDA build
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
-NETWORK_TROUBLE = re.compile(r"connection broken by|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError")
+NETWORK_TROUBLE = re.compile(
+    r"connection broken by|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
+)
 NO_CANDIDATE = re.compile(r"No matching distribution found for (\S+)")
-BIG_DOWNLOAD = re.compile(r"\s*(Downloading|Using cached) (?:\S*/)?(\w+)-\S+ \((\d{2,})(?:\.\d)? MB\)")
+BIG_DOWNLOAD = re.compile(
+    r"\s*(Downloading|Using cached) (?:\S*/)?(\w+)-\S+ \((\d{2,})(?:\.\d)? MB\)"
+)
 
 
 class SetupError(Exception):
@@ -33,9 +38,15 @@ class SetupError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Set up .venv as asked; returns the exit status."""
     parser = argparse.ArgumentParser(description="Make .venv and install digitlab into it.")
-    parser.add_argument("--for", dest="purpose", choices=EXTRAS, default="lab", help="what it will be used for")
+    parser.add_argument(
+        "--for", dest="purpose", choices=EXTRAS, default="lab", help="what it will be used for"
+    )
     parser.add_argument("--torch", choices=["cpu"], help="cpu: the small PyTorch without CUDA")
-    parser.add_argument("--newest", action="store_true", help="the newest versions allowed, not those tested together")
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help="the newest versions allowed, not those tested together",
+    )
     options = parser.parse_args(arguments)
     try:
         set_up(options.purpose, options.torch, newest=options.newest)
@@ -55,7 +66,8 @@ def set_up(purpose: str, torch: str | None, venv: Path = VENV, *, newest: bool =
         purpose: what it will be used for, a key of ``EXTRAS``.
         torch: "cpu" for the build without CUDA.
         venv: where.
-        newest: take the newest versions that pyproject.toml allows, and not those of constraints.txt.
+        newest: take the newest versions that pyproject.toml allows, and not those of
+            constraints.txt.
 
     Raises:
         SetupError: where something is missing on this machine.
@@ -66,7 +78,11 @@ def set_up(purpose: str, torch: str | None, venv: Path = VENV, *, newest: bool =
     make_venv(venv)
     if torch == "cpu" and cpu_build(newest=newest):
         install(venv, cpu_build(newest=newest))
-    versions = ["--upgrade", "--upgrade-strategy", "eager"] if newest else ["--constraint", str(CONSTRAINTS)]
+    versions = (
+        ["--upgrade", "--upgrade-strategy", "eager"]
+        if newest
+        else ["--constraint", str(CONSTRAINTS)]
+    )
     install(venv, ["--editable", f"{ROOT}{EXTRAS[purpose]}", *versions])
 
 
@@ -87,7 +103,10 @@ def announce_size(torch: str | None) -> float:
         print("Setting up .venv: about 0.5 GB to download, a few minutes.", flush=True)
         return 2.5
     if torch == "cpu":
-        print("Setting up .venv with the CPU build of PyTorch: about 0.5 GB to download, a few minutes.", flush=True)
+        print(
+            "Setting up .venv with the CPU build of PyTorch: about 0.5 GB to download, a few minutes.",
+            flush=True,
+        )
         return 2.5
     print(
         "Setting up .venv: PyTorch and its GPU libraries are about 3 GB to download. "
@@ -125,29 +144,39 @@ def make_venv(venv: Path) -> None:
     """Make the environment unless a usable one is there."""
     if is_usable(venv):
         return
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True
+    )
     if made.returncode != 0:
         shutil.rmtree(venv, ignore_errors=True)
-        raise SetupError(explain(made.stdout + made.stderr, f"{sys.executable} -m venv could not make {venv.name}"))
+        raise SetupError(
+            explain(
+                made.stdout + made.stderr, f"{sys.executable} -m venv could not make {venv.name}"
+            )
+        )
 
 
 def cpu_build(*, newest: bool = False) -> list[str]:
     """The arguments that make pip install PyTorch without CUDA; none where the usual build has none either.
 
-    The CPU build is a local version, "2.15.0+cpu". Asked for by that name, it replaces the CUDA build, and pip cannot
-    fall back on that one, ten times the size, where PyTorch's index is out of reach. --no-deps: that index is asked for
-    these two packages only, and the usual one for what they need.
+    The CPU build is a local version, "2.15.0+cpu". Asked for by that name, it replaces the CUDA
+    build, and pip cannot fall back on that one, ten times the size, where PyTorch's index is out of
+    reach. --no-deps: that index is asked for these two packages only, and the usual one for what
+    they need.
     """
     if sys.platform != "linux":
         return []
-    pins = re.findall(r"^(torch(?:vision)?==\S+)", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
+    pins = re.findall(
+        r"^(torch(?:vision)?==\S+)", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE
+    )
     wanted = ["--upgrade", "torch", "torchvision"] if newest else [f"{pin}+cpu" for pin in pins]
     return ["--no-deps", "--index-url", CPU_INDEX, *wanted]
 
 
 def install(venv: Path, arguments: list[str]) -> None:
     """Run the environment's pip, showing what takes long."""
-    # --retries 2: a closed network is reported within a minute; pip's own five attempts take several.
+    # --retries 2: a closed network is reported within a minute; pip's own five attempts take
+    # several.
     command = [
         str(python_of(venv)),
         "-m",
@@ -159,7 +188,12 @@ def install(venv: Path, arguments: list[str]) -> None:
         *arguments,
     ]
     pip = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
     output = []
     with pip, heartbeat():
@@ -221,5 +255,7 @@ def explain(output: str, otherwise: str) -> str:
             f"There is no {missing[1]} for Python {version} on this machine: "
             "delete .venv and try another Python, for example make lab PYTHON=python3.12"
         )
-    errors = [line.strip() for line in output.splitlines() if line.strip().lower().startswith("error")]
+    errors = [
+        line.strip() for line in output.splitlines() if line.strip().lower().startswith("error")
+    ]
     return f"{otherwise}: {errors[-1]}" if errors else f"{otherwise}."

@@ -1,7 +1,7 @@
 """Run the course's notebooks and store their outputs: ``python tools/execute_notebooks.py [FILE …]``.
 
-What would differ from run to run (times, widget state, the kernel's version) is not stored, so that the difference
-between two runs shows what has changed in the course.
+What would differ from run to run (times, widget state, the kernel's version) is not stored, so that
+the difference between two runs shows what has changed in the course.
 """
 
 from __future__ import annotations
@@ -26,13 +26,20 @@ def main(arguments: list[str]) -> int:
         ROOT / "digitlab" / "widgets" / "app.ipynb",
     ]
     with tempfile.TemporaryDirectory() as work:
-        os.environ["OMP_NUM_THREADS"] = "2"  # another number of threads adds up in another order, and digits change
-        os.environ["DIGITLAB_WORK"] = work  # a learner's own networks in data/ are neither used nor replaced
+        os.environ["OMP_NUM_THREADS"] = (
+            "2"  # another number of threads adds up in another order, and digits change
+        )
+        os.environ["DIGITLAB_WORK"] = (
+            work  # a learner's own networks in data/ are neither used nor replaced
+        )
         for path in paths:
             print(path.name, flush=True)
             notebook = nbformat.read(path, as_version=4)
             client = NotebookClient(
-                notebook, timeout=600, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
+                notebook,
+                timeout=600,
+                coalesce_streams=True,
+                resources={"metadata": {"path": str(path.parent)}},
             )
             client.execute()
             nbformat.write(tidy(notebook), path)
@@ -41,16 +48,23 @@ def main(arguments: list[str]) -> int:
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
     """Strip what is volatile from an executed notebook, in place."""
-    title = {"title": notebook.metadata.title} if "title" in notebook.metadata else {}  # of the page that Voilà makes
+    title = (
+        {"title": notebook.metadata.title} if "title" in notebook.metadata else {}
+    )  # of the page that Voilà makes
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
         **title,
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            # A view without its widget shows an error where the notebook is only read; the text beside it stays.
+            # A view without its widget shows an error where the notebook is only read; the text
+            # beside it stays.
             output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 

@@ -1,8 +1,9 @@
 """Fetch the newest version of the course and keep the learner's work: ``python tools/update_course.py``.
 
-A notebook that was run or edited is a changed file, and where the course has a new version of it, ``git pull`` refuses.
-Here such a notebook first gets a name of its own, which git ignores, beside the original. All others stay as they are,
-and so does everything where an update isn't possible. It needs nothing but git and the standard library.
+A notebook that was run or edited is a changed file, and where the course has a new version of it,
+``git pull`` refuses. Here such a notebook first gets a name of its own, which git ignores, beside
+the original. All others stay as they are, and so does everything where an update isn't possible. It
+needs nothing but git and the standard library.
 """
 
 from __future__ import annotations
@@ -42,22 +43,30 @@ def update(course: Path) -> str:
     if is_ancestor(course, NEWEST, "HEAD"):
         return "The course is up to date; nothing was changed."
     if not is_ancestor(course, "HEAD", NEWEST):
-        raise UpdateError("You have committed changes of your own, and the course has moved on: merge with `git pull`.")
+        raise UpdateError(
+            "You have committed changes of your own, and the course has moved on: merge with `git pull`."
+        )
     blocked = in_the_way(course)
     for name in blocked:
         if not is_notebook(name) and (course / name).exists():
-            raise UpdateError(f"Both you and the course have changed {name}: move yours elsewhere, then update again.")
+            raise UpdateError(
+                f"Both you and the course have changed {name}: move yours elsewhere, then update again."
+            )
     kept = [set_aside(course, name) for name in blocked if (course / name).exists()]
     if originals := tracked(course) & set(blocked):
         git(course, "checkout", "HEAD", "--", *sorted(originals))
     git(course, "merge", "--ff-only", "--quiet", NEWEST)
-    return " ".join([f"The course is now at version {git(course, 'rev-parse', '--short', 'HEAD')}.", *kept])
+    return " ".join(
+        [f"The course is now at version {git(course, 'rev-parse', '--short', 'HEAD')}.", *kept]
+    )
 
 
 def require_clone(course: Path) -> None:
     """The folder itself must be a checkout that follows a branch: not an unpacked archive, nor one inside another."""
     if shutil.which("git") is None:
-        raise UpdateError("There is no git on this machine: install it, then run the same command again.")
+        raise UpdateError(
+            "There is no git on this machine: install it, then run the same command again."
+        )
     try:
         inside = git(course, "rev-parse", "--show-prefix")
         git(course, "rev-parse", NEWEST)
@@ -66,12 +75,16 @@ def require_clone(course: Path) -> None:
             f"Only a copy made by `git clone`, on the branch that came with it, can be updated ({error})."
         ) from error
     if inside:
-        raise UpdateError(f"{course} is not a clone of the course but a folder of another one: update that one.")
+        raise UpdateError(
+            f"{course} is not a clone of the course but a folder of another one: update that one."
+        )
 
 
 def git(course: Path, *arguments: str) -> str:
     """Run git in the checkout; returns what it printed, without the last line's end."""
-    run = subprocess.run(["git", *arguments], cwd=course, capture_output=True, encoding="utf-8", errors="replace")
+    run = subprocess.run(
+        ["git", *arguments], cwd=course, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if run.returncode != 0:
         said = " ".join(run.stderr.split()) or f"exit status {run.returncode}"
         raise UpdateError(f"git {arguments[0]} failed: {said}")

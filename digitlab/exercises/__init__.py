@@ -1,15 +1,32 @@
 """The checks behind the course's exercises, one module a notebook.
 
-``check_something(your_function)`` tries your function on random inputs, compares it with PyTorch or with a slow and
-plain computation, and returns a :class:`Verdict` that says in words how it went.
+``check_something(your_function)`` tries your function on random inputs, compares it with PyTorch or
+with a slow and plain computation, and returns a :class:`Verdict` that says in words how it went.
 """
 
 from digitlab.exercises._check import Verdict
-from digitlab.exercises.build import check_conv2d, check_count_parameters, check_max_pool2d, check_untrained_loss
+from digitlab.exercises.build import (
+    check_conv2d,
+    check_count_parameters,
+    check_max_pool2d,
+    check_untrained_loss,
+)
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
-from digitlab.exercises.evaluate import check_accuracy_interval, check_precision_recall, check_temperature
-from digitlab.exercises.explore import check_nearest_mean, check_pixel_statistics, check_read_idx_header
-from digitlab.exercises.train import check_gradient_step, check_overfit_batch, check_pick_learning_rate
+from digitlab.exercises.evaluate import (
+    check_accuracy_interval,
+    check_precision_recall,
+    check_temperature,
+)
+from digitlab.exercises.explore import (
+    check_nearest_mean,
+    check_pixel_statistics,
+    check_read_idx_header,
+)
+from digitlab.exercises.train import (
+    check_gradient_step,
+    check_overfit_batch,
+    check_pick_learning_rate,
+)
 
 __all__ = [
     "Verdict",

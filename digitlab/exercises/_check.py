@@ -39,15 +39,18 @@ Attempt = Callable[..., Any]
 def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], Verdict]]:
     """Make a check of a function that tries an attempt and raises :class:`Mistake` if it is wrong.
 
-    ``praise`` is said when it is right. A stub that raises ``NotImplementedError`` is "not started yet", so that a
-    notebook with open exercises runs to its end. Any other error of the attempt is reported with its line.
+    ``praise`` is said when it is right. A stub that raises ``NotImplementedError`` is "not started
+    yet", so that a notebook with open exercises runs to its end. Any other error of the attempt is
+    reported with its line.
     """
 
     def decorate(examine: Callable[[Attempt], None]) -> Callable[[Attempt], Verdict]:
         @wraps(examine)
         def examine_and_report(attempt: Any) -> Verdict:
             if not callable(attempt):
-                given = f"pass the function itself, without brackets; this is {type(attempt).__name__}"
+                given = (
+                    f"pass the function itself, without brackets; this is {type(attempt).__name__}"
+                )
                 return Verdict("not yet", f"Not yet: {given}.")
             try:
                 with torch.random.fork_rng(devices=[]):
@@ -56,10 +59,13 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
             except Mistake as mistake:
                 return Verdict("not yet", f"Not yet: {mistake}")
             except Exception as error:
-                # A stub's error says nothing; PyTorch's own, as for the mean of bytes, comes with an explanation.
+                # A stub's error says nothing; PyTorch's own, as for the mean of bytes, comes with
+                # an explanation.
                 if isinstance(error, NotImplementedError) and not error.args:
                     return Verdict("not started", "not started yet")
-                return Verdict("not yet", f"Not yet: your code stopped with {describe_error(error)}")
+                return Verdict(
+                    "not yet", f"Not yet: your code stopped with {describe_error(error)}"
+                )
             return Verdict("passed", f"Right! {praise}")
 
         return examine_and_report
@@ -69,7 +75,11 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
 
 def describe_error(error: Exception) -> str:
     """Name an error and the learner's line it came from: the last one that is not in an installed package."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename
+    ]
     line = f" at `{frames[-1].line}`" if frames and frames[-1].line else ""
     return f"{type(error).__name__}: {error}{line}"
 
@@ -94,7 +104,11 @@ def compare(
     """
     result = as_tensor(actual, what=what)
     for hint, suspect in (suspects or {}).items():
-        if result.shape == suspect.shape and not suspect.equal(expected) and _close(result, suspect, tolerance):
+        if (
+            result.shape == suspect.shape
+            and not suspect.equal(expected)
+            and _close(result, suspect, tolerance)
+        ):
             raise Mistake(f"{what} is wrong: {hint}")
     if result.shape != expected.shape:
         raise Mistake(
@@ -113,7 +127,9 @@ def as_tensor(actual: Any, *, what: str) -> Tensor:
     try:
         return torch.as_tensor(actual).detach().double()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Mistake(f"{what} should be a tensor or a number, but is a {type(actual).__name__}") from error
+        raise Mistake(
+            f"{what} should be a tensor or a number, but is a {type(actual).__name__}"
+        ) from error
 
 
 def _close(actual: Tensor, expected: Tensor, tolerance: float) -> bool:
@@ -122,7 +138,11 @@ def _close(actual: Tensor, expected: Tensor, tolerance: float) -> bool:
 
 def _excess(actual: Tensor, expected: Tensor) -> str:
     """Say by how many rows and columns two pictures differ, if they have as many dimensions."""
-    if actual.dim() != expected.dim() or actual.dim() < 2 or actual.shape[:-2] != expected.shape[:-2]:
+    if (
+        actual.dim() != expected.dim()
+        or actual.dim() < 2
+        or actual.shape[:-2] != expected.shape[:-2]
+    ):
         return ""
     parts = []
     for axis, (name, too_many, too_few) in {

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compare, describe_error
 
-# (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the course's pictures.
+# (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the
+# course's pictures.
 CONVOLUTIONS = [
     ((5, 7), (3, 3), 0),
     ((6, 5), (2, 3), 0),
@@ -22,19 +23,28 @@ CONVOLUTIONS = [
     ((3, 5), (1, 1), 0),
     ((28, 28), (3, 3), 1),
 ]
-# A size of 3 first: with 2, looking at all but the last row and column is looking at the upper left pixel alone.
+# A size of 3 first: with 2, looking at all but the last row and column is looking at the upper left
+# pixel alone.
 POOLINGS = [((6, 9), 3), ((4, 6), 2), ((6, 2), 2), ((5, 7), 2), ((14, 14), 2)]
 
 
-@check("Your loops and PyTorch agree on every size tried. You have written the heart of the network.")
+@check(
+    "Your loops and PyTorch agree on every size tried. You have written the heart of the network."
+)
 def check_conv2d(attempt: Attempt) -> None:
     """Check ``conv2d(image, kernel, padding)``: ``(H, W)`` and ``(h, w)`` → ``(H + 2p - h + 1, W + 2p - w + 1)``."""
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
         given = image.clone()
-        sizes_tried = f"an image of {_by(image_size)}, a kernel of {_by(kernel_size)} and padding={padding}"
+        sizes_tried = (
+            f"an image of {_by(image_size)}, a kernel of {_by(kernel_size)} and padding={padding}"
+        )
         # The first kernel is 3×3: an attempt that stops later may count on that size.
-        hint = "" if kernel_size == (3, 3) else "the kernel may have any size: take it from `kernel.shape`"
+        hint = (
+            ""
+            if kernel_size == (3, 3)
+            else "the kernel may have any size: take it from `kernel.shape`"
+        )
         actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hint=hint)
         expected = _convolve(image, kernel, padding)
         _refuse_changes(given, image)
@@ -53,7 +63,9 @@ def check_conv2d(attempt: Attempt) -> None:
             "did you mix up rows and columns?": (columns, rows),
         }
         suspects = _wrong_convolutions(image, kernel, padding)
-        _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
+        _compare(
+            actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes
+        )
 
 
 @check("The largest of each block, nothing else.")
@@ -82,13 +94,21 @@ def check_max_pool2d(attempt: Attempt) -> None:
             "did you mix up rows and columns?": (columns, rows),
         }
         suspects = {
-            "that is the mean of each block; keep the largest": functional.avg_pool2d(image[None], size)[0],
-            "that is the smallest of each block; keep the largest": -functional.max_pool2d(-image[None], size)[0],
-            "that is the upper left pixel of each block; look at all of them": image[::size, ::size][:rows, :columns],
+            "that is the mean of each block; keep the largest": functional.avg_pool2d(
+                image[None], size
+            )[0],
+            "that is the smallest of each block; keep the largest": -functional.max_pool2d(
+                -image[None], size
+            )[0],
+            "that is the upper left pixel of each block; look at all of them": image[
+                ::size, ::size
+            ][:rows, :columns],
             "the largest of a block may be negative: do not start from 0": expected.clamp(min=0),
             "does it reach the block's last row and column?": _maxima_without_last(image, size),
         }
-        _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
+        _compare(
+            actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes
+        )
 
 
 @check("Every weight and every bias is accounted for.")
@@ -100,8 +120,12 @@ def check_count_parameters(attempt: Attempt) -> None:
         if counts is None:
             raise Mistake("your counts are None: does your function end with `return`?")
         if not isinstance(counts, Mapping):
-            raise Mistake(f"return a dict from each layer's name to its count; you return {_described(counts)}")
-        missing = sorted(name for name, layer in layers.items() if _count(layer) and name not in counts)
+            raise Mistake(
+                f"return a dict from each layer's name to its count; you return {_described(counts)}"
+            )
+        missing = sorted(
+            name for name, layer in layers.items() if _count(layer) and name not in counts
+        )
         unknown = sorted(str(name) for name in counts if name not in layers)
         if missing or unknown:
             have = f"{'lacks ' + ', '.join(missing) if missing else 'has an unknown ' + ', '.join(unknown)}"
@@ -109,10 +133,17 @@ def check_count_parameters(attempt: Attempt) -> None:
         for name, count in counts.items():
             layer = layers[name]
             expected = torch.tensor(float(_count(layer)))
-            compare(count, expected, what=f"the count of {name} = {layer}", suspects=_wrong_counts(layer))
+            compare(
+                count,
+                expected,
+                what=f"the count of {name} = {layer}",
+                suspects=_wrong_counts(layer),
+            )
 
 
-@check("An untrained network starts there; if yours does not, look for the mistake before you train.")
+@check(
+    "An untrained network starts there; if yours does not, look for the mistake before you train."
+)
 def check_untrained_loss(attempt: Attempt) -> None:
     """Check ``untrained_loss(classes)``: cross-entropy, in nats, where each class has the same probability."""
     for classes in (10, 2, 1000, 1):
@@ -121,10 +152,17 @@ def check_untrained_loss(attempt: Attempt) -> None:
             "a loss is not negative: you forgot the minus in front of the logarithm": -expected,
             "use the natural logarithm, not the one of base 2": expected / math.log(2),
             "use the natural logarithm, not the one of base 10": expected / math.log(10),
-            "that is the probability of the right answer; the loss is minus its logarithm": torch.tensor(1 / classes),
-            "that is the share of wrong guesses; the loss is minus a logarithm": torch.tensor(1 - 1 / classes),
-            "that is the number of classes; which probability has each of them?": torch.tensor(float(classes)),
-            "the right answer alone counts: one logarithm, not a sum over the classes": classes * expected,
+            "that is the probability of the right answer; the loss is minus its logarithm": torch.tensor(
+                1 / classes
+            ),
+            "that is the share of wrong guesses; the loss is minus a logarithm": torch.tensor(
+                1 - 1 / classes
+            ),
+            "that is the number of classes; which probability has each of them?": torch.tensor(
+                float(classes)
+            ),
+            "the right answer alone counts: one logarithm, not a sum over the classes": classes
+            * expected,
         }
         what = f"the loss for {classes} class{'es' if classes != 1 else ''}"
         compare(attempt(classes), expected, what=what, suspects=suspects if classes > 2 else {})
@@ -144,8 +182,11 @@ def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str
         "the kernel is upside down and mirrored. Mathematics flips it, networks do not: use it as it is": _convolve(
             image, kernel.flip(0, 1), padding
         ),
-        "divide by nothing: a convolution adds the products up, it does not average them": right / kernel.numel(),
-        "this is always the same place of the image: does your window move?": right[:1, :1].expand_as(right),
+        "divide by nothing: a convolution adds the products up, it does not average them": right
+        / kernel.numel(),
+        "this is always the same place of the image: does your window move?": right[
+            :1, :1
+        ].expand_as(right),
         "the kernel's weights play no part: multiply before you add": _convolve(
             image, torch.ones_like(kernel), padding
         ),
@@ -189,13 +230,23 @@ def _wrong_counts(layer: nn.Module) -> dict[str, Tensor]:
         "these are the weights alone; each output has a bias, too": ins * outs * area,
         "there is one bias for each output, not one for the whole layer": ins * outs * area + 1,
         "this layer was made with bias=False: it has weights only": ins * outs * area + outs,
-        "each output has weights for every input channel: multiply by their number as well": outs * area + biases,
+        "each output has weights for every input channel: multiply by their number as well": outs
+        * area
+        + biases,
         "each output has weights of its own: multiply by their number as well": ins * area + biases,
-        "each weight of a kernel counts: multiply by the kernel's height and width": ins * outs + biases,
-        "the kernel need not be square: take height · width, not height · height": ins * outs * height**2 + biases,
-        "the kernel need not be square: take height · width, not width · width": ins * outs * width**2 + biases,
+        "each weight of a kernel counts: multiply by the kernel's height and width": ins * outs
+        + biases,
+        "the kernel need not be square: take height · width, not height · height": ins
+        * outs
+        * height**2
+        + biases,
+        "the kernel need not be square: take height · width, not width · width": ins
+        * outs
+        * width**2
+        + biases,
         "one bias belongs to each output, not to each input": ins * outs * area + ins,
-        "there is one bias for a whole kernel, not one for each of its slices": ins * outs * area + ins * outs,
+        "there is one bias for a whole kernel, not one for each of its slices": ins * outs * area
+        + ins * outs,
     }
     return {hint: torch.tensor(float(count)) for hint, count in wrong.items()}
 
@@ -246,7 +297,9 @@ def _described(value: Any) -> str:
 
 def _refuse_changes(given: Tensor, original: Tensor) -> None:
     if not torch.equal(given, original):
-        raise Mistake("your function changes the image that it was given: write into a new tensor instead")
+        raise Mistake(
+            "your function changes the image that it was given: write into a new tensor instead"
+        )
 
 
 def _compare(
@@ -262,5 +315,7 @@ def _compare(
         compare(actual, expected, what=what, suspects=suspects)
     except Mistake as mistake:
         shape = tuple(as_tensor(actual, what=what).shape)
-        hint = next((hint for hint, size in sizes.items() if shape == size != tuple(expected.shape)), None)
+        hint = next(
+            (hint for hint, size in sizes.items() if shape == size != tuple(expected.shape)), None
+        )
         raise Mistake(f"{mistake}. {hint[0].upper()}{hint[1:]}" if hint else str(mistake)) from None

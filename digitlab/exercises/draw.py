@@ -33,8 +33,12 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
     """What typical mistakes make of ``image``, by the sentence that helps."""
     ink = _crop(image)
     height, width = ink.shape
-    middle_of_box = "you put the middle of the box into the middle; MNIST puts the centre of mass there"
-    whole = functional.interpolate(image[None, None], size=(28, 28), mode="bilinear", antialias=True)[0, 0]
+    middle_of_box = (
+        "you put the middle of the box into the middle; MNIST puts the centre of mass there"
+    )
+    whole = functional.interpolate(
+        image[None, None], size=(28, 28), mode="bilinear", antialias=True
+    )[0, 0]
     return {
         middle_of_box: _paste(ink, (28 - height) // 2, (28 - width) // 2),
         f"{middle_of_box} ": _paste(ink, round(14 - (height - 1) / 2), round(14 - (width - 1) / 2)),
@@ -42,18 +46,31 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
         "it is a pixel off; count rows and columns from 0, aim at 14, and `round` (`int` cuts off)": _by_mass(
             ink, round, center=13
         ),
-        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": _by_mass(ink, int),
-        "the last row and column of the ink are cut off; a slice ends *before* its end": _by_mass(ink[:-1, :-1], round),
+        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": _by_mass(
+            ink, int
+        ),
+        "the last row and column of the ink are cut off; a slice ends *before* its end": _by_mass(
+            ink[:-1, :-1], round
+        ),
         "it looks like the whole canvas, scaled; cut out the ink first": whole,
-        "it is the upper left of the canvas; find where the ink begins": _paste(image[:28, :28], 0, 0),
+        "it is the upper left of the canvas; find where the ink begins": _paste(
+            image[:28, :28], 0, 0
+        ),
     }
 
 
 def _blot_on_canvas(height: int, width: int) -> Tensor:
     """Make a lopsided random blot of less than 20 × 20 pixels, somewhere on a black canvas."""
     rows, columns = (int(torch.randint(8, 19, ())) for _ in range(2))
-    blot = torch.rand(rows, columns) * torch.linspace(0.1, 1, columns) * torch.linspace(1, 0.2, rows)[:, None]
-    top, left = int(torch.randint(0, height - rows + 1, ())), int(torch.randint(0, width - columns + 1, ()))
+    blot = (
+        torch.rand(rows, columns)
+        * torch.linspace(0.1, 1, columns)
+        * torch.linspace(1, 0.2, rows)[:, None]
+    )
+    top, left = (
+        int(torch.randint(0, height - rows + 1, ())),
+        int(torch.randint(0, width - columns + 1, ())),
+    )
     canvas = torch.zeros(height, width)
     canvas[top : top + rows, left : left + columns] = blot.clamp(min=0.01)
     return canvas
@@ -86,14 +103,20 @@ def check_break_it(attempt: Attempt) -> None:
         raise Mistake("return two things: the digit that a person reads, and the strokes")
     digit, strokes = answer
     if isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9:
-        raise Mistake(f"the first thing should be the digit that a person reads, 0 to 9, and is {digit!r}")
+        raise Mistake(
+            f"the first thing should be the digit that a person reads, 0 to 9, and is {digit!r}"
+        )
     try:
         prediction = predict(model, rasterize(strokes))
     except ValueError as error:
         raise Mistake(f"the second thing should be strokes: {error}") from error
     if prediction.digit == digit:
-        raise Mistake(f"the network reads your {digit} as {prediction}, which is right; change the drawing more")
+        raise Mistake(
+            f"the network reads your {digit} as {prediction}, which is right; change the drawing more"
+        )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
     if prediction.confidence < _SURE:
-        raise Mistake(f"the network reads your {digit} as {prediction}, but hesitates; it should be sure (over 90 %)")
+        raise Mistake(
+            f"the network reads your {digit} as {prediction}, but hesitates; it should be sure (over 90 %)"
+        )

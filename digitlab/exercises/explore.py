@@ -9,7 +9,13 @@ from torch import Tensor
 
 from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compare
 
-_HEADERS: tuple[tuple[int, ...], ...] = ((60_000, 28, 28), (10_000,), (3, 300, 70_000), (5, 258), (2, 3, 4, 16_909_060))
+_HEADERS: tuple[tuple[int, ...], ...] = (
+    (60_000, 28, 28),
+    (10_000,),
+    (3, 300, 70_000),
+    (5, 258),
+    (2, 3, 4, 16_909_060),
+)
 
 
 @check("You can read the file format of MNIST by eye.")
@@ -23,13 +29,23 @@ def check_read_idx_header(attempt: Attempt) -> None:
         content = start + bytes(torch.randint(256, (40,)).tolist())
         whole = [int.from_bytes(content[i : i + 4], "big") for i in range(0, len(content) - 3, 4)]
         suspects = {
-            "the first four bytes are the magic number, no size: begin with byte 4": whole[: len(sizes)],
+            "the first four bytes are the magic number, no size: begin with byte 4": whole[
+                : len(sizes)
+            ],
             "the magic number is no size, so leave it out": whole[: len(sizes) + 1],
-            "the most significant byte comes first, so the byte order is 'big'": [_reversed(size) for size in sizes],
-            "a size has four bytes, and you used only the last of them": [size % 256 for size in sizes],
-            "a size has four bytes, and you used only the last two": [size % 65_536 for size in sizes],
+            "the most significant byte comes first, so the byte order is 'big'": [
+                _reversed(size) for size in sizes
+            ],
+            "a size has four bytes, and you used only the last of them": [
+                size % 256 for size in sizes
+            ],
+            "a size has four bytes, and you used only the last two": [
+                size % 65_536 for size in sizes
+            ],
             "the fourth byte says how many sizes there are, and it isn't always 3": whole[1:4],
-            "the values begin where the sizes end: the fourth byte says how many sizes there are": whole[1:],
+            "the values begin where the sizes end: the fourth byte says how many sizes there are": whole[
+                1:
+            ],
         }
         compare(
             attempt(content),
@@ -56,7 +72,8 @@ def check_pixel_statistics(attempt: Attempt) -> None:
             pixels.mean(),
             what=f"the mean {about}",
             suspects={
-                "it is 255 times too large: divide by 255 to bring the pixels to [0, 1]": pixels.mean() * 255,
+                "it is 255 times too large: divide by 255 to bring the pixels to [0, 1]": pixels.mean()
+                * 255,
                 "divide by 255, the largest value of a byte, not by 256": pixels.mean() * 255 / 256,
                 "you returned the standard deviation first: the mean comes first": pixels.std(),
             },
@@ -64,15 +81,24 @@ def check_pixel_statistics(attempt: Attempt) -> None:
         )
         compare(
             std,
-            # Dividing by the number of pixels, or by one less, are both called the standard deviation.
-            min(pixels.std(), pixels.std(correction=0), key=lambda right: abs(float(right) - float(std))),
+            # Dividing by the number of pixels, or by one less, are both called the standard
+            # deviation.
+            min(
+                pixels.std(),
+                pixels.std(correction=0),
+                key=lambda right: abs(float(right) - float(std)),
+            ),
             what=f"the standard deviation {about}",
             suspects={
                 "it is 255 times too large: divide by 255 here as well": pixels.std() * 255,
                 "divide by 255, the largest value of a byte, not by 256": pixels.std() * 255 / 256,
                 "that is the variance: take its square root": pixels.var(),
-                "that is the mean of each image's standard deviation; take all pixels at once": each.std(1).mean(),
-                "that is how much the images' means differ; take all pixels at once": each.mean(1).std(),
+                "that is the mean of each image's standard deviation; take all pixels at once": each.std(
+                    1
+                ).mean(),
+                "that is how much the images' means differ; take all pixels at once": each.mean(
+                    1
+                ).std(),
             },
             tolerance=1e-5,
         )
@@ -82,14 +108,18 @@ def check_pixel_statistics(attempt: Attempt) -> None:
 def check_nearest_mean(attempt: Attempt) -> None:
     """Check ``attempt(train_images, train_labels, images) -> digits``: a nearest-mean classifier.
 
-    ``train_images`` and ``images`` are uint8 ``(N, 1, H, W)``, the labels and the digits returned int64 ``(N,)``.
+    ``train_images`` and ``images`` are uint8 ``(N, 1, H, W)``, the labels and the digits returned
+    int64 ``(N,)``.
     """
     for height, width in ((28, 28), (8, 8), (6, 9)):
         patterns = 200 * torch.rand(10, 1, height, width)
-        # Very unequal classes in no order: the sum of a class is not its mean, nor a class a run of rows.
+        # Very unequal classes in no order: the sum of a class is not its mean, nor a class a run of
+        # rows.
         train_labels = torch.cat([torch.arange(10), torch.randint(10, (60,)).square() % 10])
         train_images = _noisy(patterns[train_labels])
-        images = _noisy(patterns[torch.randint(10, (25,))].roll(1, dims=-1))  # so that each is far from any mean
+        images = _noisy(
+            patterns[torch.randint(10, (25,))].roll(1, dims=-1)
+        )  # so that each is far from any mean
         flat, flat_train = images.double().flatten(1), train_images.double().flatten(1)
         sums = torch.stack([flat_train[train_labels == digit].sum(0) for digit in range(10)])
         means = sums / torch.bincount(train_labels)[:, None]
@@ -98,23 +128,35 @@ def check_nearest_mean(attempt: Attempt) -> None:
         read = attempt(train_images.clone(), train_labels.clone(), images.clone())
         what = f"the list of digits read in {len(images)} images of {height}×{width} pixels"
         if isinstance(read, tuple) and hasattr(read, "indices"):
-            raise Mistake("`.min(dim=1)` returns two things, the values and their places: use `argmin(dim=1)`")
+            raise Mistake(
+                "`.min(dim=1)` returns two things, the values and their places: use `argmin(dim=1)`"
+            )
         if as_tensor(read, what=what).shape == distances.shape:
-            raise Mistake(f"{what} has ten values for each image: return the place of the smallest, with argmin")
+            raise Mistake(
+                f"{what} has ten values for each image: return the place of the smallest, with argmin"
+            )
         compare(
             read,
             distances.argmin(1),
             what=what,
             suspects={
-                "that is the digit whose mean is furthest; take the smallest distance": distances.argmax(1),
+                "that is the digit whose mean is furthest; take the smallest distance": distances.argmax(
+                    1
+                ),
                 "those are the distances; return the digit they belong to": distances.min(1).values,
-                "that is the label of the nearest training image, not of the nearest mean": train_labels[nearest_image],
+                "that is the label of the nearest training image, not of the nearest mean": train_labels[
+                    nearest_image
+                ],
                 "those are the places of training images, not digits": nearest_image,
                 "you compared with the sum of each digit's images; divide by their number": torch.cdist(
                     flat, sums
                 ).argmin(1),
-                "you added up absolute differences; square them": torch.cdist(flat, means, p=1).argmin(1),
-                "you added up differences with their signs, which cancel; square them": _signed(flat, means).argmin(1),
+                "you added up absolute differences; square them": torch.cdist(
+                    flat, means, p=1
+                ).argmin(1),
+                "you added up differences with their signs, which cancel; square them": _signed(
+                    flat, means
+                ).argmin(1),
                 **_wrapped(images.flatten(1), means.to(torch.uint8)),
             },
         )
@@ -131,12 +173,18 @@ def _as_pair(statistics: Any) -> tuple[Tensor, Tensor]:
         mean, std = statistics
     except (TypeError, ValueError) as error:
         if statistics is None:
-            raise Mistake(f"{what} is None: does your function end with `return mean, std`?") from error
-        raise Mistake(f"return two numbers, the mean and the standard deviation, and not {statistics!r}") from error
+            raise Mistake(
+                f"{what} is None: does your function end with `return mean, std`?"
+            ) from error
+        raise Mistake(
+            f"return two numbers, the mean and the standard deviation, and not {statistics!r}"
+        ) from error
     pair = as_tensor(mean, what="your mean"), as_tensor(std, what="your standard deviation")
     for name, value in zip(("mean", "standard deviation"), pair, strict=True):
         if value.dim():
-            raise Mistake(f"your {name} has the shape {tuple(value.shape)}, but should be one number for all pixels")
+            raise Mistake(
+                f"your {name} has the shape {tuple(value.shape)}, but should be one number for all pixels"
+            )
     return pair
 
 
@@ -157,5 +205,7 @@ def _wrapped(images: Tensor, means: Tensor) -> dict[str, Tensor]:
         below: differences.double().square().sum(2).argmin(1),
         f"{below}, and before you square": differences.square().sum(2).argmin(1),
         f"{below}, or `abs` comes too late": differences.sum(2).argmin(1),
-        "you rounded the means to bytes: leave them float": torch.cdist(images.double(), means.double()).argmin(1),
+        "you rounded the means to bytes: leave them float": torch.cdist(
+            images.double(), means.double()
+        ).argmin(1),
     }

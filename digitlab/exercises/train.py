@@ -21,18 +21,27 @@ from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compar
 def check_gradient_step(gradient_step: Attempt) -> None:
     """Check ``gradient_step(model, images, labels, learning_rate)``.
 
-    It must move every parameter of ``model`` in place, by minus ``learning_rate`` times the gradient of the mean
-    cross-entropy, and return the loss before the step. Gradients that are left from earlier steps must not matter.
+    It must move every parameter of ``model`` in place, by minus ``learning_rate`` times the
+    gradient of the mean cross-entropy, and return the loss before the step. Gradients that are left
+    from earlier steps must not matter.
     """
     for side, classes, count, learning_rate in ((3, 4, 5, 0.5), (5, 3, 8, 0.03), (4, 6, 1, 2.0)):
-        model = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Tanh(), nn.Flatten(), nn.Linear(2 * (side - 1) ** 2, classes))
+        model = nn.Sequential(
+            nn.Conv2d(1, 2, 2), nn.Tanh(), nn.Flatten(), nn.Linear(2 * (side - 1) ** 2, classes)
+        )
         images, labels = torch.rand(count, 1, side, side), torch.randint(classes, (count,))
         for leftovers in (False, True):
             _try_step(gradient_step, model, images, labels, learning_rate, leftovers=leftovers)
 
 
 def _try_step(
-    attempt: Attempt, model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float, *, leftovers: bool
+    attempt: Attempt,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    learning_rate: float,
+    *,
+    leftovers: bool,
 ) -> None:
     """Let the attempt step once; ``leftovers``: with gradients of an earlier step still there."""
     before = _flat(model.parameters())
@@ -48,14 +57,20 @@ def _try_step(
         returned = attempt(stepping, images.clone(), labels.clone(), learning_rate)
     moves = {
         "they have not moved. Change each one in place, as `parameter -= …` does: "
-        "`parameter = parameter - …` makes a new tensor and leaves the model's as it was": torch.zeros_like(before),
-        "they have moved uphill: take the step against the gradient, with a minus": learning_rate * gradient,
+        "`parameter = parameter - …` makes a new tensor and leaves the model's as it was": torch.zeros_like(
+            before
+        ),
+        "they have moved uphill: take the step against the gradient, with a minus": learning_rate
+        * gradient,
         "the learning rate is missing: the step is the learning rate times the gradient": -gradient,
         "the gradients of an earlier step were still there, and yours were added to them. Set `parameter.grad` "
-        "to None, or call `model.zero_grad()`, before `loss.backward()`": -learning_rate * (gradient + 1),
+        "to None, or call `model.zero_grad()`, before `loss.backward()`": -learning_rate
+        * (gradient + 1),
         "cross_entropy wants the logits; it takes the softmax itself, so don't do it before": -learning_rate
         * doubled_gradient,
-        "take the mean of the loss over the batch, not its sum": -learning_rate * gradient * len(labels),
+        "take the mean of the loss over the batch, not its sum": -learning_rate
+        * gradient
+        * len(labels),
         "the step is minus the learning rate times the gradient; don't use Adam here": -learning_rate
         * gradient
         / (gradient.abs() + 1e-8),  # what Adam's first step is, with its own epsilon
@@ -90,15 +105,23 @@ def _told_why_a_step_stops(model: nn.Module) -> Iterator[None]:
     try:
         yield
     except (TypeError, AttributeError) as error:
-        if "NoneType" not in str(error) or any(parameter.grad is not None for parameter in model.parameters()):
+        if "NoneType" not in str(error) or any(
+            parameter.grad is not None for parameter in model.parameters()
+        ):
             raise
         if computed:
-            raise Mistake("the gradients are gone (`None`): forget the old ones *before* `loss.backward()`") from error
-        raise Mistake("the gradients are `None`: `loss.backward()` fills them in; call it before the step") from error
+            raise Mistake(
+                "the gradients are gone (`None`): forget the old ones *before* `loss.backward()`"
+            ) from error
+        raise Mistake(
+            "the gradients are `None`: `loss.backward()` fills them in; call it before the step"
+        ) from error
     except RuntimeError as error:
         if "a leaf Variable that requires grad" not in str(error):
             raise
-        raise Mistake("PyTorch keeps track of what you do: put the steps into `with torch.no_grad():`") from error
+        raise Mistake(
+            "PyTorch keeps track of what you do: put the steps into `with torch.no_grad():`"
+        ) from error
 
 
 def _flat(tensors: Any) -> Tensor:
@@ -107,24 +130,30 @@ def _flat(tensors: Any) -> Tensor:
 
 # --- Overfit one batch
 
-_PATIENCE = 3_000  # forward passes; a right answer needs some dozens, and the learner should not wait long
+_PATIENCE = (
+    3_000  # forward passes; a right answer needs some dozens, and the learner should not wait long
+)
 
 
 @check("A network that can learn one batch by heart has a working training loop.")
 def check_overfit_batch(overfit_batch: Attempt) -> None:
     """Check ``overfit_batch(model, images, labels, threshold)``.
 
-    It must train ``model`` itself on this one batch until the loss is below ``threshold``, and return the losses, one a
-    step, the first of the untrained network.
+    It must train ``model`` itself on this one batch until the loss is below ``threshold``, and
+    return the losses, one a step, the first of the untrained network.
     """
     perceptron = nn.Sequential(nn.Flatten(), nn.Linear(784, 24), nn.ReLU(), nn.Linear(24, 10))
-    convolutional = nn.Sequential(nn.Conv2d(1, 4, 3, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 81, 10))
+    convolutional = nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 81, 10)
+    )
     for model, count, threshold in ((perceptron, 16, 0.05), (convolutional, 6, 0.2)):
         images, labels = torch.rand(count, 1, 28, 28), torch.randint(10, (count,))
         _try_overfitting(overfit_batch, model, images, labels, threshold)
 
 
-def _try_overfitting(attempt: Attempt, model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> None:
+def _try_overfitting(
+    attempt: Attempt, model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> None:
     """Let the attempt train, but not for ever: a loop that never learns would never end."""
     before = _flat(model.parameters())
     first = _loss(model, images, labels)
@@ -144,7 +173,9 @@ def _try_overfitting(attempt: Attempt, model: nn.Module, images: Tensor, labels:
         losses = [float(loss.detach()) if isinstance(loss, Tensor) else loss for loss in losses]
     losses = as_tensor(losses, what="what you return")
     if losses.dim() != 1 or len(losses) < 2:
-        raise Mistake(f"return the list of losses, one a step; what you return has the shape {tuple(losses.shape)}")
+        raise Mistake(
+            f"return the list of losses, one a step; what you return has the shape {tuple(losses.shape)}"
+        )
     if _loss(model, images, labels) >= 2 * threshold:  # twice: Adam may overshoot at the end
         raise Mistake(_why_it_does_not_learn(model, images, labels, before, threshold))
     if not math.isclose(float(losses[0]), first, rel_tol=1e-3):
@@ -153,7 +184,9 @@ def _try_overfitting(attempt: Attempt, model: nn.Module, images: Tensor, labels:
             "note the loss of every step from the first on"
         )
     if losses[-1] >= threshold:
-        raise Mistake(f"the last loss that you return is {float(losses[-1]):.3f}: go on until it is below {threshold}")
+        raise Mistake(
+            f"the last loss that you return is {float(losses[-1]):.3f}: go on until it is below {threshold}"
+        )
 
 
 def _watch_gradients(model: nn.Module) -> None:
@@ -165,7 +198,9 @@ def _watch_gradients(model: nn.Module) -> None:
 
         def compare_with_sum(updated: Tensor) -> None:
             own = fresh.pop()
-            added_up = updated.grad is not None and not torch.allclose(updated.grad, own, rtol=1e-3, atol=1e-6)
+            added_up = updated.grad is not None and not torch.allclose(
+                updated.grad, own, rtol=1e-3, atol=1e-6
+            )
             if added_up and own.isfinite().all():
                 raise Mistake(
                     "the gradients add up from step to step: call `optimizer.zero_grad()` before each `loss.backward()`"
@@ -177,7 +212,9 @@ def _watch_gradients(model: nn.Module) -> None:
         watch(parameter)
 
 
-def _why_it_does_not_learn(model: nn.Module, images: Tensor, labels: Tensor, before: Tensor, threshold: float) -> str:
+def _why_it_does_not_learn(
+    model: nn.Module, images: Tensor, labels: Tensor, before: Tensor, threshold: float
+) -> str:
     """Say what is seen of a training that did not reach its threshold."""
     loss = _loss(_without_hooks(model), images, labels)
     if torch.equal(before, _flat(model.parameters())):
@@ -209,16 +246,90 @@ def _without_hooks(model: nn.Module) -> nn.Module:
 
 Curve = tuple[Tensor, Tensor]
 
-# Recorded on MNIST, batches of 64: (lowest rate, highest rate, losses). The rates grow by the same factor each step.
+# Recorded on MNIST, batches of 64: (lowest rate, highest rate, losses). The rates grow by the same
+# factor each step.
 _RECORDED: dict[str, tuple[float, float, list[float]]] = {
     "DigitCNN with Adam": (
         1e-5,
         1.0,
         [
-            *(2.3, 2.29, 2.3, 2.3, 2.28, 2.28, 2.3, 2.3, 2.28, 2.28, 2.27, 2.26, 2.25, 2.25, 2.25, 2.23, 2.22, 2.19),
-            *(2.21, 2.17, 2.17, 2.13, 2.11, 2.06, 2.03, 1.95, 1.91, 1.82, 1.78, 1.57, 1.48, 1.34, 1.09, 1.17, 1.05),
-            *(0.58, 0.85, 0.83, 0.88, 0.92, 0.73, 0.94, 0.76, 0.5, 1.32, 0.85, 0.56, 0.53, 0.69, 0.51, 0.49, 0.47),
-            *(0.18, 1.0, 0.55, 0.96, 0.85, 1.3, 1.0, 0.62, 0.64, 3.54, 1.78, 4.22, 27.7, 9.86, 4.41, 2.99, 2.39),
+            *(
+                2.3,
+                2.29,
+                2.3,
+                2.3,
+                2.28,
+                2.28,
+                2.3,
+                2.3,
+                2.28,
+                2.28,
+                2.27,
+                2.26,
+                2.25,
+                2.25,
+                2.25,
+                2.23,
+                2.22,
+                2.19,
+            ),
+            *(
+                2.21,
+                2.17,
+                2.17,
+                2.13,
+                2.11,
+                2.06,
+                2.03,
+                1.95,
+                1.91,
+                1.82,
+                1.78,
+                1.57,
+                1.48,
+                1.34,
+                1.09,
+                1.17,
+                1.05,
+            ),
+            *(
+                0.58,
+                0.85,
+                0.83,
+                0.88,
+                0.92,
+                0.73,
+                0.94,
+                0.76,
+                0.5,
+                1.32,
+                0.85,
+                0.56,
+                0.53,
+                0.69,
+                0.51,
+                0.49,
+                0.47,
+            ),
+            *(
+                0.18,
+                1.0,
+                0.55,
+                0.96,
+                0.85,
+                1.3,
+                1.0,
+                0.62,
+                0.64,
+                3.54,
+                1.78,
+                4.22,
+                27.7,
+                9.86,
+                4.41,
+                2.99,
+                2.39,
+            ),
             *(2.37, 2.49, 2.4, 108.95, 2.52, 2.53, 2.37, 2.83, 2.54, 2.49, 2.44),
         ],
     ),
@@ -226,11 +337,96 @@ _RECORDED: dict[str, tuple[float, float, list[float]]] = {
         1e-3,
         100.0,
         [
-            *(2.37, 2.37, 2.36, 2.34, 2.33, 2.35, 2.34, 2.36, 2.32, 2.32, 2.32, 2.33, 2.29, 2.31, 2.31, 2.29, 2.3),
-            *(2.27, 2.24, 2.21, 2.23, 2.21, 2.2, 2.16, 2.16, 2.1, 2.08, 2.03, 2.01, 1.93, 1.92, 1.89, 1.75, 1.76),
-            *(1.68, 1.55, 1.5, 1.46, 1.41, 1.34, 1.3, 1.23, 1.05, 1.08, 1.12, 1.7, 1.68, 1.3, 1.37, 1.76, 2.0, 1.74),
-            *(3.15, 3.0, 6.74, 6.01, 6.58, 12.33, 16.64, 29.59, 31.36, 25.97, 27.03, 34.61, 20.14, 36.22, 35.98),
-            *(54.35, 72.48, 100.11, 124.78, 113.44, 199.37, 176.63, 148.19, 113.35, 222.14, 159.66, 153.86, 328.94),
+            *(
+                2.37,
+                2.37,
+                2.36,
+                2.34,
+                2.33,
+                2.35,
+                2.34,
+                2.36,
+                2.32,
+                2.32,
+                2.32,
+                2.33,
+                2.29,
+                2.31,
+                2.31,
+                2.29,
+                2.3,
+            ),
+            *(
+                2.27,
+                2.24,
+                2.21,
+                2.23,
+                2.21,
+                2.2,
+                2.16,
+                2.16,
+                2.1,
+                2.08,
+                2.03,
+                2.01,
+                1.93,
+                1.92,
+                1.89,
+                1.75,
+                1.76,
+            ),
+            *(
+                1.68,
+                1.55,
+                1.5,
+                1.46,
+                1.41,
+                1.34,
+                1.3,
+                1.23,
+                1.05,
+                1.08,
+                1.12,
+                1.7,
+                1.68,
+                1.3,
+                1.37,
+                1.76,
+                2.0,
+                1.74,
+            ),
+            *(
+                3.15,
+                3.0,
+                6.74,
+                6.01,
+                6.58,
+                12.33,
+                16.64,
+                29.59,
+                31.36,
+                25.97,
+                27.03,
+                34.61,
+                20.14,
+                36.22,
+                35.98,
+            ),
+            *(
+                54.35,
+                72.48,
+                100.11,
+                124.78,
+                113.44,
+                199.37,
+                176.63,
+                148.19,
+                113.35,
+                222.14,
+                159.66,
+                153.86,
+                328.94,
+            ),
         ],
     ),
 }
@@ -240,8 +436,8 @@ _RECORDED: dict[str, tuple[float, float, list[float]]] = {
 def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
     """Check ``pick_learning_rate(rates, losses)``: one rate at which the loss falls well, and is far from blowing up.
 
-    Any rate will do from where a fifth of the fall is done (or a twelfth of the lowest point's rate, if that is less)
-    to half of the rate at which the smoothed loss is lowest.
+    Any rate will do from where a fifth of the fall is done (or a twelfth of the lowest point's
+    rate, if that is less) to half of the rate at which the smoothed loss is lowest.
     """
     for name, (rates, losses) in _curves().items():
         _try_picking(pick_learning_rate, name, rates, losses)
@@ -250,14 +446,18 @@ def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
 def _try_picking(attempt: Attempt, name: str, rates: Tensor, losses: Tensor) -> None:
     picked = as_tensor(attempt(rates.clone(), losses.clone()), what="your learning rate")
     if picked.numel() != 1:
-        raise Mistake(f"return one learning rate; what you return has the shape {tuple(picked.shape)}")
+        raise Mistake(
+            f"return one learning rate; what you return has the shape {tuple(picked.shape)}"
+        )
     rate = float(picked)
     if rate == float(losses.min()):
         raise Mistake(
             f"{rate:.2g} is the lowest loss; return the learning rate that belongs to it, or better a lower one"
         )
     if rate >= 1 and rate == round(rate) and rate not in rates.tolist():
-        raise Mistake(f"{rate:.0f} looks like a position in the list; return the learning rate, as `rates[position]`")
+        raise Mistake(
+            f"{rate:.0f} looks like a position in the list; return the learning rate, as `rates[position]`"
+        )
     low, lowest_at, high = _good_range(rates, losses)
     if not math.isfinite(rate) or not rates[0] <= rate <= rates[-1]:
         seen = f"between {float(rates[0]):.2g} and {float(rates[-1]):.2g}"
@@ -318,7 +518,10 @@ def _curves() -> dict[str, Curve]:
         curves[name] = _rates(lowest, highest, len(recorded)), torch.tensor(recorded)
     for exponent in (-5, -2, 1):
         rates = _rates(10.0 ** (exponent - 3), 10.0 ** (exponent + 2), 100)
-        curves[f"a made-up test with its lowest loss near 1e{exponent}"] = rates, _made_up(rates, exponent)
+        curves[f"a made-up test with its lowest loss near 1e{exponent}"] = (
+            rates,
+            _made_up(rates, exponent),
+        )
     rates = _rates(1e-6, 1.0, 120)
     lucky = _made_up(rates, -1.5)
     lucky[40] = 0.1

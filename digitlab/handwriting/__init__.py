@@ -1,8 +1,9 @@
 """Digits written by rule, in the ways in which people all over the world write them.
 
-MNIST's digits were written in one country. Elsewhere people cross their sevens, put flags on their ones and slashes
-through their zeros. Each way of writing a digit is a *style*: a template, which a hand then slants, stretches, bends
-and shakes, never twice alike. What is not a digit is written too, for a network to be tried on.
+MNIST's digits were written in one country. Elsewhere people cross their sevens, put flags on their
+ones and slashes through their zeros. Each way of writing a digit is a *style*: a template, which a
+hand then slants, stretches, bends and shakes, never twice alike. What is not a digit is written
+too, for a network to be tried on.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from digitlab.handwriting import scrawl
+from digitlab.handwriting import non_digits
 from digitlab.handwriting.curves import Array, parse_template
 from digitlab.handwriting.hand import draw_hand, write
 from digitlab.handwriting.templates import DIGITS
 from digitlab.ink import PEN_WIDTH, SIZE, rasterize
 
-STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType({digit: tuple(styles) for digit, styles in DIGITS.items()})
-NON_DIGITS: tuple[str, ...] = tuple(scrawl.KINDS)
+STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {digit: tuple(styles) for digit, styles in DIGITS.items()}
+)
+NON_DIGITS: tuple[str, ...] = tuple(non_digits.KINDS)
 LETTERS = 0.3  # share of the non-digits that are letters, beside those drawn as any other kind
 PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest
 MESSIEST = 2.0
@@ -30,19 +33,26 @@ JOINING = 0.08  # the chance that a pen is not lifted where it need not be
 
 
 def write_digit(
-    digit: int, *, style: str | None = None, seed: int | np.random.Generator = 0, messiness: float = 1.0
+    digit: int,
+    *,
+    style: str | None = None,
+    seed: int | np.random.Generator = 0,
+    messiness: float = 1.0,
 ) -> list[NDArray[np.float64]]:
     """Write a digit as somebody might.
 
     Args:
         digit: 0 to 9.
-        style: one of ``STYLES[digit]``; None for one at random, common ones more often than rare ones.
+        style: one of ``STYLES[digit]``; None for one at random, common ones more often than rare
+            ones.
         seed: the same seed writes the same digit; a generator goes on from where it is.
-        messiness: 1 is as people write, 0 is the bare template, and by 2 many can't be read any more.
+        messiness: 1 is as people write, 0 is the bare template, and by 2 many can't be read any
+            more.
 
     Returns:
-        Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards, in the unit
-        square. The points lie as a pen leaves them in equal times, closer where the line bends.
+        Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards,
+        in the unit square. The points lie as a pen leaves them in equal times, closer where the
+        line bends.
 
     Raises:
         ValueError: there is no such digit or style, or ``messiness`` is not from 0 to 2.
@@ -62,11 +72,14 @@ def write_digit(
     return write(parse_template(styles[style][1], joined=joined), draw_hand(rng, messiness), rng)
 
 
-def write_non_digit(*, kind: str | None = None, seed: int | np.random.Generator = 0) -> list[NDArray[np.float64]]:
+def write_non_digit(
+    *, kind: str | None = None, seed: int | np.random.Generator = 0
+) -> list[NDArray[np.float64]]:
     """Draw something that nobody would take for one digit.
 
     Args:
-        kind: one of ``NON_DIGITS``; None for one at random, a letter more often than others: letters are the hardest.
+        kind: one of ``NON_DIGITS``; None for one at random, a letter more often than others:
+            letters are the hardest.
         seed: as for :func:`write_digit`.
 
     Returns:
@@ -76,14 +89,18 @@ def write_non_digit(*, kind: str | None = None, seed: int | np.random.Generator 
         ValueError: there is no such kind.
     """
     if kind is not None and kind not in NON_DIGITS:
-        raise ValueError(f"there is no kind {kind!r} of what is not a digit; there are {', '.join(NON_DIGITS)}")
+        raise ValueError(
+            f"there is no kind {kind!r} of what is not a digit; there are {', '.join(NON_DIGITS)}"
+        )
     rng = np.random.default_rng(seed)
     if kind is None:
         kind = "letter" if rng.random() < LETTERS else NON_DIGITS[rng.integers(len(NON_DIGITS))]
-    return scrawl.scrawl(kind, rng)
+    return non_digits.draw(kind, rng)
 
 
-def written_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS) -> tuple[Tensor, Tensor]:
+def written_digits(
+    count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS
+) -> tuple[Tensor, Tensor]:
     """Write digits of all styles, as many of each digit (to within one), and show them as MNIST would.
 
     Args:
@@ -99,10 +116,14 @@ def written_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float]
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(_checked(count)) % 10)
-    return _draw([write_digit(int(label), seed=rng) for label in labels], pen_widths, rng), torch.from_numpy(labels)
+    return _draw(
+        [write_digit(int(label), seed=rng) for label in labels], pen_widths, rng
+    ), torch.from_numpy(labels)
 
 
-def written_non_digits(count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS) -> Tensor:
+def written_non_digits(
+    count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS
+) -> Tensor:
     """Draw what is not a digit, of all kinds, as :func:`written_digits` draws digits.
 
     Returns:
@@ -121,10 +142,14 @@ def _checked(count: int) -> int:
     return count
 
 
-def _draw(drawings: Sequence[list[Array]], pen_widths: tuple[float, float], rng: np.random.Generator) -> Tensor:
+def _draw(
+    drawings: Sequence[list[Array]], pen_widths: tuple[float, float], rng: np.random.Generator
+) -> Tensor:
     thin, bold = pen_widths
     if not thin <= bold:
-        raise ValueError(f"pen_widths must be the thinnest and the boldest, in this order; got {pen_widths}")
+        raise ValueError(
+            f"pen_widths must be the thinnest and the boldest, in this order; got {pen_widths}"
+        )
     images = torch.empty((len(drawings), 1, SIZE, SIZE), dtype=torch.uint8)
     for image, strokes in zip(images, drawings, strict=True):
         width = rng.triangular(thin, min(max(PEN_WIDTH, thin), bold), bold) if thin < bold else thin

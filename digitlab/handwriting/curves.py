@@ -46,7 +46,9 @@ def _parse_stroke(text: str) -> Stroke:
     for number, word in enumerate(words):
         match = _POINT.fullmatch(word)
         if not match:
-            raise ValueError(f"a template's points are such as 50,95 or 20+4a,30! but here is {word!r} in {text!r}")
+            raise ValueError(
+                f"a template's points are such as 50,95 or 20+4a,30! but here is {word!r} in {text!r}"
+            )
         x, change_x, variable_x, y, change_y, variable_y, corner = match.groups()
         points[number] = int(x) / 100, int(y) / 100
         for axis, change, variable in ((0, change_x, variable_x), (1, change_y, variable_y)):
@@ -71,8 +73,8 @@ def _lay_out(points: Array, corners: list[int]) -> Array:
 def _spline(points: Array) -> Array:
     """Weights of a centripetal Catmull-Rom spline, which neither loops nor overshoots between uneven points.
 
-    Between neighbours it is a cubic whose slope at each point is that of the parabola through it and its neighbours
-    (Barry and Goldman 1988; Yuksel, Schaefer and Keyser 2011).
+    Between neighbours it is a cubic whose slope at each point is that of the parabola through it
+    and its neighbours (Barry and Goldman 1988; Yuksel, Schaefer and Keyser 2011).
     """
     count = len(points)
     length = np.hypot(*np.diff(points, axis=0).T)
@@ -106,7 +108,8 @@ def _slopes(values: Array, knots: Array) -> Array:
 def resample(path: Array, *, step: float) -> Array:
     """The points that a pen leaves in equal times, on average ``step`` apart.
 
-    A hand slows down where its line bends, with the cube root of the radius (Lacquaniti, Terzuolo and Viviani 1983).
+    A hand slows down where its line bends, with the cube root of the radius (Lacquaniti, Terzuolo
+    and Viviani 1983).
     """
     moves = np.hypot(*np.diff(path, axis=0).T)
     total = moves.sum()
@@ -115,7 +118,9 @@ def resample(path: Array, *, step: float) -> Array:
     directions = np.unwrap(np.arctan2(*np.diff(path, axis=0).T[::-1]))
     turning = np.abs(np.gradient(directions)) if len(moves) > 1 else np.zeros(1)
     curvature = turning / np.maximum(moves, STEP / 4)
-    time = np.concatenate([[0], np.cumsum(moves * (1 + curvature) ** (1 / 3))])  # 1: a straight line takes time too
+    time = np.concatenate(
+        [[0], np.cumsum(moves * (1 + curvature) ** (1 / 3))]
+    )  # 1: a straight line takes time too
     count = max(2, round(total / step) + 1)
     moments = np.linspace(0, time[-1], count)
     return np.column_stack([np.interp(moments, time, path[:, axis]) for axis in (0, 1)])

@@ -91,7 +91,9 @@ def fit(strokes: list[Array]) -> list[Array]:
 
 def _draw_warp(hand: Hand, rng: np.random.Generator) -> Callable[[Array], Array]:
     """Move every place of the square a little, places near one another alike: strokes that meet go on meeting."""
-    waves = rng.uniform(2, 9, (2, 4)) * rng.choice([-1, 1], (2, 4))  # radians per side of the square
+    waves = rng.uniform(2, 9, (2, 4)) * rng.choice(
+        [-1, 1], (2, 4)
+    )  # radians per side of the square
     phases, directions = rng.uniform(0, 2 * math.pi, 4), rng.standard_normal((4, 2)) / math.sqrt(2)
     return lambda path: path + hand.warp * np.sin(path @ waves + phases) @ directions
 
@@ -111,7 +113,9 @@ def _round_off(path: Array, length: float) -> Array:
     before, after = 2 * path[0] - path[reach:0:-1], 2 * path[-1] - path[-2 : -reach - 2 : -1]
     longer = np.concatenate([before, path, after])
     window = np.bartlett(2 * reach + 3)[1:-1]
-    return np.column_stack([np.convolve(longer[:, axis], window / window.sum(), mode="valid") for axis in (0, 1)])
+    return np.column_stack(
+        [np.convolve(longer[:, axis], window / window.sum(), mode="valid") for axis in (0, 1)]
+    )
 
 
 def _stretch(path: Array, hand: Hand, rng: np.random.Generator) -> Array:
@@ -121,7 +125,9 @@ def _stretch(path: Array, hand: Hand, rng: np.random.Generator) -> Array:
         excess = hand.overshoot * rng.standard_normal()
         if excess > 0:
             direction = path[-1] - path[-min(4, len(path))]
-            path = np.concatenate([path, path[-1:] + excess * direction / (np.hypot(*direction) + 1e-9)])
+            path = np.concatenate(
+                [path, path[-1:] + excess * direction / (np.hypot(*direction) + 1e-9)]
+            )
         else:
             path = path[: max(len(path) - round(-excess / STEP), 2)]
     return path
@@ -133,7 +139,9 @@ def _add_hooks(path: Array, hand: Hand, rng: np.random.Generator) -> Array:
         path = path[::-1]
         if rng.random() < hand.hook:
             direction = path[-1] - path[-min(4, len(path))]
-            angle = math.atan2(direction[1], direction[0]) + rng.choice([-1, 1]) * rng.uniform(0.8, 2.4)
+            angle = math.atan2(direction[1], direction[0]) + rng.choice([-1, 1]) * rng.uniform(
+                0.8, 2.4
+            )
             bit = rng.uniform(0.03, 0.07) * np.array([math.cos(angle), math.sin(angle)])
             path = np.concatenate([path, path[-1:] + bit / 2, path[-1:] + bit])
     return path
@@ -150,7 +158,9 @@ def _shake(path: Array, hand: Hand, rng: np.random.Generator) -> Array:
 def _bend(path: Array, hand: Hand) -> Array:
     """Change the proportions, slant and turn, about the middle of the square."""
     x, y = path.T - _MIDDLE
-    middle = np.cos(np.clip(y, -0.5, 0.5) * math.pi)  # 1 half-way down, 0 at the top and at the bottom
+    middle = np.cos(
+        np.clip(y, -0.5, 0.5) * math.pi
+    )  # 1 half-way down, 0 at the top and at the bottom
     x = hand.width * x * (1 + hand.spread * y) + hand.belly * middle
     y = y + hand.waist * middle
     x = x - math.tan(hand.slant) * y

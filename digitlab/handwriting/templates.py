@@ -1,15 +1,16 @@
 """How people write digits, letters and shapes: the pen's way through each, as text.
 
-A template lists the points that a pen passes, ``x,y`` in hundredths of a square whose y grows downwards, in the order
-in which a hand draws them; the line between them is a smooth curve.
+A template lists the points that a pen passes, ``x,y`` in hundredths of a square whose y grows
+downwards, in the order in which a hand draws them; the line between them is a smooth curve.
 
-- ``!`` behind a point makes it a corner.
-- ``+8a`` or ``-8a`` behind a coordinate lets it vary: ``a`` to ``e`` are numbers between -1 and 1, drawn once for all
+- ``!`` behind a point makes it a corner. - ``+8a`` or ``-8a`` behind a coordinate lets it vary:
+``a`` to ``e`` are numbers between -1 and 1, drawn once for all
   points of a digit, so that a loop, say, closes or stays open as a whole.
 - ``|`` lifts the pen; ``~`` lifts it as well, but some writers leave it down there.
 
-Each style has a share, in per cent of its digit. Shares are estimates of how common styles are; but what is rare in one
-country may be the rule in another, so none is given less than 5, and a network gets to see them all.
+Each style has a share, in per cent of its digit. Shares are estimates of how common styles are; but
+what is rare in one country may be the rule in another, so none is given less than 5, and a network
+gets to see them all.
 """
 
 from collections.abc import Mapping

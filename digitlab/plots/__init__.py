@@ -1,10 +1,18 @@
 """Every figure of the course: each function takes numbers and an ``ax``, draws, and returns the ``ax``.
 
-One module a notebook; all are found here: ``plots.digit(image)``. :func:`show` displays a figure with its description.
+One module a notebook; all are found here: ``plots.digit(image)``. :func:`show` displays a figure
+with its description.
 """
 
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, panels, show, to_png
-from digitlab.plots.build import architecture, filters, parameter_bars, receptive_fields, responses, tables
+from digitlab.plots.build import (
+    architecture,
+    filters,
+    parameter_bars,
+    receptive_fields,
+    responses,
+    tables,
+)
 from digitlab.plots.draw import strokes
 from digitlab.plots.evaluate import (
     accuracies_by_chance,

@@ -1,7 +1,7 @@
 """The one style of all figures, how a figure is shown, and what every drawing function needs.
 
-Colours are those of Okabe and Ito (2008), which readers with any kind of colour vision can tell apart; where lines must
-be told apart they differ in dash or marker as well.
+Colours are those of Okabe and Ito (2008), which readers with any kind of colour vision can tell
+apart; where lines must be told apart they differ in dash or marker as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ from PIL import Image
 from torch import Tensor
 
 BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
-TEN = ("#000000", ORANGE, "#56B4E9", GREEN, BLUE, RED, "#CC79A7", GRAY, "#7A4B00", "#5B2A86")  # never without a label
+TEN = (
+    "#000000",
+    ORANGE,
+    "#56B4E9",
+    GREEN,
+    BLUE,
+    RED,
+    "#CC79A7",
+    GRAY,
+    "#7A4B00",
+    "#5B2A86",
+)  # never without a label
 
 plt.rcParams.update(
     {
@@ -37,7 +48,9 @@ plt.rcParams.update(
         "axes.titlelocation": "left",
         "axes.titlesize": 11,
         "grid.color": "#E4E4E4",
-        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED], linestyle=["-", "--", "-.", ":"]),
+        "axes.prop_cycle": cycler(
+            color=[BLUE, ORANGE, GREEN, RED], linestyle=["-", "--", "-.", ":"]
+        ),
         "image.cmap": "gray",
         "legend.frameon": False,
         "font.size": 10,
@@ -48,7 +61,8 @@ plt.rcParams.update(
 def show(picture: Axes | Figure, alt: str) -> None:
     """Display a figure in a notebook, with a description for those who can't see it, and close it.
 
-    JupyterLab takes the description from HTML, other readers from the image's metadata, so both are stored.
+    JupyterLab takes the description from HTML, other readers from the image's metadata, so both are
+    stored.
     """
     from IPython.display import display
 
@@ -67,7 +81,9 @@ def to_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white")
     packed = io.BytesIO()
-    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="png", optimize=True)
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        packed, format="png", optimize=True
+    )
     return packed.getvalue()
 
 

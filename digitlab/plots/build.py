@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
-from digitlab.architecture import Step, steps
+from digitlab.explain import Step, steps
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
 from digitlab.plots.pictures import digit
 
@@ -28,12 +28,18 @@ def tables(
 ) -> Axes:
     """Show small ``(h, w)`` tables of numbers side by side, with ``signs`` such as "×" and "=" between them.
 
-    Positive numbers are shaded red and negative ones blue; ``block`` draws a thick line around every ``block`` ×
-    ``block`` cells of the first table.
+    Positive numbers are shaded red and negative ones blue; ``block`` draws a thick line around
+    every ``block`` × ``block`` cells of the first table.
     """
     tallest = max(table.shape[0] for table in numbers)
-    ax = axes_or_new(ax, width=0.52 * sum(table.shape[1] + 1.3 for table in numbers), height=0.52 * (tallest + 0.9))
-    limit = max(float(table.abs().max()) for table in numbers) * 2  # pale, since black numbers stand on it
+    ax = axes_or_new(
+        ax,
+        width=0.52 * sum(table.shape[1] + 1.3 for table in numbers),
+        height=0.52 * (tallest + 0.9),
+    )
+    limit = (
+        max(float(table.abs().max()) for table in numbers) * 2
+    )  # pale, since black numbers stand on it
     left = 0.0
     for position, (table, caption) in enumerate(zip(numbers, captions, strict=True)):
         height, width = table.shape
@@ -42,13 +48,36 @@ def tables(
         mesh = ax.pcolormesh(*corners, table.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
         mesh.set(edgecolor=GRAY, linewidth=0.6)
         for (row, column), value in np.ndenumerate(table.numpy()):
-            ax.text(left + column + 0.5, top + row + 0.5, _short(value), ha="center", va="center", fontsize=10)
+            ax.text(
+                left + column + 0.5,
+                top + row + 0.5,
+                _short(value),
+                ha="center",
+                va="center",
+                fontsize=10,
+            )
         ax.text(left + width / 2, top - 0.2, caption, ha="center", va="bottom", fontsize=9)
         if position < len(signs):
-            ax.text(left + width + 0.65, tallest / 2, signs[position], ha="center", va="center", fontsize=14)
+            ax.text(
+                left + width + 0.65,
+                tallest / 2,
+                signs[position],
+                ha="center",
+                va="center",
+                fontsize=14,
+            )
         left += width + 1.3
     for row, column in np.ndindex(*(size // block for size in numbers[0].shape)) if block else ():
-        ax.add_patch(Rectangle((column * block, row * block), block, block, fill=False, edgecolor="black", linewidth=2))
+        ax.add_patch(
+            Rectangle(
+                (column * block, row * block),
+                block,
+                block,
+                fill=False,
+                edgecolor="black",
+                linewidth=2,
+            )
+        )
     ax.set(aspect="equal", xlim=(-0.1, left - 1.2), ylim=(tallest + 0.1, -0.8))
     ax.set_axis_off()
     return ax
@@ -56,7 +85,9 @@ def tables(
 
 def _short(value: float) -> str:
     """A number as it is written by hand: at most two decimals, a true minus sign."""
-    return f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".").replace("-", "−")  # + 0.0: no minus zero
+    return (
+        f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".").replace("-", "−")
+    )  # + 0.0: no minus zero
 
 
 def responses(
@@ -69,8 +100,8 @@ def responses(
 ) -> Axes:
     """Show ``(H, W)`` responses side by side on one scale: red is positive, blue negative, white zero.
 
-    ``image``, ``(1, H, W)`` or ``(H, W)``, is the picture they belong to: shown first, in grey. ``label`` says what the
-    scale measures.
+    ``image``, ``(1, H, W)`` or ``(H, W)``, is the picture they belong to: shown first, in grey.
+    ``label`` says what the scale measures.
     """
     panels = len(maps) + (image is not None)
     ax = axes_or_new(ax, width=2.1 * panels + 0.8, height=2.5)
@@ -81,7 +112,9 @@ def responses(
     for position, response in enumerate(maps, start=panels - len(maps)):
         left = 1.08 * position
         box = (left, left + 1, 0, 1)
-        shown = ax.imshow(response.detach().numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=box)
+        shown = ax.imshow(
+            response.detach().numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=box
+        )
         ax.add_patch(Rectangle((left, 0), 1, 1, fill=False, edgecolor=GRAY, linewidth=0.6))
     for position, caption in enumerate(captions):
         ax.text(1.08 * position + 0.5, -0.04, caption, ha="center", va="top", fontsize=9)
@@ -92,16 +125,29 @@ def responses(
     return ax
 
 
-def receptive_fields(image: Tensor, fields: Mapping[str, tuple[int, int, int]], *, ax: Axes | None = None) -> Axes:
+def receptive_fields(
+    image: Tensor, fields: Mapping[str, tuple[int, int, int]], *, ax: Axes | None = None
+) -> Axes:
     """Draw squares on a picture ``(1, H, W)``; ``fields``: name → (top row, left column, side), the smallest first."""
     ax = digit(image, ax=axes_or_new(ax, width=6.2, height=3.8))
     styles = zip((ORANGE, GREEN, BLUE, RED), ("-", "--", "-.", ":"), strict=True)
-    for order, ((name, (top, left, side)), (color, line)) in enumerate(zip(fields.items(), styles, strict=False)):
+    for order, ((name, (top, left, side)), (color, line)) in enumerate(
+        zip(fields.items(), styles, strict=False)
+    ):
         gap = 0.17 * (order - 1)  # else sides that coincide would hide each other
         corner = (left - 0.5 - gap, top - 0.5 - gap)  # a pixel's number is the place of its centre
         outer = side + 2 * gap
         ax.add_patch(
-            Rectangle(corner, outer, outer, fill=False, edgecolor=color, linestyle=line, linewidth=2.2, label=name)
+            Rectangle(
+                corner,
+                outer,
+                outer,
+                fill=False,
+                edgecolor=color,
+                linestyle=line,
+                linewidth=2.2,
+                label=name,
+            )
         )
     ax.set_anchor("W")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.5)
@@ -141,14 +187,16 @@ def parameter_bars(counts: Mapping[str, int], *, ax: Axes | None = None) -> Axes
 def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | None = None) -> Axes:
     """Draw a network as it is: run it, and draw a block for each shape that comes up between picture and logits.
 
-    A block of ``(channels, height, width)`` is a pile of sheets, higher for more channels; one of ``(values,)`` is a
-    column. The arrows say what is done, and how many parameters it takes. ``image`` ``(1, 28, 28)`` is drawn into the
-    first block.
+    A block of ``(channels, height, width)`` is a pile of sheets, higher for more channels; one of
+    ``(values,)`` is a column. The arrows say what is done, and how many parameters it takes.
+    ``image`` ``(1, 28, 28)`` is drawn into the first block.
     """
     blocks: list[tuple[tuple[int, ...], list[Step]]] = [((1, 28, 28), [])]
     for step in steps(model):
         if step.shape == blocks[-1][0] and not step.parameters:
-            blocks[-1][1].append(step)  # ReLU, for example, changes no shape: it is written on the same arrow
+            blocks[-1][1].append(
+                step
+            )  # ReLU, for example, changes no shape: it is written on the same arrow
         else:
             blocks.append((step.shape, [step]))
     # A page is 8 to 10 inches wide: a wider figure would be shrunk, and its text with it.
@@ -156,15 +204,32 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
     right = 0.0
     for shape, done in blocks:
         if done:
-            length = 1.15 if any(step.parameters for step in done) else 0.85  # room for the word "parameters"
+            length = (
+                1.15 if any(step.parameters for step in done) else 0.85
+            )  # room for the word "parameters"
             end, start = (right + length - 0.06, 0), (right + 0.06, 0)
-            ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0})
+            ax.annotate(
+                "",
+                end,
+                start,
+                arrowprops={"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0},
+            )
             middle = right + length / 2
-            ax.text(middle, 0.07, _arrow_text(done), ha="center", va="bottom", fontsize=10.5, linespacing=1.15)
+            ax.text(
+                middle,
+                0.07,
+                _arrow_text(done),
+                ha="center",
+                va="bottom",
+                fontsize=10.5,
+                linespacing=1.15,
+            )
             right += length
         width = _draw_block(ax, shape, right, image=None if done else image)
         size = "×".join(f"{value:,}" for value in shape)
-        ax.text(right + width / 2, -0.82, size, ha="center", va="top", fontsize=10.5, fontweight="bold")
+        ax.text(
+            right + width / 2, -0.82, size, ha="center", va="top", fontsize=10.5, fontweight="bold"
+        )
         right += width
     ax.set(xlim=(-0.05, right + 0.05), ylim=(-1.02, 1.36), aspect="equal")
     ax.set_axis_off()
@@ -173,7 +238,9 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
 
 def _arrow_text(done: Sequence[Step]) -> str:
     """What an arrow says: the layer's name, what is done, and how many parameters it takes."""
-    lines = [line for step in done for line in (step.layer, step.operation.replace(" ", "\n", 1)) if line]
+    lines = [
+        line for step in done for line in (step.layer, step.operation.replace(" ", "\n", 1)) if line
+    ]
     parameters = sum(step.parameters for step in done)
     return "\n".join(lines + ([f"{parameters:,}\nparameters"] if parameters else []))
 
@@ -186,7 +253,9 @@ def _draw_block(ax: Axes, shape: tuple[int, ...], left: float, *, image: Tensor 
     extent = side + offset * (sheets - 1)
     for sheet in reversed(range(sheets)):
         corner = (left + sheet * offset, -extent / 2 + sheet * offset)
-        ax.add_patch(Rectangle(corner, side, side, facecolor="#CFE5F3", edgecolor="black", linewidth=0.8))
+        ax.add_patch(
+            Rectangle(corner, side, side, facecolor="#CFE5F3", edgecolor="black", linewidth=0.8)
+        )
     if image is not None:
         bounds = (left, left + side, -extent / 2, -extent / 2 + side)
         ax.imshow(as_pixels(image), vmin=0, vmax=1, extent=bounds, zorder=3)
@@ -199,8 +268,22 @@ def _draw_column(ax: Axes, values: int, left: float) -> float:
     height, width = (1.5 if cells > 1 else 0.3 * math.log10(values)), 0.15
     for cell in range(cells):
         bottom = height / 2 - height * (cell + 1) / cells
-        box = Rectangle((left, bottom), width, height / cells, facecolor="#FBE3B5", edgecolor="black", linewidth=0.8)
+        box = Rectangle(
+            (left, bottom),
+            width,
+            height / cells,
+            facecolor="#FBE3B5",
+            edgecolor="black",
+            linewidth=0.8,
+        )
         ax.add_patch(box)
         if cells > 1:
-            ax.text(left + width / 2, bottom + height / cells / 2, str(cell), ha="center", va="center", fontsize=8.5)
+            ax.text(
+                left + width / 2,
+                bottom + height / cells / 2,
+                str(cell),
+                ha="center",
+                va="center",
+                fontsize=8.5,
+            )
     return width

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from digitlab.calibration import Reliability
 from digitlab.evaluation import wilson_interval
+from digitlab.evaluation.calibration import Reliability
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
 from digitlab.plots.pictures import digit_grid
 
@@ -48,17 +48,27 @@ def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
                 color=BLUE if hit else "black",
                 fontweight="bold" if hit else "normal",
             )
-    ax.set(xlabel="digit read by the network", ylabel="true digit", xticks=range(10), yticks=range(10))
+    ax.set(
+        xlabel="digit read by the network", ylabel="true digit", xticks=range(10), yticks=range(10)
+    )
     ax.grid(False)
     return ax
 
 
-def accuracies_by_chance(accuracies: Tensor, interval: tuple[float, float], *, ax: Axes | None = None) -> Axes:
+def accuracies_by_chance(
+    accuracies: Tensor, interval: tuple[float, float], *, ax: Axes | None = None
+) -> Axes:
     """Show how often each accuracy ``(N,)`` came up, and the two between which 95 % of them lie."""
     ax = axes_or_new(ax, height=2.8)
     values, counts = torch.unique(accuracies, return_counts=True)
     width = float(values.diff().min()) if len(values) > 1 else 1e-4
-    ax.bar(values.tolist(), counts.tolist(), width=0.9 * width, color=GRAY, label="accuracies that chance gave")
+    ax.bar(
+        values.tolist(),
+        counts.tolist(),
+        width=0.9 * width,
+        color=GRAY,
+        label="accuracies that chance gave",
+    )
     for end, name in zip(interval, ("95 % of them lie between", None), strict=True):
         ax.axvline(end, color=BLUE, linestyle="--", label=name)
     ax.set(xlabel="accuracy on one test set", ylabel="test sets")
@@ -71,8 +81,17 @@ def accuracies_by_chance(accuracies: Tensor, interval: tuple[float, float], *, a
 def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show both, ``(10,)`` each, for every digit; the scale begins where the values do."""
     ax = axes_or_new(ax, height=2.8)
-    ax.plot(range(10), precision.tolist(), "o", color=BLUE, label="precision: can a reading be trusted?")
-    ax.plot(range(10), recall.tolist(), "s", color=RED, markerfacecolor="none", label="recall: is a digit found?")
+    ax.plot(
+        range(10), precision.tolist(), "o", color=BLUE, label="precision: can a reading be trusted?"
+    )
+    ax.plot(
+        range(10),
+        recall.tolist(),
+        "s",
+        color=RED,
+        markerfacecolor="none",
+        label="recall: is a digit found?",
+    )
     ax.set(xlabel="digit", ylabel="share", xticks=range(10))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.margins(y=0.25)
@@ -92,7 +111,12 @@ def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None =
         few = (result.counts > 0) & (result.counts < _FEW)
         _accuracies_with_intervals(ax, result, result.counts >= _FEW, label=name, **style)
         _accuracies_with_intervals(ax, result, few, alpha=0.3, **style | {"linestyle": ""})
-    ax.set(xlabel="confidence (mean of the bin)", ylabel="accuracy (share read right)", xlim=(0, 1.02), ylim=(0, 1.03))
+    ax.set(
+        xlabel="confidence (mean of the bin)",
+        ylabel="accuracy (share read right)",
+        xlim=(0, 1.02),
+        ylim=(0, 1.03),
+    )
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.legend(loc="lower right", fontsize=9)
@@ -110,7 +134,9 @@ def _accuracies_with_intervals(ax: Axes, result: Reliability, bins: Tensor, **st
     ax.errorbar(confidence, accuracy, yerr=[below, above], capsize=3, elinewidth=1, **style)
 
 
-def temperature_losses(temperatures: Tensor, losses: Tensor, best: float, *, ax: Axes | None = None) -> Axes:
+def temperature_losses(
+    temperatures: Tensor, losses: Tensor, best: float, *, ax: Axes | None = None
+) -> Axes:
     """Show the cross-entropy ``(N,)`` at each temperature ``(N,)``, and the best temperature."""
     ax = axes_or_new(ax, height=2.6)
     ax.plot(temperatures.tolist(), losses.tolist(), label="cross-entropy")
@@ -129,21 +155,27 @@ def distortions(rows: Mapping[str, tuple[Sequence[float], Tensor]]) -> Figure:
     """Show a picture distorted more and more, a named row for each kind, with the strength below each picture.
 
     Args:
-        rows: by the distortion's name and unit: its strengths, and the pictures ``(N, 1, H, W)`` that they gave.
+        rows: by the distortion's name and unit: its strengths, and the pictures ``(N, 1, H, W)``
+            that they gave.
     """
     longest = max(len(strengths) for strengths, _ in rows.values())
-    figure, axes = plt.subplots(len(rows), 1, figsize=(0.8 * longest, 1.3 * len(rows)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows), 1, figsize=(0.8 * longest, 1.3 * len(rows)), squeeze=False
+    )
     for ax, (kind, (strengths, pictures)) in zip(axes.flat, rows.items(), strict=True):
         captions = [f"{strength:g}".replace("-", "−") for strength in strengths]
         digit_grid(pictures, captions=captions, columns=longest, title=kind, ax=ax)
     return figure
 
 
-def robustness(panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]) -> Figure:
+def robustness(
+    panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]],
+) -> Figure:
     """Show accuracy against the strength of distortions, a panel for each, a line for each network.
 
     Args:
-        panels: by the distortion's name and unit: its strengths, and each network's accuracies at them.
+        panels: by the distortion's name and unit: its strengths, and each network's accuracies at
+            them.
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.2), sharey=True)
     for ax, (kind, (strengths, curves)) in zip(axes.flat, panels.items(), strict=True):
@@ -157,7 +189,9 @@ def robustness(panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence
     return figure
 
 
-def feature_maps(maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes | None = None) -> Axes:
+def feature_maps(
+    maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes | None = None
+) -> Axes:
     """Show ``(N, H, W)`` responses from 0 up, all on one scale: black is none, white the strongest half per cent."""
     count, height, width = maps.shape
     rows = -(-count // columns)
@@ -165,7 +199,9 @@ def feature_maps(maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes |
     for index, responses in enumerate(maps.numpy()):
         top, left = index // columns * (height + 2), index % columns * (width + 2)
         sheet[top : top + height, left : left + width] = responses
-    ax = axes_or_new(ax, width=7.0, height=7.0 * sheet.shape[0] / sheet.shape[1] + 0.35 * bool(title))
+    ax = axes_or_new(
+        ax, width=7.0, height=7.0 * sheet.shape[0] / sheet.shape[1] + 0.35 * bool(title)
+    )
     ax.imshow(sheet, vmin=0, vmax=float(maps.quantile(0.995)) or 1.0)
     ax.set_title(title)
     ax.set_axis_off()
@@ -175,7 +211,8 @@ def feature_maps(maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes |
 def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
     """Show, side by side, how far covering each place of a picture lowers the answer's probability.
 
-    Red inside full lines: the probability falls there; blue inside dashed lines: it rises. Lines are at 0.1 and 0.5.
+    Red inside full lines: the probability falls there; blue inside dashed lines: it rises. Lines
+    are at 0.1 and 0.5.
 
     Args:
         image: ``(1, H, W)``, shown as grey ink on white.
@@ -185,7 +222,9 @@ def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
     for ax, (title, drops) in zip(axes.flat, maps.items(), strict=True):
         values = drops.numpy()
         ax.imshow(1 - 0.6 * as_pixels(image), vmin=0, vmax=1)
-        picture = ax.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.clip(np.abs(values) * 1.5, 0, 0.75))
+        picture = ax.imshow(
+            values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.clip(np.abs(values) * 1.5, 0, 0.75)
+        )
         levels = [level for level in (-0.5, -0.1, 0.1, 0.5) if values.min() < level < values.max()]
         if levels:
             lines = ["--" if level < 0 else "-" for level in levels]
@@ -202,9 +241,14 @@ def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None 
     ax = axes_or_new(ax, width=4.5, height=2.4)
     values = probabilities.tolist()
     best = int(probabilities.argmax())
-    bars = ax.bar(range(10), values, color=[BLUE if index == best else "#9CC7E0" for index in range(10)])
+    bars = ax.bar(
+        range(10), values, color=[BLUE if index == best else "#9CC7E0" for index in range(10)]
+    )
     ax.bar_label(
-        bars, labels=[f"{value:.0%}".replace("%", " %") if i == best else "" for i, value in enumerate(values)]
+        bars,
+        labels=[
+            f"{value:.0%}".replace("%", " %") if i == best else "" for i, value in enumerate(values)
+        ],
     )
     ax.set(xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1.12), title=title)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -216,12 +260,16 @@ def scores(results: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Show how the scores of digits and of other drawings are spread, a panel for each network.
 
     Args:
-        results: by the network's name: scores of digits, and of other drawings, ``(N,)`` each, in [0, 1].
+        results: by the network's name: scores of digits, and of other drawings, ``(N,)`` each, in
+            [0, 1].
     """
     figure, axes = plt.subplots(1, len(results), figsize=(7.0, 2.6), sharey=True, squeeze=False)
     bins = np.linspace(0, 1, 26)
     for ax, (name, both) in zip(axes.flat, results.items(), strict=True):
-        looks = ({"color": BLUE, "label": "digits"}, {"color": RED, "label": "other drawings", "hatch": "//"})
+        looks = (
+            {"color": BLUE, "label": "digits"},
+            {"color": RED, "label": "other drawings", "hatch": "//"},
+        )
         for values, look in zip(both, looks, strict=True):
             shares = np.histogram(values.numpy(), bins)[0] / len(values)
             ax.stairs(shares, bins, fill="hatch" not in look, alpha=0.6, linewidth=1.5, **look)

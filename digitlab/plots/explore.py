@@ -50,11 +50,17 @@ def centring(images: Tensor, *, ax: Axes | None = None) -> Axes:
         ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=ORANGE, linewidth=1.5))
         x, y = pixels.sum(axis=0) @ axis / pixels.sum(), pixels.sum(axis=1) @ axis / pixels.sum()
         (mass,) = ax.plot(left + x, y, "+", color=BLUE, markersize=13, markeredgewidth=3)
-        (middle,) = ax.plot(left + columns.mean(), rows.mean(), "x", color=RED, markersize=8, markeredgewidth=2)
+        (middle,) = ax.plot(
+            left + columns.mean(), rows.mean(), "x", color=RED, markersize=8, markeredgewidth=2
+        )
         ax.text(left + 14, 28, f"{width}×{height}", ha="center", va="top", fontsize=9)
     ax.imshow(sheet, vmin=0, vmax=1)
     ax.legend(
-        [mass, middle], ["centre of mass", "middle of the box"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2
+        [mass, middle],
+        ["centre of mass", "middle of the box"],
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncol=2,
     )
     ax.set_axis_off()
     return ax
@@ -81,9 +87,13 @@ def digit_map(points: Tensor, labels: Tensor, *, ax: Axes | None = None) -> Axes
         x, y = points[labels == digit].T.numpy()
         ax.scatter(x, y, s=16, marker=f"${digit}$", color=TEN[digit], linewidths=0.3)
     means = torch.stack([points[labels == digit].mean(dim=0) for digit in range(10)]).numpy()
-    for digit, (x, y) in enumerate(_apart(means, distance=0.055 * float(np.ptp(points.numpy()[:, 0])))):
+    for digit, (x, y) in enumerate(
+        _apart(means, distance=0.055 * float(np.ptp(points.numpy()[:, 0])))
+    ):
         box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "black"}
-        ax.text(x, y, str(digit), ha="center", va="center", fontsize=13, fontweight="bold", bbox=box)
+        ax.text(
+            x, y, str(digit), ha="center", va="center", fontsize=13, fontweight="bold", bbox=box
+        )
     ax.set(xlabel="along the first axis", ylabel="along the second axis", aspect="equal")
     return ax
 
@@ -94,5 +104,7 @@ def _apart(places: NDArray[np.float32], *, distance: float) -> NDArray[np.float3
     for _ in range(100):
         away = places[:, None] - places[None]  # (N, N, 2)
         gaps = np.linalg.norm(away, axis=2) + np.eye(len(places)) * distance
-        places += 0.25 * (away / gaps[..., None] * np.maximum(distance - gaps, 0)[..., None]).sum(axis=1)
+        places += 0.25 * (away / gaps[..., None] * np.maximum(distance - gaps, 0)[..., None]).sum(
+            axis=1
+        )
     return places

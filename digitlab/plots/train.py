@@ -22,7 +22,13 @@ def batch_losses(history: History, *, ax: Axes | None = None) -> Axes:
     ax.plot(losses, color=GRAY, alpha=0.5, linewidth=0.8, linestyle="-", label="each batch")
     if len(losses) >= 25:
         smooth = np.convolve(losses, np.full(25, 1 / 25), mode="valid")
-        ax.plot(np.arange(24, len(losses)), smooth, color=BLUE, linestyle="-", label="mean of the last 25")
+        ax.plot(
+            np.arange(24, len(losses)),
+            smooth,
+            color=BLUE,
+            linestyle="-",
+            label="mean of the last 25",
+        )
     ax.set(xlabel="step (one batch each)", ylabel="loss (cross-entropy, nats)", yscale="log")
     ax.legend()
     return ax
@@ -43,7 +49,14 @@ def validation_accuracies(history: History, *, ax: Axes | None = None) -> Axes:
     ax.plot(epochs, history.val_accuracy, marker="o")
     for epoch, accuracy in zip(epochs, history.val_accuracy, strict=True):
         label = f"{accuracy:.1%}".replace("%", " %")
-        ax.annotate(label, (epoch, accuracy), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
+        ax.annotate(
+            label,
+            (epoch, accuracy),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
     ax.set(xlabel="epoch", ylabel="validation accuracy", xticks=epochs)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.margins(x=0.25, y=0.3)
@@ -70,7 +83,8 @@ def loss_by_learning_rate(
 ) -> Axes:
     """Show a loss for each learning rate, on a logarithmic axis.
 
-    ``window`` > 1 adds the running mean over so many rates. ``reference``: a loss to compare with, before any step.
+    ``window`` > 1 adds the running mean over so many rates. ``reference``: a loss to compare with,
+    before any step.
     """
     ax = axes_or_new(ax)
     values = np.array(losses)
@@ -96,16 +110,27 @@ def loss_by_learning_rate(
     return ax
 
 
-def train_and_validation(histories: Sequence[History], *, title: str = "", ax: Axes | None = None) -> Axes:
+def train_and_validation(
+    histories: Sequence[History], *, title: str = "", ax: Axes | None = None
+) -> Axes:
     """Show the training and the validation loss by epoch: a thin line for each run, a thick one for their mean."""
     ax = axes_or_new(ax)
     for name, marker, color, style in (("train", "o", BLUE, "-"), ("val", "s", ORANGE, "--")):
-        runs = np.array([getattr(history, f"{name}_loss") for history in histories])  # (runs, epochs)
+        runs = np.array(
+            [getattr(history, f"{name}_loss") for history in histories]
+        )  # (runs, epochs)
         epochs = np.arange(1, runs.shape[1] + 1)
         ax.plot(epochs, runs.T, color=color, linestyle=style, linewidth=0.7, alpha=0.6)
         label = "training" if name == "train" else "validation"
         ax.plot(
-            epochs, runs.mean(0), color=color, linestyle=style, marker=marker, markersize=4, markevery=3, label=label
+            epochs,
+            runs.mean(0),
+            color=color,
+            linestyle=style,
+            marker=marker,
+            markersize=4,
+            markevery=3,
+            label=label,
         )
     ax.set(xlabel="epoch", ylabel="loss (nats)", yscale="log", title=title)
     ax.legend()
@@ -114,7 +139,9 @@ def train_and_validation(histories: Sequence[History], *, title: str = "", ax: A
 
 def over_and_underfitting(runs: Mapping[str, Sequence[History]]) -> Figure:
     """Show the runs of each name in a panel of its own, all on the same scale."""
-    figure, panels = plt.subplots(1, len(runs), figsize=(3.2 * len(runs), 3.2), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(runs), figsize=(3.2 * len(runs), 3.2), sharey=True, squeeze=False
+    )
     for ax, (title, histories) in zip(panels[0], runs.items(), strict=True):
         train_and_validation(histories, title=title, ax=ax)
         ax.label_outer()
@@ -124,7 +151,8 @@ def over_and_underfitting(runs: Mapping[str, Sequence[History]]) -> Figure:
 def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) -> Axes:
     """Show what each way of training reached: a dot for each seed, a bar for their mean.
 
-    ``rows``: as ``benchmarks/ingredients.py`` writes them, with ``name``, ``epochs``, ``images``, ``val_accuracies``.
+    ``rows``: as ``benchmarks/ingredients.py`` writes them, with ``name``, ``epochs``, ``images``,
+    ``val_accuracies``.
     """
     ax = axes_or_new(ax, width=8.0, height=0.42 * len(rows) + 0.7)
     for place, row in enumerate(rows):
@@ -133,7 +161,10 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
         ax.plot(errors, [place] * len(errors), "o", color=BLUE, markersize=5, alpha=0.7)
         ax.plot([mean], [place], "|", color="black", markersize=18, markeredgewidth=2)
     labels = [f"{row['name']}\n{row['epochs']} × {row['images']:,} images" for row in rows]
-    ax.set(xlabel="validation error (share read wrong, logarithmic); dot: one seed, bar: mean", xscale="log")
+    ax.set(
+        xlabel="validation error (share read wrong, logarithmic); dot: one seed, bar: mean",
+        xscale="log",
+    )
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.xaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.03, 0.05, 0.1]))
     ax.xaxis.set_minor_locator(NullLocator())

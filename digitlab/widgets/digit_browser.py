@@ -1,7 +1,7 @@
 """The digit browser: leaf through MNIST, one digit at a time, and read its pixels.
 
-The picture, the marker on it, the value below it and the strip are HTML made by the pure functions at the end of this
-file; all state is in Python, so code can do what hands do.
+The picture, the marker on it, the value below it and the strip are HTML made by the pure functions
+at the end of this file; all state is in Python, so code can do what hands do.
 """
 
 import random
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from digitlab.data import Mnist, load_mnist
-from digitlab.widgets._parts import guarded, png_data_uri
+from digitlab.widgets.common import guarded, png_data_uri
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
-ANY = "any"  # the button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all
+# the button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all
+ANY = "any"
 NEIGHBOURS = 4  # on either side of the image in the strip
 
 
@@ -32,12 +33,14 @@ class DigitBrowser(ipywidgets.VBox):
         mnist: the images; loaded if None.
         split: ``"train"`` or ``"val"``.
         digit: show only images of this digit; any if None.
-        index: place of the first image shown in its split; with a ``digit``, the first of that digit from there on.
+        index: place of the first image shown in its split; with a ``digit``, the first of that
+            digit from there on.
         seed: of the random choices.
 
     Attributes:
-        split, digit, index: what is shown now; can be set and observed. An ``index`` that holds another digit than
-            ``digit`` sets ``digit`` to None, and a ``digit`` moves ``index`` on to the next such image.
+        split, digit, index: what is shown now; can be set and observed. An ``index`` that holds
+            another digit than ``digit`` sets ``digit`` to None, and a ``digit`` moves ``index`` on
+            to the next such image.
         row, column: the pixel whose value is read out.
     """
 
@@ -68,7 +71,7 @@ class DigitBrowser(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"DigitBrowser({SPLITS[self.split]} image {self.index}, a {self.label})"
 
-    # --- what code can do, and hands too -----------------------------------------------------------------------------
+    # --- what code can do, and hands too ----------------------------------------------------------
 
     @property
     def images(self) -> Tensor:
@@ -112,11 +115,12 @@ class DigitBrowser(ipywidgets.VBox):
         """Go to any image of the chosen digit."""
         self.index = int(self._random.choice(self._places()))
 
-    # --- building ----------------------------------------------------------------------------------------------------
+    # --- building ---------------------------------------------------------------------------------
 
     def _build(self) -> None:
         narrow, wide = {"width": "160px"}, {"width": "100%", "max_width": "320px"}
-        # Buttons and no drop-down menus: JupyterLab takes the arrow keys away from those, and moves to another cell.
+        # Buttons and no drop-down menus: JupyterLab takes the arrow keys away from those, and moves
+        # to another cell.
         self._split_buttons = ipywidgets.ToggleButtons(
             description="Images", options=[(name, split) for split, name in SPLITS.items()]
         )
@@ -127,7 +131,8 @@ class DigitBrowser(ipywidgets.VBox):
         )
         self._index_box = ipywidgets.IntText(description="Index", layout=narrow)
         self._row_slider, self._column_slider = (
-            ipywidgets.IntSlider(description=name, min=0, max=27, layout=wide) for name in ("Row", "Column")
+            ipywidgets.IntSlider(description=name, min=0, max=27, layout=wide)
+            for name in ("Row", "Column")
         )
         self._buttons = [
             self._new_button("Previous", DigitBrowser.previous),
@@ -150,9 +155,18 @@ class DigitBrowser(ipywidgets.VBox):
         choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
         buttons = ipywidgets.Box(self._buttons)
         hint = ipywidgets.HTML("Point at a pixel to read its value, or choose one:")
-        side = ipywidgets.VBox([self._caption, buttons, hint, self._row_slider, self._column_slider])
+        side = ipywidgets.VBox(
+            [self._caption, buttons, hint, self._row_slider, self._column_slider]
+        )
         middle = ipywidgets.Box([stage, side])
-        named = {"style": style, "stage": stage, "choices": choices, "buttons": buttons, "side": side, "middle": middle}
+        named = {
+            "style": style,
+            "stage": stage,
+            "choices": choices,
+            "buttons": buttons,
+            "side": side,
+            "middle": middle,
+        }
         for name, box in named.items():
             box.add_class(f"digitlab-{name}")
         return [style, choices, self._message, middle, self._strip]
@@ -172,11 +186,13 @@ class DigitBrowser(ipywidgets.VBox):
         traitlets.link((self, "digit"), (self._digit_buttons, "value"), transform=transform)
         self._index_box.observe(self._on_typed, "value")
 
-    # --- moving ------------------------------------------------------------------------------------------------------
+    # --- moving -----------------------------------------------------------------------------------
 
     def _places(self) -> NDArray[np.int64]:
         """Indices of the images of the chosen digit, in order."""
-        labels = self.labels.numpy()  # in one thread: PyTorch's many are slow to wake where cores are busy
+        labels = (
+            self.labels.numpy()
+        )  # in one thread: PyTorch's many are slow to wake where cores are busy
         if self.digit is None:
             return np.arange(len(labels))
         places = np.flatnonzero(labels == self.digit)
@@ -195,7 +211,9 @@ class DigitBrowser(ipywidgets.VBox):
         index, count = int(proposal.value), len(self.labels)
         if not 0 <= index < count:
             name = SPLITS[self.split]
-            raise IndexError(f"there is no {name} image {index:,}: the first is 0, the last is {count - 1:,}")
+            raise IndexError(
+                f"there is no {name} image {index:,}: the first is 0, the last is {count - 1:,}"
+            )
         return index
 
     def _on_typed(self, change: Any) -> None:
@@ -238,25 +256,30 @@ class DigitBrowser(ipywidgets.VBox):
     def _on_pixel(self, change: Any) -> None:
         self._show_pixel()
 
-    # --- showing -----------------------------------------------------------------------------------------------------
+    # --- showing ----------------------------------------------------------------------------------
 
     def _update(self) -> None:
         strip = self._around(NEIGHBOURS)
         self._index_box.value = self.index
         self._caption.value = caption_html(self.label, self.index, SPLITS[self.split])
         self._picture.value = picture_svg(self.image, self.label)
-        self._strip.value = strip_html(self.images[strip], self.labels[strip].tolist(), strip, current=NEIGHBOURS)
+        self._strip.value = strip_html(
+            self.images[strip], self.labels[strip].tolist(), strip, current=NEIGHBOURS
+        )
         self._message.value = ""
         self._show_pixel()
 
     def _show_pixel(self) -> None:
         self._marker.value = marker_svg(self.row, self.column)
-        self._readout.value = readout_svg(self.row, self.column, int(self.image[0, self.row, self.column]))
+        self._readout.value = readout_svg(
+            self.row, self.column, int(self.image[0, self.row, self.column])
+        )
 
 
-# --- numbers in, HTML out --------------------------------------------------------------------------------------------
+# --- numbers in, HTML out -------------------------------------------------------------------------
 
-VIEW = 'viewBox="0 0 28 30.5"'  # in pixels of the picture; the lowest two and a half are for the reading
+# in pixels of the picture; the lowest two and a half are for the reading
+VIEW = 'viewBox="0 0 28 30.5"'
 
 STYLE = """<style>
 .digitlab-browser {
@@ -335,7 +358,8 @@ def marker_svg(row: int, column: int) -> str:
 
 def readout_svg(row: int, column: int, value: int) -> str:
     """The value of the chosen pixel, below the picture; it gives way to that of a pixel that is pointed at."""
-    text = f'<svg {VIEW} role="presentation">{reading(row, column, value)}</svg>'  # no picture, to a screen reader
+    # no picture, to a screen reader
+    text = f'<svg {VIEW} role="presentation">{reading(row, column, value)}</svg>'
     return f'<div class="digitlab-value" role="status">{text}</div>'
 
 
@@ -353,7 +377,11 @@ def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current
         f"<figcaption>{index}</figcaption></figure>"
         for place, (image, label, index) in enumerate(zip(images, labels, indices, strict=True))
     )
-    title = f"The {labels[0]}s before and after it" if len(set(labels)) == 1 else "The images before and after it"
+    title = (
+        f"The {labels[0]}s before and after it"
+        if len(set(labels)) == 1
+        else "The images before and after it"
+    )
     return f'<div role="group" aria-label="{title}">{title}<div class="digitlab-strip">{figures}</div></div>'
 
 

@@ -1,0 +1,29 @@
+"""Evaluation: how good a network is, how sure of that we are, and what it predicts for one picture."""
+
+from digitlab.evaluation.metrics import (
+    Comparison,
+    Evaluation,
+    Prediction,
+    evaluate,
+    evaluate_logits,
+    mcnemar,
+    percent,
+    precision_recall,
+    predict,
+    predict_logits,
+    wilson_interval,
+)
+
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Prediction",
+    "evaluate",
+    "evaluate_logits",
+    "mcnemar",
+    "percent",
+    "precision_recall",
+    "predict",
+    "predict_logits",
+    "wilson_interval",
+]

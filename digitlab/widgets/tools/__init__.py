@@ -1,0 +1,1 @@
+"""Tools that go with a drawing pad, one module each."""

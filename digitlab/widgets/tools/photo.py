@@ -1,0 +1,162 @@
+"""A photo instead: upload a picture of a digit, and have it read."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import torch
+from PIL import Image
+
+from digitlab import evaluation
+from digitlab.evaluation import Prediction
+from digitlab.photo import Box, SeveralDigits
+from digitlab.photo.locate import find_in_gray
+from digitlab.photo.reading import Array, open_picture, read_picture, shrink
+from digitlab.widgets.common import by_hand, png_data_uri
+from digitlab.widgets.drawpad import DrawPad
+from digitlab.widgets.drawpad import render as render
+from digitlab.widgets.tools.base import Tool, row
+
+FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers
+MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
+LONGER_SIDE = 320  # pixels of the photo on the page
+
+# The page sends one byte too many of a larger file, and no more: a message that large would never
+# arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
+# it is clicked.) The count that ipywidgets writes on the button is hidden: it is 0 whatever was
+# uploaded.
+UPLOAD_MANNERS = f"""<style>
+.digitlab-photo .widget-upload {{ font-size: 0; }}
+.digitlab-photo .widget-upload::after {{ font-size: 13px; content: "Choose a picture"; }}
+.digitlab-photo .widget-upload::after {{ content: "Choose a picture" / ""; }}
+.digitlab-photo .widget-upload .fa {{ font-size: 13px; }}
+.digitlab-photo .digitlab-found {{ position: relative; overflow: hidden; width: fit-content; margin-bottom: 4px; }}
+.digitlab-photo .digitlab-found img {{ margin: 0; image-rendering: auto; }}
+.digitlab-photo .digitlab-found div {{
+  position: absolute; box-sizing: border-box; border: 3px solid #ff9500; border-radius: 4px;
+  box-shadow: 0 0 0 1px rgba(0, 0, 0, 0.6);
+}}
+</style><img hidden alt="" src="data:," onerror="
+  const cut = input => {{
+    const [file] = input.files;
+    if (!file || file.size <= {MOST_BYTES}) return;
+    const part = new DataTransfer();
+    part.items.add(new File([file.slice(0, {MOST_BYTES} + 1)], file.name, {{type: file.type}}));
+    input.files = part.files;
+  }};
+  this.parentElement && this.closest('.digitlab-photo').addEventListener('click', event => {{
+    if (!event.target.closest('.widget-upload')) return;
+    const inputs = HTMLInputElement.prototype, click = inputs.click;
+    inputs.click = function () {{
+      inputs.click = click;
+      this.addEventListener('change', () => cut(this), {{capture: true, once: true}});
+      this.click();
+    }};
+  }}, true);
+">"""
+
+
+class Photo(Tool):
+    """A button to upload a picture, and what was found in it. The pad and its drawing are left alone.
+
+    Args:
+        pad: the drawing pad whose network reads.
+
+    Attributes:
+        prediction: what was read in the last picture, or None.
+    """
+
+    def __init__(self, pad: DrawPad) -> None:
+        super().__init__(pad, "A photo instead")
+        self.prediction: Prediction | None = None
+        self.upload = ipywidgets.FileUpload(
+            accept="image/png,image/jpeg,image/webp", multiple=False, description="Choose a picture"
+        )
+        self.upload.observe(self._on_upload, "value")
+        manners = ipywidgets.HTML(UPLOAD_MANNERS)
+        manners.add_class("digitlab-style")
+        self._pictures = ipywidgets.HTML()
+        self.children = [self._head, manners, row(self.upload), self._status, self._pictures]
+        self.add_class("digitlab-photo")
+        self._say("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
+
+    def read(self, content: bytes) -> Prediction:
+        """Find the digit in a picture file, read it, and show both; what can't be read is shown, too.
+
+        Args:
+            content: the file's bytes.
+
+        Raises:
+            ValueError: it is no picture, too large, or holds none or several digits; the message is
+                a sentence.
+        """
+        self.prediction = None
+        self._pictures.value = ""
+        self._say("Looking for a digit …")
+        if len(content) > MOST_BYTES:
+            most = f"{MOST_BYTES / 1e6:.0f} MB"
+            raise ValueError(
+                f"this file is too large: {most} are the most, and a tenth of that is plenty"
+            )
+        photo = open_picture(io.BytesIO(content), "this file", formats=FORMATS)
+        gray = read_picture(photo)
+        self._pictures.value = photo_html(gray)
+        try:
+            found = find_in_gray(gray)
+        except SeveralDigits as error:
+            self._pictures.value = photo_html(gray, error.boxes)
+            raise
+        self.prediction = evaluation.predict(self.pad.model, found.image)
+        self._pictures.value = photo_html(gray, [found.box]) + seen_html(found.image)
+        of = "Of this animation, the first picture: " if is_animated(photo) else ""
+        self._say(of + render.in_words(self.prediction))
+        return self.prediction
+
+    @by_hand
+    def _on_upload(self, change: Any) -> None:
+        if change.new:
+            content = bytes(change.new[0]["content"])
+            # so that the same file can be chosen again, and its bytes are not kept
+            self.upload.value = ()
+            self.read(content)
+
+
+def is_animated(photo: Image.Image) -> bool:
+    """Tell a picture that moves from a JPEG that holds several views of one moment."""
+    return photo.format != "MPO" and getattr(photo, "is_animated", False)
+
+
+def photo_html(gray: Array, boxes: Sequence[Box] = ()) -> str:
+    """A photo, with a frame around each thing in it that could be a digit.
+
+    Args:
+        gray: ``(H, W)`` float32 in [0, 1].
+        boxes: where those things are.
+    """
+    photo = png_data_uri(np.asarray(shrink(Image.fromarray(gray), LONGER_SIDE)))
+    frames = "".join(_frame(box) for box in boxes)
+    framed = {0: "", 1: ", a frame around the digit"}.get(
+        len(boxes), f", {len(boxes)} things in frames"
+    )
+    caption = "Your picture in grey" + (", and what was found" if boxes else "")
+    return (
+        f'<figure><div class="digitlab-found"><img alt="Your picture{framed}" src="{photo}">{frames}</div>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _frame(box: Box) -> str:
+    """A frame with a little air around what it is about."""
+    left, top, right, bottom = (f"{100 * edge:.1f}%" for edge in box)
+    place = f"left: calc({left} - 6px); top: calc({top} - 6px)"
+    return f'<div style="{place}; width: calc({right} - {left} + 12px); height: calc({bottom} - {top} + 12px)"></div>'
+
+
+def seen_html(image: torch.Tensor) -> str:
+    """The digit that was found, ``(1, 28, 28)`` float in [0, 1]."""
+    return (
+        f'<figure><img alt="The digit found in it, as the network sees it" src="{png_data_uri(image)}" '
+        'style="width: 140px; height: 140px"><figcaption>What the network sees</figcaption></figure>'
+    )

@@ -1,0 +1,294 @@
+"""The drawing pad alone in JupyterLab: recorded strokes, a busy kernel, keys, themes, a narrow page, a second page."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
+
+from playwright.sync_api import Page, expect
+
+from digitlab.data import data_folder
+from digitlab.handwriting.recorded import Recording, read_unipen
+from tests.support import browser
+from tests.support.browser import Pad
+from tests.support.pen import DIGITS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
+]
+
+CODE = "from digitlab.widgets import DrawPad\npad = DrawPad()\npad"
+EACH = 10  # recordings of each digit
+TABLET = 500  # units a side, of the tablet that they were recorded on
+BUSY = """
+import pathlib, time
+begun = time.monotonic()
+while (seconds := time.monotonic() - begun) < 5 or seconds < 120 and not pathlib.Path({path!r}).exists():
+    time.sleep(0.05)
+"""  # nothing that the page sends is looked at until it is over
+
+CONTRASTS = """root => {
+    const channels = color => color.match(/[\\d.]+/g).map(Number);
+    const luminance = rgb => rgb.slice(0, 3).map(value => value / 255)
+        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
+    const contrast = node => {
+        let opacity = 1, paper = node;
+        while ((channels(getComputedStyle(paper).backgroundColor)[3] ?? 1) === 0) {
+            opacity *= getComputedStyle(paper).opacity;
+            paper = paper.parentElement;
+        }
+        const back = channels(getComputedStyle(paper).backgroundColor);
+        const style = getComputedStyle(node), ink = channels(node instanceof SVGElement ? style.fill : style.color);
+        const seen = ink.slice(0, 3).map((value, place) => opacity * value + (1 - opacity) * back[place]);
+        const [dark, light] = [luminance(seen), luminance(back)].sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const has_text = node => [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim());
+    return Object.fromEntries([...root.querySelectorAll(':not(style)')]
+        .filter(node => has_text(node) && node.checkVisibility())
+        .map(node => [node.textContent, contrast(node)]));
+}"""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with browser.lab_page(CODE) as page:
+        browser.hide_sidebars(page)
+        yield page
+
+
+@pytest.fixture
+def pad(page: Page) -> Pad:
+    pad = Pad(page)
+    pad.wipe()
+    return pad
+
+
+# --- drawing --------------------------------------------------------------------------------------
+
+
+def recordings() -> list[Recording]:
+    """Of each digit ten, evenly spread through the file, which goes from writer to writer."""
+    path = data_folder() / "pen_digits" / "pendigits-orig.tra"
+    if not path.is_file():
+        pytest.skip(
+            f'the pen strokes of UCI\'s "Pen-Based Recognition of Handwritten Digits" are not there: {path}'
+        )
+    found = read_unipen(path, y_up=True)
+    by_digit = [
+        [recording for recording in found if recording.label == str(digit)] for digit in range(10)
+    ]
+    return [some[len(some) * number // EACH] for some in by_digit for number in range(EACH)]
+
+
+def test_of_a_hundred_recorded_digits_at_least_97_are_read_right(pad: Pad) -> None:
+    wrong, doubted = [], 0
+    for recording in recordings():
+        pad.press("Clear")
+        pad.replay(
+            [[(x / TABLET, 1 + y / TABLET) for x, y in stroke] for stroke in recording.strokes]
+        )
+        browser.run_in_kernel(
+            pad.page, f"assert len(pad.strokes) == {len(recording.strokes)}"
+        )  # all have arrived
+        said = pad.root.locator('.digitlab-prediction[aria-busy="false"]').inner_text()
+        doubted += "not look like a digit" in said
+        if not re.search(rf"\b{recording.label} · ", said):
+            wrong.append(f"a {recording.label}: {said}")
+    print(
+        f"{10 * EACH - len(wrong)} of {10 * EACH} recorded digits read right, {doubted} doubted; wrong: {wrong}"
+    )
+    assert len(wrong) <= 3, wrong
+
+
+def test_what_is_drawn_while_a_cell_runs_is_all_there_when_it_is_done(
+    pad: Pad, tmp_path: Path
+) -> None:
+    kernel, drawn = (
+        "jupyterapp.shell.currentWidget.sessionContext.session.kernel",
+        tmp_path / "drawn",
+    )
+    pad.draw_digit(4)
+    pad.expect_digit(4)
+    browser.run_in_kernel(pad.page, "drawn = pad.strokes")
+    pad.wipe()
+    pad.page.evaluate(
+        f"code => {{ {kernel}.requestExecute({{code}}); }}", BUSY.format(path=str(drawn))
+    )
+    pad.draw_digit(4)
+    assert pad.page.evaluate(f"{kernel}.status") == "busy" and pad.ink() == 0
+    drawn.touch()
+    pad.expect_digit(4)
+    browser.run_in_kernel(pad.page, "assert pad.strokes == drawn")
+    pad.draw([[(0.1, 0.1), (0.2, 0.2)]])
+    browser.run_in_kernel(pad.page, "assert len(pad.strokes) == 3")
+
+
+def test_coming_back_to_the_canvas_with_the_button_held_draws_nothing_and_the_next_press_does(
+    pad: Pad,
+) -> None:
+    mouse, box = pad.page.mouse, browser.settled_box(pad.canvas)
+    right = box["x"] + box["width"]
+    height = box["y"] + box["height"] / 2
+    mouse.move(right - 100, height)
+    mouse.down()
+    for x in (right - 50, right + 50, right - 20, right - 150):  # out and in again
+        mouse.move(x, height + 5)
+    browser.run_in_kernel(
+        pad.page, "assert [len(stroke) for stroke in pad.strokes] == [2] and pad.prediction"
+    )
+    mouse.up()
+    pad.wipe()
+    pad.draw_digit(2)
+    pad.expect_digit(2)
+
+
+def test_a_pen_is_chosen_and_drawn_with(pad: Pad) -> None:
+    pad.draw_digit(6)
+    pad.expect_digit(6)
+    medium = pad.ink()
+    for name, least, most in (("thick", 1.3, 1.7), ("thin", 0.5, 0.8), ("medium", 0.99, 1.01)):
+        pad.pen.click()
+        expect(pad.pen).to_have_text(f"Pen: {name}")
+        pad.wait_for_ink(least * medium, most * medium)
+        pad.expect_digit(6)
+
+
+def test_a_finger_draws_on_a_second_page_with_a_sharp_screen_and_both_pages_show_it(
+    pad: Pad, page: Page
+) -> None:
+    browser.save(page)
+    assert page.context.browser is not None
+    with browser.new_page(
+        page.context.browser, 800, 900, has_touch=True, device_scale_factor=2
+    ) as other:
+        open_again(other, page.url)
+        second = Pad(other)
+        second.touch(DIGITS[5])
+        second.expect_digit(5)
+        pad.expect_digit(5)
+        assert second.ink() == pad.ink() > 0
+        widths = second.canvas.evaluate(
+            "canvas => [canvas.width, canvas.clientWidth * devicePixelRatio]"
+        )
+        assert widths[0] == widths[1]  # a pixel of the drawing for each of the screen
+        pad.press("Clear")
+        second.wait_for_blank()
+
+
+def open_again(page: Page, address: str) -> None:
+    page.goto(address)
+    browser.wait_for_kernel(page)
+    browser.hide_sidebars(page)
+
+
+# --- seeing and steering --------------------------------------------------------------------------
+
+
+def test_tab_goes_through_every_control_and_out_of_the_pad_and_back(pad: Pad) -> None:
+    live = pad.root.get_by_role("checkbox", name="Live")
+    controls = [
+        pad.canvas,
+        *map(pad.button, ("Clear", "Undo", "Example", "Predict")),
+        live,
+        pad.pen,
+    ]
+    pad.canvas.focus()
+    for before, after in pairwise(controls):
+        pad.page.keyboard.press("Tab")
+        expect(before).not_to_be_focused()
+        expect(after).to_be_focused()
+    pad.page.keyboard.press("Tab")
+    assert not pad.root.evaluate("root => root.contains(document.activeElement)")
+    for control in reversed(controls):
+        pad.page.keyboard.press("Shift+Tab")
+        expect(control).to_be_focused()
+    pad.page.keyboard.press("Shift+Tab")
+    assert not pad.root.evaluate("root => root.contains(document.activeElement)")
+
+
+def test_everything_but_drawing_works_without_a_pointer(pad: Pad) -> None:
+    press = pad.page.keyboard.press
+    live = pad.root.get_by_role("checkbox", name="Live")
+    live.focus()
+    press("Space")
+    expect(live).not_to_be_checked()
+    pad.button("Example").focus()
+    press("Enter")
+    expect(pad.readout).to_contain_text("Press Predict")
+    pad.wait_for_ink()
+    pad.button("Predict").focus()
+    press("Space")
+    expect(pad.bars.locator(".winner")).to_be_attached()
+    live.focus()
+    press("Space")
+    expect(live).to_be_checked()
+    ink = pad.ink()
+    pad.pen.focus()
+    for name, least, most in (("thick", 1.2, 2), ("thin", 0.4, 0.9), ("medium", 0.99, 1.01)):
+        press("Enter")
+        expect(pad.pen).to_have_accessible_name(f"Pen: {name}")
+        pad.wait_for_ink(least * ink, most * ink)
+    pad.button("Undo").focus()
+    press("Enter")
+    pad.wait_for_ink(0, 0.9 * ink)
+    pad.button("Clear").focus()
+    press("Space")
+    pad.wait_for_blank()
+    pad.canvas.focus()
+    press("Escape")
+    expect(pad.canvas).not_to_be_focused()
+
+
+def test_a_screen_reader_is_told_the_name_of_every_part_and_what_was_read(pad: Pad) -> None:
+    pad.draw_digit(7)
+    pad.expect_digit(7)
+    expect(pad.root.get_by_role("status")).to_contain_text("7 · ")
+    expect(pad.root.get_by_role("img", name=re.compile("^Probabilities: 0: "))).to_be_visible()
+    expect(pad.root.get_by_role("img", name=re.compile("^What the network sees"))).to_be_visible()
+    expect(pad.canvas).to_have_accessible_name("Drawing area")
+    expect(pad.root.get_by_role("checkbox")).to_have_accessible_name("Live reading")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_every_word_is_legible_in_both_themes(pad: Pad, theme: str) -> None:
+    browser.use_theme(pad.page, theme)  # type: ignore[arg-type]
+    empty = pad.root.evaluate(CONTRASTS)
+    pad.draw_digit(0)
+    pad.expect_digit(0)
+    contrasts = empty | pad.root.evaluate(CONTRASTS)
+    assert {
+        "Draw a digit, 0 to 9.",
+        "Live reading",
+        "Pen: medium",
+        "Clear",
+        "0",
+        "99 %",
+    } <= contrasts.keys()
+    assert min(contrasts.values()) >= 4.5, contrasts
+
+
+def test_on_a_page_of_390_pixels_everything_is_there_without_scrolling_sideways(pad: Pad) -> None:
+    pad.page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        pad.draw_digit(3)
+        pad.expect_digit(3)
+        for part in ("html", ".jp-WindowedPanel-outer"):
+            assert pad.page.locator(part).evaluate(
+                "part => part.scrollWidth <= part.clientWidth"
+            ), part
+        frame = pad.root.bounding_box()
+        assert frame is not None
+        buttons = [pad.button(name) for name in ("Clear", "Undo", "Example", "Predict")]
+        for part in (pad.canvas, *buttons, pad.pen, pad.readout, pad.bars, pad.picture):
+            box = part.bounding_box()
+            assert box is not None and box["width"] > 30
+            assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
+    finally:
+        pad.page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,0 +1,93 @@
+"""The live curves in JupyterLab: they move while the kernel is busy, and the controls answer when it is done."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import find_chromium, lab_page, run_code, settled_box
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        find_chromium() is None, reason="needs Chromium, which this machine does not have"
+    ),
+]
+
+SHOW = """from digitlab import DigitCNN, Recipe, fit, load_mnist
+from digitlab.widgets import LiveCurves
+mnist = load_mnist(source="sample")
+curves = LiveCurves()
+curves"""
+TRAIN = (
+    'history = fit(DigitCNN(), mnist, recipe=Recipe(epochs=2), device="cpu", on_progress=curves)'
+)
+INTERRUPT = """def stop(progress):
+    curves(progress)
+    if progress.step > 20:
+        raise KeyboardInterrupt
+try:
+    fit(DigitCNN(), mnist, device="cpu", on_progress=stop)
+except KeyboardInterrupt:
+    pass"""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A notebook that shows the curves before any training."""
+    with lab_page(SHOW) as page:
+        yield page
+
+
+def test_the_curves_live_from_before_the_training_to_after_an_interrupt(page: Page) -> None:
+    curves = page.locator(".digitlab-live-curves")
+    status, line = curves.locator(".digitlab-progress"), curves.locator(".wide path.line")
+    slider, switch = curves.get_by_role("slider"), curves.get_by_role("checkbox")
+
+    expect(status).to_contain_text("Waiting for a training")
+    expect(curves.locator("svg")).to_have_count(3)
+    expect(switch).to_be_disabled()
+
+    record_changes(page)
+    run_code(page, TRAIN)
+    expect(status).to_contain_text("Done: epoch 2 of 2, step 126 of 126")
+    seen = page.evaluate("window.seen")
+    assert sum(text.startswith("Training: epoch") for text in seen) >= 3, (
+        seen
+    )  # while the kernel was busy
+
+    expect(switch).to_be_enabled()
+    at_the_end = line.get_attribute("d")
+    switch.uncheck()
+    expect(line).not_to_have_attribute("d", at_the_end or "")
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(line).to_have_attribute("d", at_the_end or "")
+
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(status).to_contain_text("Step 123: loss")
+    box = settled_box(slider.locator("xpath=ancestor-or-self::*[contains(@class, 'noUi-target')]"))
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(status).to_contain_text("Step 6")
+    expect(status).not_to_contain_text("Step 123")
+
+    run_code(page, INTERRUPT)
+    expect(status).to_contain_text("Stopped early: epoch 1 of 1")
+    expect(curves.locator(".wide path.before")).to_have_count(1)
+    expect(switch).to_be_enabled()
+
+
+def record_changes(page: Page) -> None:
+    """Keep every text that the status shows from now on."""
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            const root = document.querySelector('.digitlab-live-curves');
+            new MutationObserver(() => {
+                const text = root.querySelector('.digitlab-progress')?.textContent;
+                if (text && text !== window.seen.at(-1)) window.seen.push(text);
+            }).observe(root, {childList: true, subtree: true, characterData: true});
+        }"""
+    )

@@ -1,0 +1,230 @@
+"""Accuracy with its interval, confusion, comparison, and what is said of one picture."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from digitlab import DigitCNN, Mnist, evaluate, predict, rasterize
+from digitlab.evaluation import mcnemar, precision_recall, predict_logits, wilson_interval
+from digitlab.model import Calibration
+
+
+class Fixed(nn.Module):
+    """Reads the digit written into the first pixel, whatever the rest; ``certainty`` is its logit."""
+
+    def __init__(self, certainty: float = 10.0) -> None:
+        super().__init__()
+        self.certainty = nn.Parameter(torch.tensor(certainty))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.one_hot(images[:, 0, 0, 0].long(), 10) * self.certainty
+
+
+def images_saying(digits: list[int]) -> Tensor:
+    images = torch.zeros(len(digits), 1, 28, 28, dtype=torch.uint8)
+    images[:, 0, 0, 0] = torch.tensor(digits, dtype=torch.uint8)
+    return images
+
+
+def test_correct_answers_are_counted_and_confusion_has_true_rows_and_read_columns() -> None:
+    result = evaluate(Fixed(), images_saying([3, 3, 7, 9]), torch.tensor([3, 8, 7, 9]))
+    assert (result.correct, result.total, result.accuracy) == (3, 4, 0.75)
+    assert (
+        result.confusion.sum() == 4
+        and result.confusion[8, 3] == 1
+        and result.confusion.trace() == 3
+    )
+
+
+def test_the_loss_is_the_mean_cross_entropy() -> None:
+    result = evaluate(Fixed(0.0), images_saying([1, 2]), torch.tensor([1, 2]))
+    assert result.loss == pytest.approx(2.302585)
+
+
+def test_evaluation_works_in_batches_and_leaves_the_mode_as_it_was() -> None:
+    model = Fixed().train()
+    digits = [i % 10 for i in range(1234)]
+    assert evaluate(model, images_saying(digits), torch.tensor(digits)).accuracy == 1
+    assert model.training
+
+
+def test_an_evaluation_prints_as_a_sentence() -> None:
+    text = str(evaluate(Fixed(), images_saying([3, 3, 7, 9]), torch.tensor([3, 8, 7, 9])))
+    assert text == "75.00 % (3 of 4; 95 % interval 30.06 % to 95.44 %)"
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([1]), torch.tensor([], dtype=torch.int64)])
+def test_labels_that_do_not_match_are_refused(labels: Tensor) -> None:
+    with pytest.raises(ValueError, match="as many images as labels"):
+        evaluate(Fixed(), images_saying([1, 2])[: 2 * len(labels)], labels)
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)],
+)
+def test_wilsons_interval_agrees_with_published_values(
+    correct: int, total: int, low: float, high: float
+) -> None:
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, and the two extremes worked out by hand
+    assert wilson_interval(correct, total) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(
+    st.integers(1, 10**6).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+)
+def test_an_interval_holds_the_rate_and_lies_between_0_and_1(case: tuple[int, int]) -> None:
+    low, high = wilson_interval(*case)
+    assert (
+        0 <= low <= case[0] / case[1] + 1e-12
+        and case[0] / case[1] - 1e-12 <= high <= 1
+        and low < high
+    )
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 0), (5, 4), (-1, 4)])
+def test_an_impossible_count_is_refused(correct: int, total: int) -> None:
+    with pytest.raises(ValueError, match="expected 0 <= correct <= total"):
+        wilson_interval(correct, total)
+
+
+# --- One picture
+
+
+def test_a_prediction_has_ten_probabilities_and_the_largest_is_the_digit(
+    shipped: DigitCNN, mnist: Mnist
+) -> None:
+    prediction = predict(shipped, mnist.test_images[0])
+    assert prediction.probabilities.shape == (
+        10,
+    ) and prediction.probabilities.sum() == pytest.approx(1)
+    assert prediction.digit == mnist.test_labels[0] == prediction.probabilities.argmax()
+    assert (
+        prediction.confidence == pytest.approx(prediction.probabilities.max().item())
+        and prediction.is_digit
+    )
+    assert (
+        str(prediction) == f"{prediction.digit} · {min(round(prediction.confidence * 100), 99)} %"
+    )
+
+
+def test_bytes_floats_arrays_and_two_dimensions_give_the_same(
+    shipped: DigitCNN, mnist: Mnist
+) -> None:
+    image = mnist.test_images[0]
+    expected = predict(shipped, image).probabilities
+    for other in (image.float() / 255, image[0], image.numpy(), (image[0] / 255).numpy()):
+        torch.testing.assert_close(predict(shipped, other).probabilities, expected)
+
+
+def test_every_hand_written_example_is_read(shipped: DigitCNN) -> None:
+    from tests.support.pen import DIGITS
+
+    read = {digit: predict(shipped, rasterize(strokes)) for digit, strokes in DIGITS.items()}
+    assert {digit: prediction.digit for digit, prediction in read.items()} == {
+        digit: digit for digit in range(10)
+    }
+    assert all(prediction.is_digit for prediction in read.values())
+
+
+def test_a_blank_or_undecided_picture_is_no_digit(shipped: DigitCNN) -> None:
+    assert not predict(shipped, torch.zeros(1, 28, 28)).is_digit
+    assert not predict(Fixed(0.0), images_saying([5])[0]).is_digit
+    assert predict(Fixed(), images_saying([5])[0]).is_digit
+
+
+def test_the_networks_calibration_decides_how_its_logits_are_read() -> None:
+    model, image = Fixed(), images_saying([5])[0]
+    plain = predict(model, image)
+    model.calibration = Calibration(temperature=4.0, min_top_two=0.99)  # type: ignore[assignment]  # no module
+    modest = predict(model, image)
+    assert modest.digit == plain.digit == 5 and plain.is_digit
+    assert modest.confidence < plain.confidence and not modest.is_digit
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (
+            torch.zeros(2, 1, 28, 28),
+            r"expected one image of shape \(1, 28, 28\), got \(2, 1, 28, 28\)",
+        ),
+        (torch.zeros(1, 32, 32), r"got \(1, 32, 32\)"),
+        (torch.full((1, 28, 28), 255.0), r"float pixels in \[0, 1\]"),
+        (torch.full((1, 28, 28), -0.5), r"float pixels in \[0, 1\]"),
+        (torch.full((1, 28, 28), torch.nan), r"float pixels in \[0, 1\]"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(image: Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        predict(DigitCNN(), image)
+
+
+def test_logits_come_for_any_number_of_images(shipped: DigitCNN, mnist: Mnist) -> None:
+    images = mnist.test_images[:501]
+    torch.testing.assert_close(
+        predict_logits(shipped, images)[500:],
+        predict_logits(shipped, images[500:]),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+# --- Precision, recall, and whether a difference is real
+
+
+def test_precision_goes_down_the_columns_and_recall_along_the_rows() -> None:
+    precision, recall = precision_recall(torch.tensor([[8, 2], [4, 6]]))
+    assert precision.tolist() == pytest.approx(
+        [8 / 12, 6 / 8]
+    ) and recall.tolist() == pytest.approx([0.8, 0.6])
+
+
+def test_what_is_never_read_or_never_there_has_precision_and_recall_0() -> None:
+    precision, recall = precision_recall(torch.tensor([[5, 0, 0], [5, 0, 0], [0, 0, 0]]))
+    assert precision.tolist() == [0.5, 0, 0] and recall.tolist() == [1, 0, 0]
+
+
+def answers(both: int, only_first: int, only_second: int, neither: int) -> tuple[Tensor, Tensor]:
+    """Which images two networks read right, given how often each case occurs."""
+    first = [True] * (both + only_first) + [False] * (only_second + neither)
+    second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
+    return torch.tensor(first), torch.tensor(second)
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p_value"),
+    [(0, 0, 1), (3, 3, 1), (1, 5, 14 / 64), (0, 6, 2 / 64), (10, 2, 158 / 4096)],
+)
+def test_mcnemars_test_is_a_toss_of_coins(
+    only_first: int, only_second: int, p_value: float
+) -> None:
+    result = mcnemar(*answers(90, only_first, only_second, 4))
+    assert (result.only_first, result.only_second) == (only_first, only_second)
+    assert result.p_value == pytest.approx(p_value)
+
+
+def test_mcnemars_p_value_agrees_with_simulated_coins() -> None:
+    heads = torch.randint(2, (20_000, 30), generator=torch.Generator().manual_seed(0)).sum(dim=1)
+    as_uneven = ((heads <= 9) | (heads >= 21)).double().mean().item()
+    assert mcnemar(*answers(0, 9, 21, 0)).p_value == pytest.approx(as_uneven, abs=0.01)
+
+
+def test_mcnemars_test_bears_thousands_of_differences() -> None:
+    assert mcnemar(*answers(0, 10_000, 0, 0)).p_value == 0
+    assert 0 < mcnemar(*answers(0, 5_100, 4_900, 0)).p_value < 0.05
+
+
+def test_mcnemars_test_wants_the_same_images() -> None:
+    with pytest.raises(ValueError, match=r"the same images for both, got \(2,\) and \(3,\)"):
+        mcnemar(torch.ones(2, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+
+
+def test_a_comparison_prints_as_a_sentence() -> None:
+    assert (
+        str(mcnemar(*answers(1, 0, 6, 1)))
+        == "only the first right: 0, only the second right: 6, p = 0.031"
+    )
+    assert str(mcnemar(*answers(1, 0, 99, 1))).endswith("p < 0.0001")

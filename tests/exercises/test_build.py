@@ -1,0 +1,373 @@
+"""The checks of notebook 2: right answers in any form pass, typical mistakes get the sentence that helps."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from digitlab.exercises import (
+    check_conv2d,
+    check_count_parameters,
+    check_max_pool2d,
+    check_untrained_loss,
+)
+from digitlab.exercises._check import Verdict
+
+Check = Callable[[Any], Verdict]
+
+
+def conv(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+def conv_in_lists(image: Tensor, kernel: Tensor, padding: int = 0) -> list[list[float]]:
+    padded = np.pad(image.numpy().astype(np.float64), padding)
+    h, w = kernel.shape
+    return [
+        [
+            sum(
+                float(kernel[i, j]) * padded[row + i, column + j]
+                for i in range(h)
+                for j in range(w)
+            )
+            for column in range(padded.shape[1] - w + 1)
+        ]
+        for row in range(padded.shape[0] - h + 1)
+    ]
+
+
+def conv_padding_only_top_and_left(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    return conv(functional.pad(image, (padding, 0, padding, 0)), kernel)
+
+
+def conv_repeating_the_edge(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    return conv(functional.pad(image[None, None], (padding,) * 4, mode="replicate")[0, 0], kernel)
+
+
+def conv_as_large_as_the_padded_image(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    right = conv(image, kernel, padding)
+    return functional.pad(right, (0, kernel.shape[1] - 1, 0, kernel.shape[0] - 1))
+
+
+def conv_that_never_moves(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    right = conv(image, kernel, padding)
+    return torch.full_like(right, float(right[0, 0]))
+
+
+def conv_that_writes_into_the_image(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    right = conv(image, kernel, padding)
+    image[0, 0] += 1
+    return right
+
+
+def conv_for_kernels_of_three_by_three(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    padded = functional.pad(image, (padding,) * 4)
+    rows, columns = padded.shape[0] - 2, padded.shape[1] - 2
+    windows = [
+        (padded[row : row + 3, i : i + 3] * kernel).sum()
+        for row in range(rows)
+        for i in range(columns)
+    ]
+    return torch.stack(windows).reshape(rows, columns)
+
+
+def conv_that_stops_at_once(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    raise ValueError("oh")
+
+
+def conv_that_misses_the_last_column(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    shortened = kernel.clone()
+    shortened[-1] = shortened[:, -1] = 0
+    return conv(image, shortened, padding)
+
+
+def pool(image: Tensor, size: int = 2) -> Tensor:
+    return functional.max_pool2d(image[None], size)[0]
+
+
+def pool_in_lists(image: Tensor, size: int = 2) -> list[list[float]]:
+    blocks = image.numpy()
+    return [
+        [
+            max(blocks[row + i, column + j] for i in range(size) for j in range(size))
+            for column in range(0, blocks.shape[1] - size + 1, size)
+        ]
+        for row in range(0, blocks.shape[0] - size + 1, size)
+    ]
+
+
+def pool_without_the_last_column(image: Tensor, size: int) -> list[list[float]]:
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    return [
+        [
+            float(
+                image[
+                    row * size : max(row * size + size - 1, 1),
+                    column * size : max(column * size + size - 1, 1),
+                ].max()
+            )
+            for column in range(columns)
+        ]
+        for row in range(rows)
+    ]
+
+
+def counts(model: nn.Module) -> dict[str, int]:
+    return {
+        name: sum(p.numel() for p in layer.parameters()) for name, layer in model.named_children()
+    }
+
+
+def counts_of(convolution: Callable[[nn.Conv2d], int]) -> Callable[[nn.Module], dict[str, int]]:
+    """Counts that are right but for the convolutions."""
+
+    def attempt(model: nn.Module) -> dict[str, int]:
+        layers = dict(model.named_children())
+        right = counts(model)
+        return {
+            n: convolution(layer) if isinstance(layer, nn.Conv2d) else right[n]
+            for n, layer in layers.items()
+        }
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("check", "attempt"),
+    [
+        (check_conv2d, conv),
+        (check_conv2d, conv_in_lists),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image.double(), kernel.double(), padding).numpy(),
+        ),
+        (check_max_pool2d, pool),
+        (check_max_pool2d, pool_in_lists),
+        (check_count_parameters, counts),
+        (check_count_parameters, lambda model: {n: c for n, c in counts(model).items() if c}),
+        (
+            check_count_parameters,
+            lambda model: {n: torch.tensor(c) for n, c in counts(model).items()},
+        ),
+        (check_untrained_loss, math.log),
+        (check_untrained_loss, lambda classes: -np.log(1 / classes)),
+        (
+            check_untrained_loss,
+            lambda classes: functional.cross_entropy(torch.ones(1, classes), torch.tensor([0])),
+        ),
+    ],
+)
+def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
+    assert check(attempt).passed, check(attempt)
+
+
+@pytest.mark.parametrize(
+    ("check", "attempt", "told"),
+    [
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel),
+            "2 rows too short and 2 columns too narrow. ",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel),
+            "Did you forget the padding?",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel.flip(0, 1), padding),
+            "mirrored",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel, padding) / kernel.numel(),
+            "not average",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel, padding)[:-1, :-1],
+            "fits into H rows in",
+        ),
+        (
+            check_conv2d,
+            conv_as_large_as_the_padded_image,
+            "2 rows too tall and 2 columns too wide. Did you forget that",
+        ),
+        (
+            check_conv2d,
+            conv_padding_only_top_and_left,
+            "1 row too short and 1 column too narrow. Pad all four sides",
+        ),
+        (check_conv2d, conv_repeating_the_edge, "pad with zeros"),
+        (check_conv2d, conv_that_never_moves, "does your window move?"),
+        (check_conv2d, conv_that_misses_the_last_column, "one product is missing"),
+        (check_conv2d, conv_that_writes_into_the_image, "changes the image that it was given"),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, torch.ones_like(kernel), padding),
+            "play no part",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: conv(image, kernel, padding).T,
+            "mix up rows and columns?",
+        ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: None,
+            "does your function end with `return`?",
+        ),
+        (check_conv2d, lambda image, kernel: conv(image, kernel), "TypeError"),
+        (
+            check_conv2d,
+            conv_for_kernels_of_three_by_three,
+            "for an image of 6×5, a kernel of 2×3 and padding=0, your code stopped with RuntimeError",
+        ),
+        (
+            check_conv2d,
+            conv_for_kernels_of_three_by_three,
+            "Hint: the kernel may have any size: take it from",
+        ),
+        (
+            check_conv2d,
+            conv_that_stops_at_once,
+            "for an image of 5×7, a kernel of 3×3 and padding=0, your code stopped with ValueError: oh at `raise",
+        ),
+        (
+            check_max_pool2d,
+            lambda image: pool(image),
+            "for an image of 6×9 and size=3, your code stopped with TypeError",
+        ),
+        (
+            check_max_pool2d,
+            lambda image, size: functional.avg_pool2d(image[None], size)[0],
+            "the mean of each block",
+        ),
+        (check_max_pool2d, lambda image, size: -pool(-image, size), "the smallest of each block"),
+        (
+            check_max_pool2d,
+            lambda image, size: image[::size, ::size],
+            "the upper left pixel of each block",
+        ),
+        (
+            check_max_pool2d,
+            lambda image, size: pool(image.clamp(min=0), size),
+            "may be negative: do not start from 0",
+        ),
+        (
+            check_max_pool2d,
+            pool_without_the_last_column,
+            "does it reach the block's last row and column?",
+        ),
+        (
+            check_max_pool2d,
+            lambda image, size: functional.max_pool2d(image[None], size, stride=1)[0],
+            "2 rows too tall and 4 columns too wide. The blocks must not overlap",
+        ),
+        (
+            check_max_pool2d,
+            lambda image, size: functional.max_pool2d(image[None], size, ceil_mode=True)[0],
+            "Leave out the last rows and columns",
+        ),
+        (check_max_pool2d, lambda image, size: pool(image, size).T, "mix up rows and columns?"),
+        (check_max_pool2d, lambda image, size: pool(image, 2), "image of 6×9 and size=3"),
+        (check_max_pool2d, lambda image, size: pool(image, 2), "Use `size`, not 2"),
+        (
+            check_count_parameters,
+            lambda model: sum(counts(model).values()),
+            "return a dict from each layer's name",
+        ),
+        (check_count_parameters, lambda model: list(counts(model).values()), "you return a list"),
+        (check_count_parameters, lambda model: None, "does your function end with `return`?"),
+        (
+            check_count_parameters,
+            lambda model: {n: p.numel() for n, p in model.named_parameters()},
+            "keys should be",
+        ),
+        (
+            check_count_parameters,
+            lambda model: dict(list(counts(model).items())[:1]),
+            "your dict lacks fc1",
+        ),
+        (
+            check_count_parameters,
+            counts_of(lambda layer: layer.weight.numel()),
+            "each output has a bias, too",
+        ),
+        (
+            check_count_parameters,
+            counts_of(lambda layer: layer.weight.numel() + 1),
+            "not one for the whole layer",
+        ),
+        (
+            check_count_parameters,
+            counts_of(
+                lambda layer: layer.out_channels * math.prod(layer.kernel_size) + layer.out_channels
+            ),
+            "weights for every input channel",
+        ),
+        (
+            check_count_parameters,
+            counts_of(lambda layer: layer.out_channels * layer.in_channels + layer.out_channels),
+            "multiply by the kernel's height and width",
+        ),
+        (
+            check_count_parameters,
+            counts_of(
+                lambda layer: (
+                    layer.out_channels * layer.in_channels * layer.kernel_size[0] ** 2
+                    + layer.out_channels
+                )
+            ),
+            "kernel_size=(3, 7), stride=(1, 1)) is wrong: the kernel need not be square: take height · width",
+        ),
+        (
+            check_count_parameters,
+            counts_of(
+                lambda layer: (
+                    layer.out_channels * layer.in_channels * layer.kernel_size[1] ** 2
+                    + layer.out_channels
+                )
+            ),
+            "take height · width, not width · width",
+        ),
+        (
+            check_count_parameters,
+            lambda model: {
+                n: layer.weight.numel() + len(layer.weight) if hasattr(layer, "weight") else 0
+                for n, layer in model.named_children()
+            },
+            "bias=False",
+        ),
+        (check_untrained_loss, lambda classes: math.log(1 / classes), "you forgot the minus"),
+        (check_untrained_loss, math.log2, "not the one of base 2"),
+        (check_untrained_loss, math.log10, "not the one of base 10"),
+        (
+            check_untrained_loss,
+            lambda classes: 1 / classes,
+            "that is the probability of the right answer",
+        ),
+        (check_untrained_loss, lambda classes: 1 - 1 / classes, "share of wrong guesses"),
+        (
+            check_untrained_loss,
+            lambda classes: classes * math.log(classes),
+            "the right answer alone counts",
+        ),
+        (
+            check_untrained_loss,
+            lambda classes: 2.302585,
+            "the loss for 2 classes is wrong: you have 2.30258, expected 0.693",
+        ),
+    ],
+)
+def test_a_typical_mistake_gets_the_sentence_that_helps(
+    check: Check, attempt: Any, told: str
+) -> None:
+    verdict = check(attempt)
+    assert verdict.state == "not yet" and told in verdict.message, verdict

@@ -1,0 +1,100 @@
+"""Notebook 5: typical wrong answers, and the words that help."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from digitlab import load_model
+from digitlab.exercises import check_break_it, check_crop_and_center
+from digitlab.exercises._check import Attempt
+from digitlab.model import Calibration
+from tests.support.pen import DIGITS
+
+
+def crop(image: Tensor) -> Tensor:
+    rows, columns = image.any(dim=1).nonzero(), image.any(dim=0).nonzero()
+    return image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def paste(ink: Tensor, top: int, left: int) -> Tensor:
+    picture = torch.zeros(28, 28)
+    picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return picture
+
+
+def centered_by_mass(
+    image: Tensor, center: int = 14, to_pixel: Callable[[float], int] = round
+) -> Tensor:
+    ink = crop(image)
+    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
+    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
+    return paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+
+
+def centered_by_box(image: Tensor) -> Tensor:
+    ink = crop(image)
+    return paste(ink, round(14 - (ink.shape[0] - 1) / 2), round(14 - (ink.shape[1] - 1) / 2))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (crop, "has the shape"),
+        (centered_by_box, "MNIST puts the centre of mass there"),
+        (lambda image: centered_by_mass(image).T, "rows and columns are swapped"),
+        (lambda image: centered_by_mass(image, 13), "aim at 14"),
+        (lambda image: paste(image[:28, :28], 0, 0), "upper left of the canvas"),
+        (
+            lambda image: paste(crop(image), *((28 - side) // 2 for side in crop(image).shape)),
+            "centre of mass there",
+        ),
+        (lambda image: centered_by_mass(crop(image)[:-1, :-1]), "a slice ends *before* its end"),
+        (lambda image: centered_by_mass(image, to_pixel=int), "it is a pixel off"),
+        (lambda image: None, "does your function end with `return`?"),
+    ],
+)
+def test_a_picture_that_is_not_in_its_place_is_told_why(attempt: Attempt, told: str) -> None:
+    verdict = check_crop_and_center(attempt)
+    assert not verdict.passed and told in verdict.message
+
+
+@pytest.mark.parametrize("convert", [lambda x: x, Tensor.tolist, Tensor.numpy, Tensor.double])
+def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Tensor], Any]) -> None:
+    assert check_crop_and_center(lambda image: convert(centered_by_mass(image))).passed
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (lambda model: (7, DIGITS[7]), "which is right; change the drawing more"),
+        (lambda model: DIGITS[7][0], "return two things"),
+        (
+            lambda model: ("seven", DIGITS[7]),
+            "the digit that a person reads, 0 to 9, and is 'seven'",
+        ),
+        (lambda model: (7, []), "should be strokes: nothing is drawn"),
+        (lambda model: (7, [[(0, 0), (1, None)]]), "should be strokes: stroke 1"),
+    ],
+)
+def test_a_network_that_was_not_broken_is_told(attempt: Attempt, told: str) -> None:
+    verdict = check_break_it(attempt)
+    assert not verdict.passed and told in verdict.message
+
+
+def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strict = load_model()
+    strict.calibration = Calibration(min_top_two=1.0)
+    monkeypatch.setattr("digitlab.exercises.draw.load_model", lambda: strict)
+    verdict = check_break_it(lambda model: (3, DIGITS[7]))
+    assert not verdict.passed and "doesn't look like a digit" in verdict.message
+
+
+def test_a_confident_misreading_passes() -> None:
+    assert check_break_it(
+        lambda model: (3, DIGITS[7])
+    ).passed  # a liar's way, but the check cannot see the drawing

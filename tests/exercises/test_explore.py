@@ -1,0 +1,276 @@
+"""Notebook 1's checks: right answers pass however they are written, and wrong ones hear what helps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from digitlab.exercises import check_nearest_mean, check_pixel_statistics, check_read_idx_header
+
+
+def sizes_of(
+    content: bytes, *, first: int = 4, count: int | None = None, order: Any = "big"
+) -> list[int]:
+    count = content[3] if count is None else count
+    return [int.from_bytes(content[first + 4 * i : first + 4 * i + 4], order) for i in range(count)]
+
+
+def header_by_numpy(content: bytes) -> Any:
+    return np.frombuffer(content, dtype=">u4", count=content[3], offset=4).astype(np.int64)
+
+
+def header_by_arithmetic(content: bytes) -> tuple[int, ...]:
+    sizes = []
+    for i in range(content[3]):
+        a, b, c, d = content[4 + 4 * i : 8 + 4 * i]
+        sizes.append(((a * 256 + b) * 256 + c) * 256 + d)
+    return tuple(sizes)
+
+
+def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    pixels = images.float() / 255
+    return pixels.mean(), pixels.std()
+
+
+def statistics_by_hand(images: Tensor) -> list[float]:
+    pixels = [value / 255 for value in images.flatten().tolist()]
+    mean = sum(pixels) / len(pixels)
+    return [mean, (sum((pixel - mean) ** 2 for pixel in pixels) / len(pixels)) ** 0.5]
+
+
+def statistics_by_numpy(images: Tensor) -> Any:
+    pixels = images.numpy() / 255
+    return np.array([pixels.mean(), pixels.std()])
+
+
+def means_of(train_images: Tensor, train_labels: Tensor) -> Tensor:
+    return torch.stack(
+        [train_images[train_labels == digit].float().mean(0).flatten() for digit in range(10)]
+    )
+
+
+def nearest_mean(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    return torch.cdist(images.float().flatten(1), means_of(train_images, train_labels)).argmin(1)
+
+
+def nearest_mean_in_loops(train_images: Tensor, train_labels: Tensor, images: Tensor) -> list[int]:
+    means = [train_images[train_labels == digit].double().mean(0) / 255 for digit in range(10)]
+    return [
+        min(range(10), key=lambda d: float(((image / 255 - means[d]) ** 2).sum()))
+        for image in images
+    ]
+
+
+def nearest_mean_by_numpy(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Any:
+    means = np.stack(
+        [train_images.numpy()[train_labels.numpy() == digit].mean(axis=0) for digit in range(10)]
+    )
+    return np.square(images.numpy()[:, None] - means[None]).sum(axis=(2, 3, 4)).argmin(axis=1)
+
+
+def stub(*_: Any) -> Any:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("check", "attempt"),
+    [
+        (check_read_idx_header, sizes_of),
+        (check_read_idx_header, header_by_numpy),
+        (check_read_idx_header, header_by_arithmetic),
+        (check_pixel_statistics, statistics),
+        (check_pixel_statistics, statistics_by_hand),
+        (check_pixel_statistics, statistics_by_numpy),
+        (check_nearest_mean, nearest_mean),
+        (check_nearest_mean, nearest_mean_in_loops),
+        (check_nearest_mean, nearest_mean_by_numpy),
+    ],
+)
+def test_a_right_answer_passes_however_it_is_written(
+    check: Callable[..., Any], attempt: Callable[..., Any]
+) -> None:
+    verdict = check(attempt)
+    assert verdict.passed, verdict
+
+
+def half_right(images: Tensor) -> tuple[float, float]:
+    each = images.flatten(1) / 255
+    return each.mean().item(), each.std(1).mean().item()
+
+
+def distances(train_images: Tensor, train_labels: Tensor, images: Tensor, p: float = 2.0) -> Tensor:
+    return torch.cdist(images.float().flatten(1), means_of(train_images, train_labels), p=p)
+
+
+def by_sums(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    sums = torch.stack(
+        [train_images[train_labels == digit].float().sum(0).flatten() for digit in range(10)]
+    )
+    return torch.cdist(images.float().flatten(1), sums).argmin(1)
+
+
+def nearest_neighbour(
+    train_images: Tensor, train_labels: Tensor, images: Tensor, labelled: bool = True
+) -> Tensor:
+    places = torch.cdist(images.float().flatten(1), train_images.float().flatten(1)).argmin(1)
+    return train_labels[places] if labelled else places
+
+
+def by_signed_differences(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    return (
+        (images.float().flatten(1)[:, None] - means_of(train_images, train_labels)).sum(2).argmin(1)
+    )
+
+
+def in_bytes(
+    train_images: Tensor, train_labels: Tensor, images: Tensor, wide: bool = True
+) -> Tensor:
+    differences = (
+        images.flatten(1)[:, None] - means_of(train_images, train_labels).byte()
+    )  # uint8: wraps around
+    return (differences.float() if wide else differences).square().sum(2).argmin(1)
+
+
+def in_bytes_by_absolute_differences(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> Tensor:
+    return (
+        (images.flatten(1)[:, None] - means_of(train_images, train_labels).byte())
+        .abs()
+        .sum(2)
+        .argmin(1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("check", "wrong", "told"),
+    [
+        (
+            check_read_idx_header,
+            lambda c: sizes_of(c, first=0),
+            "the first four bytes are the magic number",
+        ),
+        (
+            check_read_idx_header,
+            lambda c: sizes_of(c, first=0, count=c[3] + 1),
+            "the magic number is no size",
+        ),
+        (
+            check_read_idx_header,
+            lambda c: sizes_of(c, order="little"),
+            "the most significant byte comes first",
+        ),
+        (
+            check_read_idx_header,
+            lambda c: [c[7 + 4 * i] for i in range(c[3])],
+            "you used only the last of them",
+        ),
+        (check_read_idx_header, lambda c: sizes_of(c, count=3), "it isn't always 3"),
+        (
+            check_read_idx_header,
+            lambda c: sizes_of(c, count=len(c) // 4 - 1),
+            "the values begin where the sizes end",
+        ),
+        (check_read_idx_header, lambda c: print(), "does your function end with `return`?"),
+        (
+            check_read_idx_header,
+            lambda c: list(c[4:8]),
+            "your list of sizes for the header 00 00 08 03 00 00 ea 60",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: (i.float().mean(), i.float().std()),
+            "it is 255 times too large",
+        ),
+        (check_pixel_statistics, lambda i: ((i / 256).mean(), (i / 256).std()), "not by 256"),
+        (check_pixel_statistics, lambda i: statistics(i)[::-1], "the mean comes first"),
+        (
+            check_pixel_statistics,
+            lambda i: ((i / 255).mean(), i.float().std()),
+            "divide by 255 here as well",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: ((i / 255).mean(), (i / 255).var()),
+            "take its square root",
+        ),
+        (check_pixel_statistics, half_right, "the mean of each image's standard deviation"),
+        (
+            check_pixel_statistics,
+            lambda i: ((i / 255).mean(), (i / 255).flatten(1).mean(1).std()),
+            "images' means",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: (i / 255).flatten(1).mean(1)[:2],
+            "the mean of 12 images",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: ((i / 255).mean(0), (i / 255).std(0)),
+            "one number for all pixels",
+        ),
+        (check_pixel_statistics, lambda i: (i / 255).mean(), "return two numbers"),
+        (
+            check_pixel_statistics,
+            lambda i: print(),
+            "does your function end with `return mean, std`?",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: (i.mean(), i.std()),
+            "your code stopped with NotImplementedError: mean()",
+        ),
+        (check_nearest_mean, lambda *a: distances(*a).argmax(1), "whose mean is furthest"),
+        (check_nearest_mean, distances, "has ten values for each image"),
+        (check_nearest_mean, lambda *a: distances(*a).min(1).values, "those are the distances"),
+        (check_nearest_mean, lambda *a: distances(*a).min(1), "`.min(dim=1)` returns two things"),
+        (check_nearest_mean, lambda *a: distances(*a).min(dim=1), "use `argmin(dim=1)`"),
+        (
+            check_nearest_mean,
+            in_bytes,
+            "bytes wrap around below 0: change to float before you subtract",
+        ),
+        (check_nearest_mean, lambda *a: in_bytes(*a, wide=False), "and before you square"),
+        (check_nearest_mean, in_bytes_by_absolute_differences, "bytes wrap around below 0"),
+        (check_nearest_mean, nearest_neighbour, "not of the nearest mean"),
+        (
+            check_nearest_mean,
+            lambda *a: nearest_neighbour(*a, labelled=False),
+            "the places of training images",
+        ),
+        (check_nearest_mean, by_sums, "divide by their number"),
+        (
+            check_nearest_mean,
+            lambda *a: distances(*a, p=1.0).argmin(1),
+            "you added up absolute differences",
+        ),
+        (check_nearest_mean, by_signed_differences, "with their signs"),
+        (
+            check_nearest_mean,
+            lambda *a: int(distances(*a).argmin()),
+            "has the shape (), expected (25,)",
+        ),
+        (
+            check_nearest_mean,
+            lambda *a: distances(*a).argmin(0),
+            "has the shape (10,), expected (25,)",
+        ),
+    ],
+)
+def test_a_wrong_answer_hears_what_helps(
+    check: Callable[..., Any], wrong: Callable[..., Any], told: str
+) -> None:
+    verdict = check(wrong)
+    assert verdict.state == "not yet"
+    assert told in verdict.message
+
+
+@pytest.mark.parametrize(
+    "check", [check_read_idx_header, check_pixel_statistics, check_nearest_mean]
+)
+def test_a_stub_is_not_started(check: Callable[..., Any]) -> None:
+    assert check(stub).state == "not started"

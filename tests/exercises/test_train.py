@@ -1,0 +1,289 @@
+"""Notebook 3: typical wrong answers, the words that help, and right answers in other words."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from digitlab.exercises import check_gradient_step, check_overfit_batch, check_pick_learning_rate
+from digitlab.exercises._check import Attempt
+
+# --- One gradient step
+
+
+def step(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    learning_rate: float,
+    *,
+    sign: float = -1.0,
+    forget: bool = True,
+    reduction: str = "mean",
+    softmax: bool = False,
+    in_place: bool = True,
+    returns: str = "before",
+) -> Any:
+    logits = model(images).softmax(1) if softmax else model(images)
+    loss = cross_entropy(logits, labels, reduction=reduction)
+    if forget:
+        model.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            moved = parameter + sign * learning_rate * parameter.grad
+            if in_place:
+                parameter.copy_(moved)
+    after = cross_entropy(model(images), labels)
+    return {"before": loss, "after": after, "nothing": None}[returns]
+
+
+def changed(**changes: Any) -> Attempt:
+    return lambda *arguments: step(*arguments, **changes)
+
+
+def by_hand(order: str, *, no_grad: bool = True) -> Attempt:
+    """The solution, with its parts in this order."""
+
+    def attempt(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+        loss = cross_entropy(model(images), labels)
+        for part in order.split():
+            if part == "forget":
+                model.zero_grad()
+            elif part == "backward":
+                loss.backward()
+            else:
+                with torch.set_grad_enabled(not no_grad):
+                    for parameter in model.parameters():
+                        parameter -= learning_rate * parameter.grad  # type: ignore
+        return loss.item()
+
+    return attempt
+
+
+def by_optimizer(kind: Any) -> Attempt:
+    def attempt(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+        optimizer = kind(model.parameters(), lr=learning_rate)
+        loss = cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (changed(sign=1.0), "uphill"),
+        (changed(forget=False), "gradients of an earlier step were still there"),
+        (changed(in_place=False), "have not moved"),
+        (changed(softmax=True), "takes the softmax itself"),
+        (changed(reduction="sum"), "mean of the loss"),
+        (
+            lambda model, images, labels, rate: step(model, images, labels, 1.0),
+            "the learning rate is missing",
+        ),
+        (changed(returns="after"), "that is the loss after the step"),
+        (changed(returns="nothing"), "does your function end with `return`?"),
+        (lambda model, images, labels, rate: model(labels), "your code stopped with"),
+        (
+            lambda *arguments: step(*arguments, returns="nothing") * 2,
+            "your code stopped with TypeError",
+        ),
+        (by_hand("step"), "`loss.backward()` fills them in"),
+        (by_hand("backward forget step"), "forget the old ones *before*"),
+        (by_hand("forget backward step", no_grad=False), "`with torch.no_grad():`"),
+        (by_optimizer(torch.optim.Adam), "don't use Adam here"),
+    ],
+)
+def test_a_wrong_step_is_told_why(attempt: Attempt, told: str) -> None:
+    verdict = check_gradient_step(attempt)
+    assert verdict.state == "not yet" and told in verdict.message
+
+
+def with_autograd(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
+    log_probabilities = model(images).log_softmax(1)
+    loss = -log_probabilities[range(len(labels)), labels].mean()
+    for parameter, gradient in zip(
+        model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True
+    ):
+        parameter.data = parameter.data - learning_rate * gradient
+    return loss
+
+
+@pytest.mark.parametrize(
+    "attempt", [step, by_hand("forget backward step"), by_optimizer(torch.optim.SGD), with_autograd]
+)
+def test_a_right_step_passes_however_it_is_written(attempt: Attempt) -> None:
+    assert check_gradient_step(attempt).passed
+
+
+# --- Overfit one batch
+
+
+def overfit(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    threshold: float,
+    *,
+    learning_rate: float = 0.01,
+    steps: float = math.inf,
+    forget: bool = True,
+    backward: bool = True,
+    on_copy: bool = False,
+    note_first: bool = True,
+) -> list[float]:
+    model = copy.deepcopy(model) if on_copy else model
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    losses: list[float] = []
+    while len(losses) < steps and (not losses or losses[-1] >= threshold):
+        loss = cross_entropy(model(images), labels)
+        if forget:
+            optimizer.zero_grad()
+        if backward:
+            loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses if note_first else losses[3:]
+
+
+def changed_overfit(**changes: Any) -> Attempt:
+    return lambda *arguments: overfit(*arguments, **changes)
+
+
+def diverging(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> list[float]:
+    losses = [math.inf]
+    while not losses[-1] < threshold:
+        loss = cross_entropy(model(images), labels)
+        model.zero_grad()
+        loss.backward()
+        for parameter in model.parameters():
+            parameter.data -= 1e30 * parameter.grad  # type: ignore[operator]
+        losses.append(loss.item())
+    return losses[1:]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (changed_overfit(steps=5), "your training ends, or gets stuck, at a loss of"),
+        (changed_overfit(learning_rate=1e-7), "try another learning rate"),
+        (changed_overfit(forget=False), "the gradients add up from step to step"),
+        (changed_overfit(backward=False), "have not changed: is there a `loss.backward()`"),
+        (changed_overfit(on_copy=True), "train `model` itself and not a copy"),
+        (changed_overfit(note_first=False), "note the loss of every step from the first on"),
+        (diverging, "your learning rate is too high"),
+        (lambda *arguments: overfit(*arguments)[-1], "return the list of losses"),
+        (lambda *arguments: overfit(*arguments) and None, "does your function end with `return`?"),
+        (lambda *arguments: overfit(*arguments)[:-1], "go on until it is below"),
+    ],
+)
+def test_a_training_that_does_not_do_what_it_should_is_told_why(
+    attempt: Attempt, told: str
+) -> None:
+    verdict = check_overfit_batch(attempt)
+    assert verdict.state == "not yet" and told in verdict.message
+
+
+def overfit_by_hand(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> Tensor:
+    losses = []
+    for _ in range(2000):
+        loss = cross_entropy(model(images), labels)
+        losses.append(loss)
+        if loss < threshold:
+            break
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+                parameter -= 0.05 * gradient
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [overfit, overfit_by_hand, lambda *arguments: [torch.tensor(x) for x in overfit(*arguments)]],
+)
+def test_a_right_training_passes_however_it_is_written(attempt: Attempt) -> None:
+    assert check_overfit_batch(attempt).passed
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_list_of_loss_tensors_passes_without_a_warning() -> None:
+    assert check_overfit_batch(lambda *arguments: list(overfit_by_hand(*arguments).unbind())).passed
+
+
+# --- Pick a learning rate
+
+
+def smooth(losses: Tensor, width: int = 5) -> Tensor:
+    capped = losses.nan_to_num(nan=math.inf).clamp(max=10 * losses[0].item())
+    return capped.unfold(0, width, 1).mean(1)
+
+
+def tenth_of_lowest(rates: Tensor, losses: Tensor) -> float:
+    return rates[smooth(losses).argmin() + 2].item() / 10
+
+
+def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
+    mean = smooth(losses, 7)
+    middle = (mean[0] + mean.min()) / 2
+    return rates[int((mean < middle).nonzero()[0])]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (lambda rates, losses: rates[losses.argmin()], "smooth the losses first"),
+        (lambda rates, losses: rates[smooth(losses).argmin() + 2], "too high"),
+        (
+            lambda rates, losses: rates[losses.nan_to_num(nan=99).argmin()] / 10,
+            "One lucky batch fooled you",
+        ),
+        (lambda rates, losses: rates[smooth(losses, 7).argmin()] / 10, "belong to `rates[i + 3]`?"),
+        (
+            lambda rates, losses: rates[losses.unfold(0, 7, 1).mean(1).argmin() + 3] / 10,
+            "drop them first",
+        ),
+        (lambda rates, losses: rates[0], "too low"),
+        (lambda rates, losses: rates[-1], "too high"),
+        (lambda rates, losses: 3e-3, "too low"),
+        (lambda rates, losses: 500.5, "but the rates of this test are between"),
+        (lambda rates, losses: losses.min(), "is the lowest loss; return the learning rate"),
+        (lambda rates, losses: smooth(losses).argmin(), "looks like a position in the list"),
+        (lambda rates, losses: rates[:2], "return one learning rate"),
+        (lambda rates, losses: None, "does your function end with `return`?"),
+    ],
+)
+def test_a_bad_rate_is_told_why(attempt: Attempt, told: str) -> None:
+    verdict = check_pick_learning_rate(attempt)
+    assert verdict.state == "not yet" and told in verdict.message
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        tenth_of_lowest,
+        half_way_down,
+        lambda rates, losses: tenth_of_lowest(rates, losses) * 3,
+        lambda rates, losses: half_way_down(rates, losses).double().numpy(),
+    ],
+)
+def test_any_rate_in_the_good_range_passes(attempt: Attempt) -> None:
+    assert check_pick_learning_rate(attempt).passed
+
+
+def test_a_good_rate_is_accepted_with_any_smoothing() -> None:
+    for width in (3, 5, 7, 9, 11):
+        verdict = check_pick_learning_rate(
+            lambda rates, losses, width=width: (
+                rates[smooth(losses, width).argmin() + width // 2] / 10
+            )
+        )
+        assert verdict.passed or width == 3, verdict  # three do not outvote a lucky batch

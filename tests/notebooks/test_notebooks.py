@@ -1,0 +1,125 @@
+"""The notebooks as files: complete, tidy, and readable without being run. (nbval runs them.)"""
+
+import re
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from tests.support import ROOT
+from tools.execute_notebooks import tidy
+
+PATHS = sorted(ROOT.glob("notebooks/0*.ipynb"))
+NOTEBOOKS = [pytest.param(nbformat.read(path, as_version=4), id=path.stem) for path in PATHS]
+LONGEST_CELL = 20
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def markdown(notebook: NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_there_are_five() -> None:
+    assert [path.name[:3] for path in PATHS] == ["01_", "02_", "03_", "04_", "05_"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_cell_was_run_in_order_without_an_error_or_a_warning(notebook: NotebookNode) -> None:
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    assert [output for output in outputs(notebook) if output.output_type == "error"] == []
+    assert [output.text for output in outputs(notebook) if output.get("name") == "stderr"] == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_outputs_come_from_the_full_data_set(notebook: NotebookNode) -> None:
+    assert not any("small sample" in output.get("text", "") for output in outputs(notebook))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_no_code_cell_is_longer_than_twenty_lines(notebook: NotebookNode) -> None:
+    assert [
+        cell.source for cell in code_cells(notebook) if len(cell.source.splitlines()) > LONGEST_CELL
+    ] == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_nothing_volatile_is_stored(notebook: NotebookNode) -> None:
+    assert notebook == tidy(nbformat.from_dict(notebook))
+    assert "widgets" not in notebook.metadata
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_at_least_three_cells_have_outputs_that_any_machine_must_reproduce(
+    notebook: NotebookNode,
+) -> None:
+    checked = [cell for cell in code_cells(notebook) if "# NBVAL_CHECK_OUTPUT" in cell.source]
+    assert len(checked) >= 3
+    assert all(
+        cell.outputs for cell in checked
+    )  # a cell without stored output is compared with nothing
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_picture_has_a_description(notebook: NotebookNode) -> None:
+    pictures = [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
+    assert all(len(output.metadata["image/png"]["alt"]) > 20 for output in pictures)
+    assert all(
+        len(alt) > 20 for alt in re.findall(r"!\[(.*?)\]\(", markdown(notebook), flags=re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_it_says_what_you_will_be_able_to_do_and_asks_three_questions_at_the_end(
+    notebook: NotebookNode,
+) -> None:
+    text = markdown(notebook)
+    for part in (
+        "**When you are through, you can**",
+        "minutes",
+        "**What to notice.**",
+        "**Predict first.**",
+        "## Recap",
+        "**Test yourself**",
+    ):
+        assert part in text
+    questions, _, answers = text.partition("**Test yourself**")[2].partition("<details>")
+    assert (
+        re.findall(r"^\d\.", questions, flags=re.MULTILINE)
+        == re.findall(r"^\d\.", answers, flags=re.MULTILINE)
+        == ["1.", "2.", "3."]
+    )
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_links_lead_somewhere(notebook: NotebookNode) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)\)", markdown(notebook))
+    local = [target for target in targets if "://" not in target]
+    assert local and all((ROOT / "notebooks" / target).exists() for target in local)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_code_needs_no_tricks_and_no_network(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        assert not re.search(r"sys\.path|^\s*[!%]|https?://", cell.source, flags=re.MULTILINE), (
+            cell.source
+        )
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_no_word_makes_a_learner_feel_slow(notebook: NotebookNode) -> None:
+    assert (
+        re.findall(
+            r"\b(?:simply|obviously|of course|trivial(?:ly)?)\b",
+            markdown(notebook),
+            flags=re.IGNORECASE,
+        )
+        == []
+    )

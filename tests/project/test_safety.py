@@ -1,0 +1,252 @@
+"""Safe by default: servers for this machine alone, data that is never run, text that is shown as text."""
+
+import ast
+import json
+import re
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from html.parser import HTMLParser
+from pathlib import Path
+
+import ipywidgets
+import nbformat
+import psutil
+import pytest
+import torch
+import websocket
+
+from digitlab import Mnist
+from digitlab.widgets import (
+    ConfusionExplorer,
+    DigitBrowser,
+    DrawPad,
+    KernelExplorer,
+    LiveCurves,
+    OwnHand,
+    Studio,
+)
+from tests.support import ROOT
+from tests.support.browser import free_port, running
+
+HOSTILE = "<script src=x></script><img src=x onerror=alert(1)>"
+REAL_SERVERS = pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("make") is None,
+    reason="there is no make, or no shell, on this machine",
+)
+
+
+# --- servers
+
+
+@contextmanager
+def made(target: str, folder: Path) -> Iterator[tuple[psutil.Process, int]]:
+    """``make TARGET`` in a checkout whose .venv is this Python. Yields the process and the port."""
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "tools",
+        "notebooks",
+        "digitlab/widgets/app.ipynb",
+    ):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, folder / name)
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv" / ".stamp-lab").touch()
+    port = free_port()
+    with running(
+        ["make", target, f"PORT={port}", "ARGS=--no-browser", "TORCH="], folder, port
+    ) as server:
+        yield psutil.Process(server.pid), port
+
+
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses at which a process and its children, kernels included, wait for connections."""
+    family = [process, *process.children(recursive=True)]
+    found = []
+    for each in family:
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found += each.net_connections("tcp")
+    return {connection.laddr.ip for connection in found if connection.status == psutil.CONN_LISTEN}
+
+
+def status(address: str) -> int:
+    try:
+        return urllib.request.urlopen(address, timeout=60).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@REAL_SERVERS
+def test_make_lab_serves_this_machine_alone_and_only_who_has_the_token(tmp_path: Path) -> None:
+    with made("lab", tmp_path) as (process, port):
+        addresses = listening(process)
+        assert addresses and addresses <= {"127.0.0.1", "::1"}
+        contents = f"http://127.0.0.1:{port}/api/contents"
+        assert status(contents) == 403
+        (told,) = tmp_path.glob(".jupyter/runtime/jpserver-*.json")
+        token = json.loads(told.read_text())["token"]
+        assert len(token) >= 32 and status(f"{contents}?token={token}") == 200
+
+
+@REAL_SERVERS
+def test_make_app_serves_the_pad_to_this_machine_alone_and_runs_nobodys_code(
+    tmp_path: Path,
+) -> None:
+    with made("app", tmp_path) as (process, port):
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).read().decode()
+        assert "Draw a digit" in page
+        assert listening(process) == {"127.0.0.1"}
+        (kernel,) = set(re.findall(r'"kernelId": ?"([\w-]+)"', page))
+        connection = websocket.create_connection(
+            f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels", timeout=60
+        )
+        proof = tmp_path / "executed"
+        code = {"code": f"open({str(proof)!r}, 'w')", "silent": False}
+        for kind, content in (("execute_request", code), ("kernel_info_request", {})):
+            header = {
+                "msg_id": kind,
+                "msg_type": kind,
+                "username": "",
+                "session": "",
+                "version": "5.3",
+                "date": "",
+            }
+            message = {
+                "header": header,
+                "parent_header": {},
+                "metadata": {},
+                "content": content,
+                "channel": "shell",
+            }
+            connection.send(json.dumps(message))
+        answers = set()
+        while "kernel_info_reply" not in answers:  # asked later, answered later
+            answers.add(json.loads(connection.recv())["header"]["msg_type"])
+        connection.close()
+        assert not proof.exists() and "execute_reply" not in answers
+
+
+# --- data that is never run
+
+
+def python_files() -> Iterator[tuple[str, str]]:
+    """Name and code of everything in Python that comes with the course."""
+    for folder in ("digitlab", "tools", "benchmarks", "figures", "notebooks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / folder).rglob("*.ipynb")):
+            cells = nbformat.read(path, as_version=4).cells
+            yield path.name, "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+RUNNERS = {"eval", "exec", "os.system", "pickle.load", "pickle.loads", "yaml.load"}
+UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+def unsafe(code: str) -> set[str]:
+    """What in a program could run what it reads."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+            wants_pickle = options.get("allow_pickle", "False") != "False"
+            if name in RUNNERS or wants_pickle:
+                found.add(name)
+            if name == "torch.load" and options.get("weights_only") != "True":
+                found.add(name)
+            if options.get("shell", "False") != "False":
+                found.add(f"{name}(shell=…)")
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = {start + alias.name for alias in node.names}
+            found |= names & (RUNNERS | {"torch.load"})  # its call would not be known by its name
+            found |= {name.partition(".")[0] for name in names} & UNPICKLERS
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+        "pickle.loads(content)",
+        "import joblib",
+        "import os, joblib",
+        "import dill.source",
+        "from dill import load",
+        "from pickle import loads",
+        "from torch import load as read",
+        "subprocess.run(text, shell=True)",
+        "eval(text)",
+    ],
+)
+def test_what_would_run_what_it_reads_is_found(code: str) -> None:
+    assert unsafe(code) and not unsafe("torch.load(path, weights_only=True); np.load(path)")
+
+
+def test_nothing_in_the_course_runs_what_it_reads() -> None:
+    programs = dict(python_files())
+    assert {"digitlab/checkpoint.py", "03_train_it.ipynb"} <= programs.keys()
+    assert {name: unsafe(code) for name, code in programs.items() if unsafe(code)} == {}
+
+
+# --- text that is shown as text
+
+
+class Tags(HTMLParser):
+    """Collects whatever a page would load from the hostile address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if ("src", "x") in attrs:
+            self.loaded.append(tag)
+
+
+def html_of(widget: ipywidgets.Widget) -> str:
+    """All HTML that a widget and the widgets in it show."""
+    own = widget.value if isinstance(widget, ipywidgets.HTML) else ""
+    return own + "".join(html_of(child) for child in getattr(widget, "children", ()))
+
+
+def widgets(sample: Mnist) -> dict[str, ipywidgets.Widget]:
+    images, labels = sample.test_images, sample.test_labels
+    pad = DrawPad()
+    return {
+        "pad": pad,
+        "own hand": OwnHand(pad),
+        "browser": DigitBrowser(sample),
+        "kernels": KernelExplorer(images[:3]),
+        "confusion": ConfusionExplorer(images, labels, torch.full((len(labels), 10), 0.1)),
+        "curves": LiveCurves(),
+        **Studio().tools,
+    }
+
+
+def test_whatever_an_error_says_a_page_shows_it_as_text(sample: Mnist) -> None:
+    for name, widget in widgets(sample).items():
+        parts = [
+            part for part in (widget, *getattr(widget, "children", ())) if hasattr(part, "_tell")
+        ]
+        assert parts, name
+        for part in parts:
+            part._tell(RuntimeError(HOSTILE))
+        tags = Tags()
+        tags.feed(html_of(widget))
+        assert tags.loaded == [], name
+        assert "&lt;script" in html_of(widget) or name == "curves", (
+            name
+        )  # which tell the kind of error alone

@@ -1,0 +1,440 @@
+"""Real pages in a real browser: serve JupyterLab, Notebook 7 or Voilà, open a notebook in Chromium, draw on the pad.
+
+Used by the browser tests and by the script that takes the screenshots. Every wait has an end: what
+does not come raises, with the server's last words.
+"""
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
+
+from tests.support import ROOT
+from tests.support.pen import DIGITS, Stroke
+
+TIMEOUT = 60.0  # seconds; generous, since tests share the machine with each other
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+Frontend = Literal["lab", "notebook", "voila"]
+
+expect.set_options(timeout=1000 * TIMEOUT)
+
+
+# --- the browser ----------------------------------------------------------------------------------
+
+
+def find_chromium() -> str | None:
+    """Where Chromium is: ``$CHROMIUM``, the system's, or the one that ``playwright install chromium`` fetched."""
+    candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)]
+    found = next((path for path in candidates if path and Path(path).exists()), None)
+    if found:
+        return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium with a fresh profile."""
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = [*FLAGS, "--no-sandbox"] if as_root else list(FLAGS)  # Chromium's sandbox refuses root
+    path = find_chromium()  # before Playwright starts: it may need to ask another one
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def new_page(
+    browser: Browser, width: int = 1280, height: int = 900, **options: Any
+) -> Iterator[Page]:
+    """A page in a context of its own: no cookies or storage of another."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(1000 * TIMEOUT)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+# --- the servers ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
+    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address.
+
+    Beside that folder lie the measured results that notebooks read, as in the checkout.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix="digitlab-browser-", ignore_cleanup_errors=True
+    ) as folder:
+        root = Path(folder) / "notebooks"
+        root.mkdir()
+        shutil.copytree(ROOT / "benchmarks" / "results", Path(folder) / "benchmarks" / "results")
+        for notebook in notebooks:
+            _copy_notebook(notebook, root)
+        port = free_port()
+        command = [sys.executable, "-m", *_arguments(frontend, root, notebooks[0].name, port)]
+        with running(command, root, port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(command: Sequence[str], root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in ``root``, with none of the user's settings, until the caller is through with it."""
+    log = root / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=root,
+            env=_environment(root),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            _wait_for_port(server, port, log)
+            yield server
+        finally:
+            _stop(server)
+
+
+def _copy_notebook(notebook: Path, root: Path) -> None:
+    """Without stored outputs, so that a widget on the page is one that ran here."""
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    (root / notebook.name).write_text(json.dumps(document), encoding="utf-8")
+
+
+def _arguments(frontend: Frontend, root: Path, notebook: str, port: int) -> list[str]:
+    if frontend == "voila":
+        return ["voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    expose = "LabApp" if frontend == "lab" else "JupyterNotebookApp"
+    return [
+        "jupyterlab" if frontend == "lab" else "notebook",
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={root}",
+        "--IdentityProvider.token=",
+        "--NotebookNotary.db_file=:memory:",
+        f"--{expose}.expose_app_in_browser=True",  # gives the page `jupyterapp`
+    ]
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """The tests' environment, with empty folders for all that Jupyter remembers."""
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    paths = {variable: str(root / ".jupyter" / name) for variable, name in folders.items()}
+    page_config = root / ".jupyter" / "config" / "labconfig" / "page_config.json"
+    page_config.parent.mkdir(parents=True)
+    # It asks whether to show news, in front of the page that we want to see.
+    disabled = {"@jupyterlab/apputils-extension:announcements": True}
+    page_config.write_text(json.dumps({"disabledExtensions": disabled}), encoding="utf-8")
+    import_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, **paths, "PYTHONPATH": import_path}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the server listens. Its page is not asked for: Voilà would run the notebook."""
+    deadline = time.monotonic() + TIMEOUT
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(
+        f"the server did not start; it said:\n{log.read_text(errors='replace')[-3000:]}"
+    )
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
+    _signal(server, signal.SIGTERM)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        _signal(server, signal.SIGKILL)
+        server.wait(10)
+
+
+def _signal(server: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(
+        ProcessLookupError, PermissionError
+    ):  # it has died already; macOS says the latter of what has
+        os.killpg(server.pid, number)  # the session that was started for it
+
+
+# --- notebooks ------------------------------------------------------------------------------------
+
+
+def open_notebook(page: Page, frontend: Frontend, address: str, name: str) -> None:
+    """Open a notebook and wait until its kernel is ready."""
+    page.goto(
+        f"{address}/lab/tree/{name}?reset" if frontend == "lab" else f"{address}/notebooks/{name}"
+    )
+    wait_for_kernel(page)
+
+
+def wait_for_kernel(page: Page) -> None:
+    page.wait_for_function(
+        """() => {
+            const panel = globalThis.jupyterapp?.shell.currentWidget;
+            const session = panel?.sessionContext;
+            return session?.isReady && panel.content?.model && session.session?.kernel?.status === 'idle';
+        }"""
+    )
+
+
+def restart_kernel(page: Page) -> None:
+    """Let the kernel forget everything, as at the beginning of another day."""
+    _await_in_page(page, "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    wait_for_kernel(page)
+
+
+def run_all(page: Page) -> None:
+    """Run every cell, and raise if one of them fails."""
+    _await_in_page(page, "jupyterapp.commands.execute('notebook:run-all-cells')")
+    errors = page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.model.cells]
+            .flatMap(cell => cell.type === 'code' ? cell.toJSON().outputs : [])
+            .filter(output => output.output_type === 'error')
+            .map(output => output.ename + ': ' + output.evalue)"""
+    )
+    assert not errors, f"a cell failed: {errors}"
+
+
+def run_code(page: Page, code: str) -> None:
+    """Run ``code`` in a new cell at the end of the notebook."""
+    page.evaluate(
+        """code => {
+            const notebook = jupyterapp.shell.currentWidget.content;
+            notebook.model.sharedModel.addCell({cell_type: 'code', source: code});
+            notebook.activeCellIndex = notebook.widgets.length - 1;
+            notebook.deselectAll();
+        }""",
+        code,
+    )
+    _await_in_page(page, "jupyterapp.commands.execute('notebook:run-cell')")
+
+
+def run_in_kernel(page: Page, code: str) -> None:
+    """Run ``code`` in the notebook's kernel without a cell, so that the page stays where it is."""
+    kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    outcome = "reply => { if (reply.content.status !== 'ok') throw `${reply.content.ename}: ${reply.content.evalue}`; }"
+    _await_in_page(
+        page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})"
+    )
+
+
+@contextmanager
+def lab_page(code: str) -> Iterator[Page]:
+    """A page of JupyterLab with a notebook whose one cell, ``code``, has run."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cell = nbformat.v4.new_code_cell(code)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one_cell.ipynb"
+        nbformat.write(notebook, path)
+        with serve("lab", path) as address, chromium() as browser, new_page(browser) as page:
+            open_notebook(page, "lab", address, path.name)
+            run_all(page)
+            yield page
+
+
+def save(page: Page) -> None:
+    _await_in_page(page, "jupyterapp.commands.execute('docmanager:save')")
+
+
+def use_theme(page: Page, theme: Literal["JupyterLab Light", "JupyterLab Dark"]) -> None:
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    is_light = str(theme == "JupyterLab Light").lower()
+    page.locator(f"body[data-jp-theme-light={is_light}]").wait_for(state="attached")
+
+
+def hide_sidebars(page: Page) -> None:
+    """Give JupyterLab's whole window to the notebook."""
+    page.evaluate("() => { jupyterapp.shell.collapseLeft(); jupyterapp.shell.collapseRight(); }")
+
+
+def _await_in_page(page: Page, promise: str) -> None:
+    """Await a promise in the page. Playwright's own ``evaluate`` would wait for ever for one that never settles."""
+    page.evaluate(
+        f"""() => {{
+            window.outcome = null;
+            {promise}.then(() => window.outcome = 'done', error => window.outcome = `${{error}}`);
+        }}"""
+    )
+    outcome = page.wait_for_function("() => window.outcome", timeout=2000 * TIMEOUT).json_value()
+    assert outcome == "done", f"{promise}: {outcome}"
+
+
+def settled_box(part: Locator) -> FloatRect:
+    """Where a part of the page is, once it is in view, uncovered and still: a page that scrolls takes its time."""
+    part.hover(trial=True)
+    box = part.bounding_box()
+    assert box is not None, "it is not on the page"
+    return box
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button among what the cells show."""
+    return page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
+
+
+def said(page: Page, words: str | re.Pattern[str]) -> None:
+    """Wait until ``words`` are said, to the eye and to a screen reader."""
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+
+# --- the drawing pad ------------------------------------------------------------------------------
+
+
+class Pad:
+    """A drawing pad on a page, seen and used as by a person."""
+
+    def __init__(self, page: Page, index: int = 0) -> None:
+        self.page = page
+        self.root = page.locator(".digitlab-drawpad").nth(index)
+        self.canvas = self.root.locator("canvas")
+        self.readout = self.root.locator(".digitlab-prediction")
+        self.bars = self.root.locator("svg.digitlab-bars")
+        self.picture = self.root.locator(".digitlab-picture img")
+        self.pen = self.root.get_by_role("button", name="Pen: ")
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def press(self, name: str) -> None:
+        self.button(name).click()
+
+    def wipe(self) -> None:
+        """Clear it, and wait until nothing is left."""
+        self.press("Clear")
+        self.wait_for_blank()
+
+    def draw(self, strokes: Sequence[Stroke]) -> None:
+        """Draw with the mouse. ``strokes`` are in the unit square; each move waits for the page, so none is lost."""
+        mouse, box = self.page.mouse, settled_box(self.canvas)
+        for stroke in strokes:
+            points = [_place(point, box) for point in stroke]
+            mouse.move(*points[0])
+            mouse.down()
+            for point in points[1:]:
+                mouse.move(*point)
+            mouse.up()
+
+    def touch(self, strokes: Sequence[Stroke]) -> None:
+        """Draw with a finger."""
+        session, box = self.page.context.new_cdp_session(self.page), settled_box(self.canvas)
+        for stroke in strokes:
+            for number, point in enumerate(stroke):
+                x, y = _place(point, box)
+                event = "touchMove" if number else "touchStart"
+                session.send(
+                    "Input.dispatchTouchEvent", {"type": event, "touchPoints": [{"x": x, "y": y}]}
+                )
+            session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.detach()
+
+    def replay(self, strokes: Sequence[Stroke]) -> None:
+        """Draw with events that the page makes itself: as many as it takes, and all at once."""
+        self.canvas.evaluate(_REPLAY, strokes)
+
+    def draw_digit(self, digit: int) -> None:
+        self.draw(DIGITS[digit])
+
+    def expect_digit(self, digit: int) -> None:
+        """Wait until the pen is lifted and the pad says ``digit``."""
+        final = self.root.locator('.digitlab-prediction[aria-busy="false"]')
+        expect(final).to_have_text(re.compile(rf"^{digit} · \d\d? %$"))
+
+    def hover(self, points: Stroke) -> None:
+        """Move the mouse over the canvas, no button pressed."""
+        box = settled_box(self.canvas)
+        for point in points:
+            self.page.mouse.move(*_place(point, box))
+
+    def wait_for_ink(self, at_least: float = 1, at_most: float = math.inf) -> None:
+        """Wait until so many canvas pixels are white; a redrawn line may differ by some at its rim."""
+        self.canvas.wait_for()
+        self.page.wait_for_function(
+            f"([canvas, least, most]) => {{ const n = ({_COUNT_WHITE})(canvas); return least <= n && n <= most; }}",
+            arg=[self.canvas.element_handle(), at_least, min(at_most, 1e9)],
+        )
+
+    def wait_for_blank(self) -> None:
+        """Wait until there is no white on the canvas; the grey invitation may be."""
+        self.wait_for_ink(0, 0)
+
+    def ink(self) -> int:
+        """How many canvas pixels are white."""
+        return int(self.canvas.evaluate(f"canvas => ({_COUNT_WHITE})(canvas)"))
+
+
+_COUNT_WHITE = """canvas => {
+    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (data[i] > 200 && data[i + 3] > 200) count++;
+    return count;
+}"""
+
+
+_REPLAY = """(canvas, strokes) => {
+    const box = canvas.getBoundingClientRect();
+    const send = (type, [x, y]) => canvas.dispatchEvent(new MouseEvent(type, {
+        bubbles: true, clientX: box.x + x * box.width, clientY: box.y + y * box.height,
+    }));
+    for (const stroke of strokes) {
+        send('mousedown', stroke[0]);
+        for (const point of stroke.slice(1)) send('mousemove', point);
+        send('mouseup', stroke.at(-1));
+    }
+}"""
+
+
+def _place(point: tuple[float, float], box: FloatRect) -> tuple[float, float]:
+    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]

@@ -1,0 +1,236 @@
+"""Training on the small sample: that it learns, that seeds decide, that it leaves things as it found them."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit
+from digitlab.augment import RandomAffine
+from digitlab.training import Progress, mixed_precision, training_set
+
+
+@pytest.fixture(scope="module")
+def small(sample: Mnist) -> Mnist:
+    """1,000 training images: enough to learn from, few enough to wait for."""
+    return dataclasses.replace(
+        sample, train_images=sample.train_images[:1000], train_labels=sample.train_labels[:1000]
+    )
+
+
+def new_model(seed: int = 0) -> DigitCNN:
+    torch.manual_seed(seed)
+    return DigitCNN()
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+EVERYTHING = Recipe(
+    epochs=2,
+    batch_size=128,
+    dropout=0.2,
+    label_smoothing=0.05,
+    augment=RandomAffine(),
+    noise=0.2,
+    ema_decay=0.5,
+    weight_decay=0.01,
+    written_digits=100,
+    non_digits=50,
+)
+
+
+def test_it_learns_and_the_history_tells_how(small: Mnist) -> None:
+    model = new_model()
+    history = fit(model, small, recipe=Recipe(epochs=2), device="cpu")
+    assert (
+        len(history.train_loss)
+        == len(history.val_loss)
+        == len(history.val_accuracy)
+        == len(history.seconds)
+        == 2
+    )
+    assert (
+        len(history.batch_losses) == len(history.learning_rates) == 2 * 16
+    )  # 1,000 images: 15 batches of 64 and one of 40
+    assert history.train_loss[1] < history.train_loss[0] < 2.3
+    result = evaluate(model, small.val_images, small.val_labels)
+    assert result.accuracy == history.val_accuracy[-1] > 0.75
+    assert result.loss == pytest.approx(history.val_loss[-1])
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing(small: Mnist) -> None:
+    rates = fit(
+        new_model(), small, recipe=Recipe(max_learning_rate=2e-3), device="cpu"
+    ).learning_rates
+    peak = max(range(len(rates)), key=rates.__getitem__)
+    assert rates[peak] == pytest.approx(2e-3, rel=0.05) and 2 <= peak <= 5  # a quarter of 16 steps
+    assert rates[0] < 2e-4 and rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize("images", range(1, 10))
+def test_a_handful_of_images_can_be_trained_on(small: Mnist, images: int) -> None:
+    few = dataclasses.replace(
+        small, train_images=small.train_images[:images], train_labels=small.train_labels[:images]
+    )
+    history = fit(DigitCNN(), few, recipe=Recipe(batch_size=1), seed=0, device="cpu")
+    assert (
+        len(history.batch_losses) == images
+        and max(history.learning_rates) <= Recipe().max_learning_rate
+    )
+
+
+@pytest.mark.parametrize("recipe", [Recipe.quick(), EVERYTHING])
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(
+    small: Mnist, recipe: Recipe
+) -> None:
+    models = []
+    for seed in (1, 1, 2):
+        models.append(new_model())
+        fit(models[-1], small, recipe=recipe, seed=seed, device="cpu")
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert not torch.equal(weights(models[0]), weights(models[2]))
+
+
+def test_the_global_random_state_is_left_alone(small: Mnist) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    model = DigitCNN()
+    torch.manual_seed(5)
+    fit(model, small, recipe=EVERYTHING, seed=1, device="cpu")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_model_comes_back_ready_to_be_used_and_with_its_dropout_set(small: Mnist) -> None:
+    model = new_model()
+    fit(model, small, recipe=EVERYTHING, device="cpu")
+    assert not model.training and model.dropout.p == 0.2
+
+
+def test_the_averaged_weights_are_the_ones_that_are_kept_and_validated(small: Mnist) -> None:
+    plain, averaged = new_model(), new_model()
+    fit(plain, small, recipe=Recipe(), device="cpu")
+    history = fit(averaged, small, recipe=Recipe(ema_decay=0.9), device="cpu")
+    assert not torch.allclose(weights(plain), weights(averaged))
+    assert (
+        evaluate(averaged, small.val_images, small.val_labels).accuracy == history.val_accuracy[-1]
+    )
+
+
+def test_progress_is_reported_in_order_and_ends_at_the_last_step(small: Mnist) -> None:
+    seen: list[tuple[int, int, int, int]] = []
+
+    def note(progress: Progress) -> None:
+        assert len(progress.history.batch_losses) == progress.step
+        seen.append((progress.step, progress.epoch, progress.steps, progress.epochs))
+
+    fit(new_model(), small, recipe=Recipe(epochs=2), device="cpu", on_progress=note)
+    assert [step for step, *_ in seen] == sorted({step for step, *_ in seen})
+    assert seen[-1] == (32, 2, 32, 2)
+
+
+def test_test_images_are_not_touched(small: Mnist) -> None:
+    blind = dataclasses.replace(small, test_images=torch.empty(0), test_labels=torch.empty(0))
+    fit(new_model(), blind, device="cpu")
+
+
+def test_any_network_from_images_to_logits_can_be_trained(small: Mnist) -> None:
+    class Linear(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(784, 10)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.layer(images.float().flatten(1) / 255)
+
+    torch.manual_seed(0)
+    assert (
+        fit(
+            Linear(), small, recipe=Recipe(epochs=3, max_learning_rate=1e-2), device="cpu"
+        ).val_accuracy[-1]
+        > 0.7
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"images_per_epoch": 0},
+        {"batch_size": 0},
+        {"max_learning_rate": 0.0},
+        {"beta2": 1.0},
+        {"dropout": 1.0},
+        {"ema_decay": -0.1},
+        {"label_smoothing": 1.5},
+    ],
+)
+def test_a_recipe_that_could_not_train_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Recipe(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_recipe_adds_written_digits_and_what_is_none(small: Mnist) -> None:
+    images, targets = training_set(small, EVERYTHING, seed=0)
+    assert (
+        images.shape == (1150, 1, 28, 28)
+        and images.dtype == torch.uint8
+        and targets.shape == (1150, 10)
+    )
+    assert torch.equal(images[:1000], small.train_images)
+    assert torch.equal(targets[:1000].argmax(dim=1), small.train_labels)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(1150))
+    torch.testing.assert_close(
+        targets[:1100].max(dim=1).values, torch.full((1100,), 0.955)
+    )  # 5 % spread over ten
+    torch.testing.assert_close(targets[1100:], torch.full((50, 10), 0.1))
+    assert not torch.equal(images, training_set(small, EVERYTHING, seed=1)[0])
+
+
+def test_an_epoch_shows_as_many_images_as_the_recipe_says_and_others_the_next_time(
+    small: Mnist,
+) -> None:
+    recipe = Recipe(epochs=2, images_per_epoch=300, batch_size=100)
+    shown: list[float] = []
+    model = DigitCNN()
+    model.register_forward_pre_hook(
+        lambda _, args: shown.extend(args[0].sum(dim=(1, 2, 3)).tolist())
+    )
+    validation = dataclasses.replace(
+        small, val_images=small.val_images[:1], val_labels=small.val_labels[:1]
+    )
+    history = fit(model, validation, recipe=recipe, seed=0, device="cpu")
+    assert len(history.batch_losses) == 2 * 3
+    first, second = shown[:300], shown[301:601]  # after each epoch comes the validation image
+    assert len(shown) == 2 * 301 and set(first) != set(second)
+
+
+def test_a_recipe_may_ask_for_more_images_than_there_are(small: Mnist) -> None:
+    history = fit(
+        DigitCNN(),
+        small,
+        recipe=Recipe(images_per_epoch=10**6, batch_size=500),
+        seed=0,
+        device="cpu",
+    )
+    assert len(history.batch_losses) == 2
+
+
+def test_without_additions_it_trains_on_mnist_alone(small: Mnist) -> None:
+    images, targets = training_set(small, Recipe(), seed=0)
+    assert torch.equal(images, small.train_images) and targets.max(dim=1).values.min() == 1
+
+
+def test_a_cpu_computes_in_full_precision(small: Mnist) -> None:
+    with mixed_precision(torch.device("cpu")):
+        assert new_model()(small.train_images[:2]).dtype == torch.float32
+
+
+def test_on_the_fastest_device_it_learns_as_on_a_cpu_and_keeps_full_precision_weights(
+    small: Mnist,
+) -> None:
+    model = new_model()
+    assert fit(model, small, recipe=Recipe(epochs=2)).val_accuracy[-1] > 0.75
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
