@@ -25,7 +25,7 @@ from benchmarks.report import save_results
 from benchmarks.speed import arguments, seconds
 from digitlab import DigitCNN, Mnist, Recipe, fit, load_mnist
 from digitlab.data import data_folder
-from digitlab.training.distributed import joined_team
+from digitlab.training.distributed import joined_process_group
 from digitlab.training.runs import Run, train_all
 
 NAME = "scaling"
@@ -108,7 +108,7 @@ def train_side_by_side(folder: Path, images: int, workers: int) -> float:
 
 def train_in_team(folder: Path, images: int) -> None:
     """What each of torchrun's processes does."""
-    with joined_team() as team:
+    with joined_process_group() as team:
         fit(DigitCNN(), few(folder, images), device="cpu", team=team)
 
 

@@ -124,7 +124,7 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> int:
     from digitlab import Recipe, load_mnist
     from digitlab.data import work_folder
-    from digitlab.training.distributed import joined_team
+    from digitlab.training.distributed import joined_process_group
     from digitlab.training.runs import Run, parse_seeds, table, train_all
 
     path = options.out or work_folder() / "my_mnist_cnn.pth"
@@ -142,10 +142,12 @@ def _train(options: argparse.Namespace) -> int:
         Run(recipe, seed, path, options.device, options.resume)
         for seed, path in zip(seeds, paths, strict=True)
     ]
-    with joined_team() as team:
-        if options.resume and team.size > 1:
+    with joined_process_group() as process_group:
+        if options.resume and process_group.size > 1:
             raise ValueError("--resume is for one process; torchrun starts anew")
-        results = list(train_all(runs, partial(load_mnist, options.data), team=team))
+        results = list(
+            train_all(runs, partial(load_mnist, options.data), process_group=process_group)
+        )
         if options.seeds is None:
             print(
                 f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from digitlab.files import tensor_file, write_whole, writing_in
+from digitlab.files import locked, tensor_file, write_atomically
 from digitlab.model import Calibration, DigitCNN
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def save_model(
         "calibration": dataclasses.asdict(Calibration.of(model)),
         "results": dict(results or {}),
     }
-    with writing_in(path.parent, f"the network {path}"):
+    with locked(path.parent, f"the network {path}"):
         _check_free(path, overwrite)  # another program may have written it by now
         info["replaces"] = load_info(
             path
         )  # describes what is there if a crash comes between one file and the other
         description = json.dumps(info, indent=2) + "\n"
-        write_whole({path.with_suffix(".json"): description.encode(), path: weights})
+        write_atomically({path.with_suffix(".json"): description.encode(), path: weights})
     return path
 
 

@@ -24,7 +24,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from digitlab.files import write_whole
+from digitlab.files import write_atomically
 
 VALIDATION_SIZE = 5_000  # the last of the 60,000 training images
 TIMEOUT = 10.0  # seconds without a byte before a mirror is given up
@@ -250,7 +250,7 @@ def _unpack_archive(archive: Path, file: IdxFile) -> None:
         raise ValueError(
             f"{archive} is damaged: {error}. Delete it and load again to fetch a new copy."
         ) from error
-    write_whole({archive.with_suffix(""): content})
+    write_atomically({archive.with_suffix(""): content})
 
 
 def _download(files: Sequence[IdxFile], folder: Path) -> None:
@@ -263,7 +263,7 @@ def _download(files: Sequence[IdxFile], folder: Path) -> None:
             raise ConnectionError(
                 f"{file.name} is not in {folder} and no mirror delivered it: {'; '.join(problems)}"
             )
-        write_whole({folder / file.name: content})
+        write_atomically({folder / file.name: content})
 
 
 def _mirrors() -> list[str]:

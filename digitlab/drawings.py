@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from digitlab.data import work_folder
-from digitlab.files import write_whole, writing_in
+from digitlab.files import locked, write_atomically
 from digitlab.ink import PEN_WIDTH, Strokes, as_paths, as_pen_width, rasterize
 
 MAX_POINTS = 10_000  # in one drawing; a digit drawn slowly has a few hundred
@@ -234,11 +234,11 @@ class Collection:
                 if (other := from_line(line)) is None or other.id != drawing.id
             ]
             if len(kept) < len(lines):
-                write_whole({self.path: b"".join(kept)})
+                write_atomically({self.path: b"".join(kept)})
         return len(kept) < len(lines)
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing_in(self.folder, f"the drawings in {self.folder}", ADVICE)
+        return locked(self.folder, f"the drawings in {self.folder}", ADVICE)
 
     def _lines(self) -> list[bytes]:
         """The file's lines with their ends; the last one has none if writing it was cut short."""

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-PATIENCE = 10.0  # seconds that another program may take to write
+LOCK_TIMEOUT = 10.0  # seconds that another program may take to write
 
 
-def write_whole(contents: Mapping[Path, bytes]) -> None:
+def write_atomically(contents: Mapping[Path, bytes]) -> None:
     """Write files under temporary names beside their own, then rename them in the order given; make their folders.
 
     Renaming within a folder is atomic: others see an old file or the new one, whole. (``tempfile``
@@ -50,7 +50,7 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
 
 
 @contextmanager
-def writing_in(folder: Path, what: str, advice: str = "") -> Iterator[None]:
+def locked(folder: Path, what: str, advice: str = "") -> Iterator[None]:
     """Make a folder, keep other programs from writing there meanwhile, and say what failed if the system refuses.
 
     Args:
@@ -63,7 +63,7 @@ def writing_in(folder: Path, what: str, advice: str = "") -> Iterator[None]:
     """
     with _saying(f"{what} can't be changed", advice):
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=PATIENCE):
+        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
             yield
 
 

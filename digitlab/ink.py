@@ -77,7 +77,7 @@ def rasterize_in_steps(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Ste
     """Do what :func:`rasterize` does, and keep what each step made. Arguments and errors are the same."""
     pen_width = as_pen_width(pen_width)
     drawn = as_paths(strokes)
-    paths = _fit(drawn, extent=BOX - pen_width)
+    paths = _scale_to_box(drawn, extent=BOX - pen_width)
     ink = _draw(paths, pen_width)
     # The mass is that of the pixels, not of the line (where strokes cross there is ink once), so it
     # is measured on a first drawing, and the strokes, not the pixels, are moved: moving pixels by a
@@ -152,7 +152,7 @@ def _as_path(stroke: Sequence[Sequence[float]] | NDArray[Any], number: int) -> N
     return path
 
 
-def _fit(paths: list[NDArray[np.float64]], extent: float) -> list[Array]:
+def _scale_to_box(paths: list[NDArray[np.float64]], extent: float) -> list[Array]:
     """Scale so that the longer side of the drawing measures ``extent`` pixels, its middle at the picture's middle."""
     points = np.concatenate(paths)
     largest = max(1.0, float(np.abs(points).max()))  # differences of huge numbers would overflow

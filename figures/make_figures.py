@@ -106,7 +106,7 @@ tool = OwnHand(pad, mine)
 tool.labels.save(7)
 tool.teacher.teach()
 tool""",
-        "Taught.",
+        "FineTuned.",
     ),
 }
 

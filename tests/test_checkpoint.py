@@ -111,7 +111,7 @@ def test_a_folder_that_is_a_file_is_said_in_a_sentence_without_advice_for_drawin
 
 
 def test_nothing_is_known_of_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
-    assert load_info(tmp_path) == load_info(tmp_path / "nowhere.pth") == {}
+    assert load_info(tmp_path) == load_info(tmp_path / "devnull.pth") == {}
 
 
 @pytest.mark.parametrize("name", ["fsync", "replace"])
@@ -250,7 +250,7 @@ def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_wrong_name_are_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there are no weights at .*; run notebook 3 first"):
-        load_model(tmp_path / "nowhere.pth")
+        load_model(tmp_path / "devnull.pth")
     with pytest.raises(ValueError, match="ends in .pth"):
         save_model(DigitCNN(), tmp_path / "net.bin")
 

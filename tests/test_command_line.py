@@ -96,14 +96,14 @@ def test_doctor_is_found_and_reports(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "arguments", [["evaluate", "--weights", "nowhere.pth"], ["evaluate", "--pen", "nowhere.tra"]]
+    "arguments", [["evaluate", "--weights", "devnull.pth"], ["evaluate", "--pen", "devnull.tra"]]
 )
 def test_what_is_missing_is_said_in_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 1
     error = capsys.readouterr().err
-    assert error.startswith("digitlab: ") and "nowhere" in error and error.count("\n") == 1
+    assert error.startswith("digitlab: ") and "devnull" in error and error.count("\n") == 1
 
 
 def test_the_program_explains_itself() -> None:

@@ -254,7 +254,7 @@ def test_a_program_that_never_ends_its_writing_is_not_waited_for_forever(
     mine: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = mine.add(pen.strokes(1), 1)
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(files, "LOCK_TIMEOUT", 0.1)
     with (
         FileLock(mine.folder / ".lock"),
         pytest.raises(OSError, match="can't be changed: .*lock.* could not be acquired"),

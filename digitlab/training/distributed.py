@@ -25,7 +25,7 @@ _TIMEOUT = timedelta(
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes that train one network together, seen from one of them.
 
     Attributes:
@@ -36,13 +36,13 @@ class Team:
     rank: int = 0
     size: int = 1
 
-    def connect(self, model: nn.Module) -> nn.Module:
+    def wrap(self, model: nn.Module) -> nn.Module:
         """Wrap ``model`` so that all processes begin with the first one's weights and average their gradients."""
         return (
             model if self.size == 1 else DistributedDataParallel(model, forward_sync_buffers=False)
         )
 
-    def share(self, batch: Tensor) -> Tensor:
+    def shard(self, batch: Tensor) -> Tensor:
         """Take every ``size``-th row of a batch, from number ``rank`` on: this process's part of it, perhaps empty."""
         return batch[self.rank :: self.size]
 
@@ -53,11 +53,11 @@ class Team:
         return value / self.size
 
 
-ALONE = Team()
+SINGLE = ProcessGroup()
 
 
 @contextlib.contextmanager
-def joined_team() -> Iterator[Team]:
+def joined_process_group() -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` has started; without it this process is alone.
 
     Only the first process prints. On CUDA each has the GPU of its own number.
@@ -66,17 +66,17 @@ def joined_team() -> Iterator[Team]:
         ConnectionError: this process had to stop, most likely because another one died.
     """
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
-        yield ALONE
+        yield SINGLE
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     distributed.init_process_group(
         timeout=_TIMEOUT
     )  # gloo for tensors on the CPU, NCCL for those on CUDA
-    team = Team(distributed.get_rank(), distributed.get_world_size())
+    team = ProcessGroup(distributed.get_rank(), distributed.get_world_size())
     with (
-        open(os.devnull, "w") as nowhere,
-        contextlib.redirect_stdout(nowhere if team.rank else sys.stdout),
+        open(os.devnull, "w") as devnull,
+        contextlib.redirect_stdout(devnull if team.rank else sys.stdout),
     ):
         try:
             yield team

@@ -20,7 +20,7 @@ from digitlab.augment import add_random_noise
 from digitlab.data import Mnist
 from digitlab.evaluation import evaluate
 from digitlab.handwriting import written_digits, written_non_digits
-from digitlab.training.distributed import ALONE, Team
+from digitlab.training.distributed import SINGLE, ProcessGroup
 from digitlab.training.recipe import Recipe
 from digitlab.training.resume import Snapshot, Stateful
 
@@ -62,7 +62,7 @@ def fit(
     seed: int = 0,
     device: torch.device | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE,
     snapshot: Path | None = None,
 ) -> History:
     """Train ``model`` in place on the training images and watch it on the validation images.
@@ -70,7 +70,7 @@ def fit(
     Two runs from the same weights with the same seed, device and number of threads give the same
     network. The global random state is left as it was.
 
-    A team of processes gives the network that one would, up to rounding: each shuffles and augments
+    A process_group of processes gives the network that one would, up to rounding: each shuffles and augments
     whole batches alike and takes its share of the result. Dropout alone falls differently, each
     process drawing for its share.
 
@@ -82,7 +82,7 @@ def fit(
         seed: decides the order of the images, the augmentation and the dropout.
         device: where to train; the best there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
-        team: the processes that call ``fit`` together, each with the same arguments; this one alone
+        process_group: the processes that call ``fit`` together, each with the same arguments; this one alone
             by default.
         snapshot: file to write everything to at the start and after each epoch. Where it exists,
             training goes on from there, and ends in the very network that it would have given
@@ -92,10 +92,10 @@ def fit(
         The history of losses, accuracies and learning rates.
 
     Raises:
-        ValueError: the snapshot is of another training, or one was asked for by a team.
+        ValueError: the snapshot is of another training, or one was asked for by a process_group.
         OSError: the snapshot can't be written.
     """
-    if snapshot and team.size > 1:
+    if snapshot and process_group.size > 1:
         raise ValueError("several processes together can't go on from a snapshot")
     recipe = recipe or Recipe.quick()
     device = torch.device(device) if device is not None else best_device()
@@ -104,8 +104,8 @@ def fit(
         if isinstance(layer, nn.Dropout):
             layer.p = recipe.dropout
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed + team.rank)  # dropout draws from the global generator
-        training = _Training(model, mnist, recipe, seed, device, team)
+        torch.manual_seed(seed + process_group.rank)  # dropout draws from the global generator
+        training = _Training(model, mnist, recipe, seed, device, process_group)
         return training.run(
             on_progress, training.new_snapshot(snapshot, mnist, seed) if snapshot else None
         )
@@ -121,9 +121,14 @@ class _Training:
         recipe: Recipe,
         seed: int,
         device: torch.device,
-        team: Team,
+        process_group: ProcessGroup,
     ):
-        self.model, self.recipe, self.device, self.team = model, recipe, device, team
+        self.model, self.recipe, self.device, self.process_group = (
+            model,
+            recipe,
+            device,
+            process_group,
+        )
         self.images, self.targets = (
             part.to(device) for part in training_set(mnist, recipe, seed=seed)
         )
@@ -131,7 +136,7 @@ class _Training:
         self.images_per_epoch = min(len(self.images), recipe.images_per_epoch or len(self.images))
         self.steps_per_epoch = -(-self.images_per_epoch // recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch
-        self.network = team.connect(model)
+        self.network = process_group.wrap(model)
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
             lr=recipe.max_learning_rate,
@@ -223,16 +228,16 @@ class _Training:
 
     def _step(self, batch: Tensor) -> Tensor:
         """Learn from the images with the numbers in ``batch``. Returns their loss."""
-        images = _vary(
+        images = _augment(
             self.images.index_select(0, batch), self.recipe, self.augmenter
         )  # faster than images[batch]
-        targets = self.targets[self.team.share(batch)]
+        targets = self.targets[self.process_group.shard(batch)]
         with mixed_precision(self.device):
-            logits = self.network(self.team.share(images))
+            logits = self.network(self.process_group.shard(images))
             # The mean over the batch; over the share it would be wrong where shares differ in size.
             loss = (
                 functional.cross_entropy(logits, targets, reduction="sum")
-                * self.team.size
+                * self.process_group.size
                 / len(batch)
             )
         self.optimizer.zero_grad()
@@ -241,7 +246,7 @@ class _Training:
         self.schedule.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return self.team.mean(loss.detach())
+        return self.process_group.mean(loss.detach())
 
     def _validate(self) -> None:
         """Read the validation images with the network that would be kept if this were the end."""
@@ -273,7 +278,7 @@ def training_set(mnist: Mnist, recipe: Recipe, *, seed: int) -> tuple[Tensor, Te
     )
 
 
-def _vary(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def _augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Change a batch of uint8 pictures as the recipe says; without augmentation and noise they stay as they are."""
     if recipe.augment is not None:
         images = recipe.augment(images.float() / 255, generator=generator)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from digitlab.files import tensor_file, write_whole
+from digitlab.files import tensor_file, write_atomically
 
 
 class Stateful(Protocol):
@@ -56,7 +56,7 @@ class Snapshot:
             "global_generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
             "history": asdict(self.history),
         }
-        write_whole({self.path: tensor_file(state)})
+        write_atomically({self.path: tensor_file(state)})
 
     def restore(self) -> int:
         """Take over the state in the file, if there is one; returns how many epochs were done by then.

@@ -22,7 +22,7 @@ from digitlab.data import Mnist
 from digitlab.evaluation import evaluate, predict_logits
 from digitlab.evaluation.calibration import calibrate
 from digitlab.model import DigitCNN
-from digitlab.training.distributed import ALONE, Team
+from digitlab.training.distributed import SINGLE, ProcessGroup
 from digitlab.training.loop import Progress, best_device, fit
 from digitlab.training.recipe import Recipe
 
@@ -59,9 +59,9 @@ class Run:
 
 
 def train_and_save(
-    run: Run, mnist: Mnist, *, show: bool = True, team: Team = ALONE
+    run: Run, mnist: Mnist, *, show: bool = True, process_group: ProcessGroup = SINGLE
 ) -> dict[str, Any]:
-    """Train a network, calibrate it, and write its checkpoint, or leave that to the first process of a team.
+    """Train a network, calibrate it, and write its checkpoint, or leave that to the first process of a process_group.
 
     Returns:
         What was measured, as the checkpoint has it: ``seed``, ``val_accuracy``, ``test_accuracy``,
@@ -71,7 +71,7 @@ def train_and_save(
         run.snapshot.unlink(missing_ok=True)
     torch.manual_seed(run.seed)
     model = DigitCNN()
-    with tqdm(unit="step", disable=not show or team.rank > 0) as bar:
+    with tqdm(unit="step", disable=not show or process_group.rank > 0) as bar:
 
         def tick(progress: Progress) -> None:
             bar.total = progress.steps
@@ -93,8 +93,8 @@ def train_and_save(
             seed=run.seed,
             device=run.device,
             on_progress=tick,
-            team=team,
-            snapshot=run.snapshot if team.size == 1 else None,
+            process_group=process_group,
+            snapshot=run.snapshot if process_group.size == 1 else None,
         )
     results = {
         "source": mnist.source,
@@ -103,7 +103,7 @@ def train_and_save(
         "test_accuracy": evaluate(model, mnist.test_images, mnist.test_labels).accuracy,
         "seconds": round(history.seconds[-1], 1),
     }
-    if team.rank == 0:
+    if process_group.rank == 0:
         model.calibration = calibrate(predict_logits(model, mnist.val_images), mnist.val_labels)
         save_model(model, run.path, recipe=run.recipe, results=results, overwrite=True)
         run.snapshot.unlink(missing_ok=True)
@@ -111,7 +111,11 @@ def train_and_save(
 
 
 def train_all(
-    runs: Sequence[Run], load: Load, *, workers: int | None = None, team: Team = ALONE
+    runs: Sequence[Run],
+    load: Load,
+    *,
+    workers: int | None = None,
+    process_group: ProcessGroup = SINGLE,
 ) -> Iterator[dict[str, Any]]:
     """Do runs that differ in their seeds, and yield the results of each in order.
 
@@ -120,12 +124,12 @@ def train_all(
         load: gives the data, such as :func:`digitlab.data.load_mnist`; each worker calls it.
         workers: how many to train at a time, each in a process with its part of the threads that
             PyTorch would use here; as many as suit the machine by default.
-        team: processes that train each of them together, one after another.
+        process_group: processes that train each of them together, one after another.
     """
-    workers = (workers or suitable_workers(runs)) if team.size == 1 else 1
+    workers = (workers or suitable_workers(runs)) if process_group.size == 1 else 1
     mnist = load()  # in any case, so that workers find it downloaded
     if workers == 1:
-        yield from (train_and_save(run, mnist, team=team) for run in runs)
+        yield from (train_and_save(run, mnist, process_group=process_group) for run in runs)
         return
     work = partial(_run_in_worker, load=load, threads=max(1, torch.get_num_threads() // workers))
     # spawn: a fork of a process whose threads are at work may never wake up
@@ -145,7 +149,7 @@ def suitable_workers(runs: Sequence[Run]) -> int:
 
 def _run_in_worker(run: Run, *, load: Load, threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with open(os.devnull, "w") as devnull, contextlib.redirect_stdout(devnull):
         mnist = load()
     return train_and_save(run, mnist, show=False)
 

@@ -5,14 +5,46 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import ipywidgets
 import numpy as np
 import torch
 import traitlets
 from ipycanvas import Canvas
 from numpy.typing import NDArray
 from PIL import Image
+
+STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+
+
+def style_widget() -> ipywidgets.HTML:
+    """Return the invisible part of a widget that brings the course's style sheet to the page."""
+    style = ipywidgets.HTML(STYLE)
+    style.add_class("digitlab-style")
+    return style
+
+
+def error_sentence(error: Exception) -> str:
+    """One sentence on an exception. What is raised as ValueError or OSError has one already."""
+    reason = " ".join(str(error).split())
+    if not (reason and isinstance(error, (ValueError, OSError))):
+        reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    reason = reason if len(reason) <= 300 else reason[:299] + "…"
+    return reason[0].upper() + reason[1:] + ("" if reason[-1] in ".…" else ".")
+
+
+def figure_html(picture: str, caption: str, style: str = "") -> str:
+    """Put a picture and its caption into a figure.
+
+    Args:
+        picture: HTML of the picture.
+        caption: HTML below it.
+        style: CSS of the figure, such as ``"max-width: 300px"``.
+    """
+    attribute = f' style="{style}"' if style else ""
+    return f"<figure{attribute}>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 class Telling(Protocol):
@@ -64,7 +96,7 @@ def by_hand(method: Callable[Concatenate[L, P], object]) -> Callable[Concatenate
 # other buttons, and Tab, are kept from it: a right click opens the menu and paints nothing, and Tab
 # leaves. (A picture that can't load is how a widget's HTML can tell a page anything: scripts in it
 # don't run.)
-CANVAS_MANNERS = """<img hidden alt="" src="data:," onerror="
+CANVAS_EVENT_FILTER = """<img hidden alt="" src="data:," onerror="
   const keep = (event, unwanted) => this.parentElement && this.closest('.digitlab-drawpad').addEventListener(
     event, e => { if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation(); }, true);
   keep('mousedown', e => e.button !== 0);

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from digitlab.data import Mnist, load_mnist
-from digitlab.widgets.common import guarded, png_data_uri
+from digitlab.widgets.common import guarded, png_data_uri, style_widget
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
 # the button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all
@@ -63,7 +63,7 @@ class DigitBrowser(ipywidgets.VBox):
         self._random = random.Random(seed)
         self._build()
         super().__init__(self._rows(), split=split)
-        self.add_class("digitlab-browser")
+        self.add_class("digitlab").add_class("digitlab-browser")
         self._connect()
         self.show(index)
         self.digit = digit
@@ -150,7 +150,7 @@ class DigitBrowser(ipywidgets.VBox):
 
     def _rows(self) -> list[ipywidgets.Widget]:
         """Choices on top; below, picture beside buttons and sliders (or above, on a narrow page); then the strip."""
-        style = ipywidgets.HTML(STYLE)
+        style = style_widget()
         stage = ipywidgets.Box([self._picture, self._marker, self._readout])
         choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
         buttons = ipywidgets.Box(self._buttons)
@@ -280,56 +280,6 @@ class DigitBrowser(ipywidgets.VBox):
 
 # in pixels of the picture; the lowest two and a half are for the reading
 VIEW = 'viewBox="0 0 28 30.5"'
-
-STYLE = """<style>
-.digitlab-browser {
-  --digitlab-text: var(--jp-content-font-color1, currentColor);
-  --digitlab-accent: var(--jp-brand-color1, #1976d2);
-  --digitlab-line: var(--jp-border-color1, rgba(128, 128, 128, 0.5));
-  box-sizing: border-box; max-width: 760px; padding: 8px 4px 12px; overflow: visible; color: var(--digitlab-text);
-  font-family: var(--jp-ui-font-family, system-ui, sans-serif);
-}
-.digitlab-browser .widget-html, .digitlab-browser .jupyter-widgets { margin: 0; }
-.digitlab-browser .widget-html-content { line-height: normal; width: 100%; }
-.digitlab-browser .digitlab-style { display: none; }
-.digitlab-browser .widget-box { overflow: visible; }
-.digitlab-browser .digitlab-choices { flex-flow: row wrap; gap: 8px 24px; }
-.digitlab-browser .digitlab-choices .widget-label { flex: none; width: 56px; margin: 0; text-align: left; }
-.digitlab-browser .digitlab-choices .widget-toggle-buttons { display: flex; width: auto; max-width: 100%; }
-.digitlab-browser .digitlab-choices .widget-toggle-buttons > div { display: flex; flex-flow: row wrap; gap: 4px; }
-.digitlab-browser .digitlab-choices button {
-  width: auto; min-width: 32px; height: 28px; margin: 0; padding: 0 8px; border-radius: 4px; line-height: 26px;
-}
-.digitlab-browser .digitlab-buttons { gap: 8px; margin: 8px 0; }
-.digitlab-browser .digitlab-buttons button {
-  flex: 1 1 0; min-width: 0; max-width: 104px; height: 32px; padding: 0 4px; border-radius: 4px;
-}
-.digitlab-browser .digitlab-middle {
-  flex-flow: row wrap; align-items: flex-start; gap: 12px 28px; margin: 12px 0;
-}
-.digitlab-browser .digitlab-side { flex: 1 1 280px; min-width: 0; max-width: min(340px, 100%); gap: 4px; }
-.digitlab-browser .digitlab-stage { display: grid; width: 340px; max-width: 100%; }
-.digitlab-browser .digitlab-stage > * { grid-area: 1 / 1; width: 100%; height: auto; }
-.digitlab-browser .digitlab-stage > :not(:first-child) { pointer-events: none; }
-.digitlab-browser .digitlab-stage svg { display: block; width: 100%; height: auto; overflow: visible; }
-.digitlab-browser .digitlab-stage text { font-size: 1.25px; fill: currentColor; }
-.digitlab-browser .digitlab-stage tspan { font-size: 1.8px; font-weight: 700; }
-.digitlab-browser .digitlab-pixel text { visibility: hidden; }
-.digitlab-browser .digitlab-pixel:hover text { visibility: visible; }
-.digitlab-browser .digitlab-stage:has(.digitlab-pixel:hover) .digitlab-value { visibility: hidden; }
-@supports not selector(:has(*)) { .digitlab-browser .digitlab-pixel text { display: none; } }
-.digitlab-browser .digitlab-pixel:hover rect { stroke: var(--digitlab-accent); stroke-width: 0.16px; }
-.digitlab-browser .digitlab-caption b { font-size: 34px; font-weight: 600; margin-right: 10px; }
-.digitlab-browser .digitlab-strip { display: flex; flex-flow: row wrap; gap: 6px; padding-top: 6px; }
-.digitlab-browser .digitlab-strip figure { margin: 0; text-align: center; font-size: 11px; }
-.digitlab-browser .digitlab-strip figcaption { padding-top: 2px; font-variant-numeric: tabular-nums; }
-.digitlab-browser .digitlab-strip img {
-  display: block; width: 64px; height: 64px; margin: 0; max-width: none; image-rendering: pixelated;
-  border: 3px solid transparent; border-radius: 4px;
-}
-.digitlab-browser .digitlab-strip .current img { border-color: var(--digitlab-accent); }
-.digitlab-browser .digitlab-strip .current figcaption { font-weight: 700; }
-</style>"""
 
 
 def caption_html(label: int, index: int, split: str) -> str:

@@ -83,5 +83,5 @@ def test_a_file_without_recordings_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing of the kind")
     with pytest.raises(ValueError, match="notes.txt holds no UNIPEN recordings"):
         read_unipen(tmp_path / "notes.txt", y_up=False)
-    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
-        read_unipen(tmp_path / "nowhere.txt", y_up=False)
+    with pytest.raises(FileNotFoundError, match="devnull.txt"):
+        read_unipen(tmp_path / "devnull.txt", y_up=False)

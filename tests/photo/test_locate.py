@@ -176,8 +176,8 @@ def test_a_broken_file_is_named(tmp_path: Path, mnist: Mnist) -> None:
     for name in ("text.png", "half.png"):
         with pytest.raises(ValueError, match=name):
             from_image(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="nowhere.png"):
-        from_image(tmp_path / "nowhere.png")
+    with pytest.raises(FileNotFoundError, match="devnull.png"):
+        from_image(tmp_path / "devnull.png")
 
 
 # --- Photos

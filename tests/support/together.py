@@ -20,7 +20,7 @@ from digitlab import Mnist, Recipe, load_mnist
 from digitlab.__main__ import main
 from digitlab.augment import RandomAffine
 from digitlab.training import History, Progress, fit, runs
-from digitlab.training.distributed import Team
+from digitlab.training.distributed import ProcessGroup
 
 # Without dropout, which alone falls differently. Of 193 images the last batch of 32 has one: a
 # share is empty.
@@ -39,15 +39,18 @@ def train(folder: Path, rank_that_dies: int | None = None) -> int:
         return dataclasses.replace(sample, **few)
 
     def watched_fit(
-        *arguments: Any, on_progress: Callable[[Progress], None], team: Team, **options: Any
+        *arguments: Any,
+        on_progress: Callable[[Progress], None],
+        process_group: ProcessGroup,
+        **options: Any,
     ) -> History:
         def tick(progress: Progress) -> None:
             on_progress(progress)
-            if team.rank == rank_that_dies and progress.step == 3:
+            if process_group.rank == rank_that_dies and progress.step == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        history = fit(*arguments, on_progress=tick, team=team, **options)
-        if team.rank == 0:
+        history = fit(*arguments, on_progress=tick, process_group=process_group, **options)
+        if process_group.rank == 0:
             torch.save(dataclasses.asdict(history), folder / "history.pt")
         return history
 

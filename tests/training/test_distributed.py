@@ -10,7 +10,7 @@ import torch
 
 from digitlab import load_model
 from digitlab.checkpoint import load_info
-from digitlab.training.distributed import ALONE, Team, joined_team
+from digitlab.training.distributed import SINGLE, ProcessGroup, joined_process_group
 from tests.support import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -69,16 +69,19 @@ def test_where_a_process_dies_the_others_stop_and_the_old_checkpoint_stays(tmp_p
 
 
 def test_without_torchrun_a_process_is_alone() -> None:
-    with joined_team() as team:
-        assert team is ALONE
+    with joined_process_group() as process_group:
+        assert process_group is SINGLE
     model, batch = torch.nn.Linear(2, 2), torch.arange(5)
-    assert team.connect(model) is model
-    assert torch.equal(team.share(batch), batch) and team.mean(torch.tensor(3.0)) == 3
+    assert process_group.connect(model) is model
+    assert (
+        torch.equal(process_group.share(batch), batch)
+        and process_group.mean(torch.tensor(3.0)) == 3
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 64])
 def test_shares_are_even_and_leave_no_image_out(count: int) -> None:
     batch = torch.arange(count)
-    shares = [Team(rank, 3).share(batch) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
     assert torch.equal(torch.cat(shares).sort().values, batch)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1

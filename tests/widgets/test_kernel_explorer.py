@@ -32,7 +32,7 @@ def story(explorer: KernelExplorer) -> str:
 def glass_event(explorer: KernelExplorer, event: str, row: float, column: float) -> None:
     """Feed an event as the page sends it."""
     content = {"event": event, "x": column * GLASS_SCALE, "y": row * GLASS_SCALE}
-    explorer._glass._handle_custom_msg(content, [])
+    explorer._overlay._handle_custom_msg(content, [])
 
 
 def key(explorer: KernelExplorer, name: str) -> None:
@@ -43,7 +43,7 @@ def key(explorer: KernelExplorer, name: str) -> None:
         "ctrl_key": False,
         "meta_key": False,
     }
-    explorer._glass._handle_custom_msg(content, [])
+    explorer._overlay._handle_custom_msg(content, [])
 
 
 def test_it_is_sensible_before_the_first_touch(explorer: KernelExplorer) -> None:

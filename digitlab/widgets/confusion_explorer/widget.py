@@ -7,7 +7,7 @@ import ipywidgets
 import torch
 import traitlets
 
-from digitlab.widgets.common import guarded
+from digitlab.widgets.common import guarded, style_widget
 from digitlab.widgets.confusion_explorer import render as render
 from digitlab.widgets.confusion_explorer.render import Example
 
@@ -58,7 +58,7 @@ class ConfusionExplorer(ipywidgets.Box):
         ]
         self._build(int(mistakes.max()))
         super().__init__(self._columns())
-        self.add_class("digitlab-confusion")
+        self.add_class("digitlab").add_class("digitlab-confusion")
         self.choose(*divmod(int((mistakes if mistakes.any() else self.confusion).argmax()), 10))
         self._show()
 
@@ -101,8 +101,6 @@ class ConfusionExplorer(ipywidgets.Box):
 
     def _build(self, largest: int) -> None:
         """Make the parts and connect them."""
-        self._style = ipywidgets.HTML(render.STYLE)
-        self._style.add_class("digitlab-style")
         self.cells = [
             [self._new_cell(true, read, largest) for read in range(10)] for true in range(10)
         ]
@@ -152,7 +150,7 @@ class ConfusionExplorer(ipywidgets.Box):
             "right": right,
         }.items():
             box.add_class(f"digitlab-{name}")
-        return self._style, left, right
+        return style_widget(), left, right
 
     @guarded
     def _by_hand(self, action: Callable[[], None]) -> None:

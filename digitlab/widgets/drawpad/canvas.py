@@ -254,7 +254,7 @@ class Sketch:
 
     @by_hand
     def _on_key(self, key: str, shift: bool, ctrl: bool, meta: bool) -> None:
-        """A canvas swallows every key: give back Escape. Tab only comes here if ``CANVAS_MANNERS`` failed."""
+        """A canvas swallows every key: give back Escape. Tab only comes here if ``CANVAS_EVENT_FILTER`` failed."""
         if key in ("Escape", "Tab"):
             self.canvas.blur()
 
@@ -283,11 +283,11 @@ def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
     on_pad = points.min() >= 0 and points.max() <= size
     is_speck = 0 < np.ptp(points, axis=0).max() < 2  # strokes in a unit square, for example
     if not on_pad or is_speck:
-        paths = _fit(paths, size)
+        paths = _scale_to_pad(paths, size)
     return [[(float(x), float(y)) for x, y in path] for path in paths]
 
 
-def _fit(paths: list[Path], size: float) -> list[Path]:
+def _scale_to_pad(paths: list[Path], size: float) -> list[Path]:
     """Scale a drawing to the middle of the square, its aspect kept."""
     largest = max(
         1.0, float(np.abs(np.concatenate(paths)).max())

@@ -20,7 +20,7 @@ from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.widgets.common import CANVAS_MANNERS, by_hand
+from digitlab.widgets.common import CANVAS_EVENT_FILTER, by_hand, style_widget
 from digitlab.widgets.drawpad import render as render
 from digitlab.widgets.drawpad.canvas import Sketch, Stroke, as_drawing
 
@@ -92,7 +92,7 @@ class DrawPad(ipywidgets.Box):
         self.canvas, self.lock = self._sketch.canvas, self._sketch.lock
         self._build()
         super().__init__(self._columns(), live=live, pen_width=pen_width)
-        self.add_class("digitlab-drawpad")
+        self.add_class("digitlab").add_class("digitlab-drawpad")
         traitlets.link((self, "live"), (self._live_switch, "value"))
         self._warm_up()
         self._show()
@@ -171,8 +171,8 @@ class DrawPad(ipywidgets.Box):
 
     def _build(self) -> None:
         """Make the parts and connect them."""
-        self._style = ipywidgets.HTML(render.STYLE + CANVAS_MANNERS)
-        self._style.add_class("digitlab-style")
+        self._event_filter = ipywidgets.HTML(CANVAS_EVENT_FILTER)
+        self._event_filter.add_class("digitlab-style")
         self._clear_button = self._new_button("Clear", lambda pad: pad.clear())
         self._undo_button = self._new_button(
             "Undo", lambda pad: pad.undo(), tooltip="Take back the last stroke"
@@ -216,7 +216,7 @@ class DrawPad(ipywidgets.Box):
         named = {"buttons": buttons, "head": head, "left": left, "right": right}
         for name, box in named.items():
             box.add_class(f"digitlab-{name}")
-        return self._style, left, right
+        return style_widget(), self._event_filter, left, right
 
     def _warm_up(self) -> None:
         """The first forward pass takes far longer than the others; let it not be the learner's first stroke.

@@ -15,68 +15,6 @@ from digitlab.widgets.common import png_data_uri
 
 Numbers = NDArray[np.float64]
 
-STYLE = """<style>
-.digitlab-kernel-explorer {
-  --digitlab-line: var(--jp-border-color1, rgba(128, 128, 128, 0.5));
-  box-sizing: border-box; display: flex; flex-flow: row wrap; align-items: flex-start; gap: 16px 28px;
-  padding: 12px 4px 16px; overflow: visible; color: var(--jp-content-font-color1, currentColor);
-  font-family: var(--jp-ui-font-family, system-ui, sans-serif); font-size: 13px;
-}
-.digitlab-kernel-explorer .jupyter-widgets { margin: 0; max-width: 100%; }
-.digitlab-kernel-explorer .widget-html-content { line-height: normal; width: 100%; }
-.digitlab-kernel-explorer .digitlab-style { display: none; }
-.digitlab-kernel-explorer .digitlab-panel { flex: 0 0 auto; gap: 8px; overflow: visible; }
-.digitlab-kernel-explorer .digitlab-panel h4 { margin: 0; font-size: 13px; font-weight: 600; }
-.digitlab-kernel-explorer .digitlab-stage { position: relative; overflow: visible; width: 252px; }
-.digitlab-kernel-explorer .digitlab-stage canvas {
-  position: absolute; inset: 0; width: 100%; height: 100%; cursor: crosshair;
-}
-.digitlab-kernel-explorer canvas:focus { outline: none; }
-.digitlab-kernel-explorer canvas:focus-visible {
-  outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 3px;
-}
-.digitlab-kernel-explorer svg.digitlab-picture {
-  display: block; width: 252px; max-width: 100%; height: auto; box-shadow: 0 0 0 1px var(--digitlab-line);
-}
-.digitlab-kernel-explorer svg image { image-rendering: pixelated; }
-.digitlab-kernel-explorer .digitlab-window { fill: none; vector-effect: non-scaling-stroke; }
-.digitlab-kernel-explorer .digitlab-window.outer { stroke: #000; stroke-width: 5px; }
-.digitlab-kernel-explorer .digitlab-window.inner { stroke: #E69F00; stroke-width: 2.5px; }
-.digitlab-kernel-explorer .digitlab-fields {
-  display: grid; grid-template-columns: repeat(3, 66px); gap: 6px; overflow: visible;
-}
-.digitlab-kernel-explorer .digitlab-fields .widget-text { width: 66px; }
-.digitlab-kernel-explorer .digitlab-fields input { text-align: center; width: 66px; }
-.digitlab-kernel-explorer .digitlab-fields label {
-  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
-}
-.digitlab-kernel-explorer .widget-toggle-buttons { width: 222px; }
-.digitlab-kernel-explorer .widget-toggle-buttons > .widget-label { display: none; }
-.digitlab-kernel-explorer .widget-toggle-button { margin: 0 6px 6px 0; padding: 0 2px; font-size: 12px; }
-.digitlab-kernel-explorer .widget-checkbox label { display: flex; align-items: center; margin: 0; }
-.digitlab-kernel-explorer .widget-checkbox input { margin: 0 6px 0 0; }
-.digitlab-kernel-explorer .digitlab-legend { display: flex; align-items: center; gap: 6px; margin-top: 6px; }
-.digitlab-kernel-explorer .digitlab-legend i {
-  flex: 1; height: 10px; box-shadow: 0 0 0 1px var(--digitlab-line);
-  background: linear-gradient(to right, #053061, #4393c3, #f7f7f7, #d6604d, #67001f);
-}
-.digitlab-kernel-explorer .digitlab-sum { flex: 1 1 560px; min-width: 0; max-width: 100%; }
-.digitlab-kernel-explorer .digitlab-tables {
-  display: flex; flex-flow: row wrap; align-items: center; gap: 10px; font-size: 16px;
-}
-.digitlab-kernel-explorer .digitlab-tables table {
-  border-collapse: collapse; margin: 0; font-size: 13px; font-variant-numeric: tabular-nums; color: inherit;
-}
-.digitlab-kernel-explorer .digitlab-tables caption {
-  caption-side: top; padding: 0 0 2px; text-align: center; white-space: nowrap; color: inherit;
-}
-.digitlab-kernel-explorer .digitlab-tables td {
-  border: 1px solid var(--digitlab-line); padding: 3px 4px; min-width: 38px; text-align: right; background: none;
-}
-.digitlab-kernel-explorer .digitlab-tables b { font-size: 18px; }
-.digitlab-kernel-explorer .digitlab-story { margin: 8px 0 0; font-size: 14px; line-height: 1.5; }
-</style>"""
-
 
 def number(value: float) -> str:
     """A number as the explorer writes it: at most two decimals, a true minus sign, no minus zero."""

@@ -11,7 +11,7 @@ from ipycanvas import Canvas
 from torch import Tensor
 from torch.nn import functional
 
-from digitlab.widgets.common import NamedCanvas, guarded
+from digitlab.widgets.common import NamedCanvas, guarded, style_widget
 from digitlab.widgets.kernel_explorer import render as render
 from digitlab.widgets.kernel_explorer.render import Numbers
 
@@ -78,7 +78,7 @@ class KernelExplorer(ipywidgets.Box):
         self._filling = False
         self._build()
         super().__init__(self._panels(), kernel=CLASSICS["upper edges"], picture=picture)
-        self.add_class("digitlab-kernel-explorer")
+        self.add_class("digitlab").add_class("digitlab-kernel-explorer")
         for name, control in self._controls.items():
             traitlets.link((self, name), (control, "value"))
         self._fill_fields()
@@ -166,7 +166,7 @@ class KernelExplorer(ipywidgets.Box):
         self._largest = ipywidgets.Button(
             description="Go to the largest sum", layout={"width": "252px"}
         )
-        self._glass = self._new_glass()
+        self._overlay = self._new_glass()
         self._choice.observe(self._on_choice, "value")
         self._largest.on_click(lambda _: self.go_to_largest())
 
@@ -191,9 +191,8 @@ class KernelExplorer(ipywidgets.Box):
 
     def _panels(self) -> tuple[ipywidgets.Widget, ...]:
         """Input, kernel and response side by side, the sum below; on a narrow page one above the other."""
-        style = ipywidgets.HTML(render.STYLE)
-        style.add_class("digitlab-style")
-        stage = ipywidgets.Box([self._input, self._glass])
+        style = style_widget()
+        stage = ipywidgets.Box([self._input, self._overlay])
         stage.add_class("digitlab-stage")
         fields = ipywidgets.Box(self._fields)
         fields.add_class("digitlab-fields")
@@ -266,7 +265,7 @@ class KernelExplorer(ipywidgets.Box):
             self.row = min(max(self.row + down, 0), height - 1)
             self.column = min(max(self.column + right, 0), width - 1)
         elif key == "Escape" or (key == "Tab" and shift):
-            self._glass.blur()
+            self._overlay.blur()
         elif key == "Tab":
             self._largest.focus()  # the next control, and of a kind that can be focused from here
 

@@ -16,40 +16,6 @@ from digitlab.training import History
 WINDOW = 25  # batches in the running mean
 _COLUMNS = 160  # points a line, at most: more would not be seen
 
-STYLE = """<style>
-.digitlab-live-curves {
-  --digitlab-text: var(--jp-content-font-color1, currentColor);
-  --digitlab-accent: var(--jp-brand-color1, #1976d2);
-  box-sizing: border-box; max-width: 860px; padding: 8px 4px 12px; overflow: visible; color: var(--digitlab-text);
-  font-family: var(--jp-ui-font-family, system-ui, sans-serif);
-}
-.digitlab-live-curves .widget-html-content { line-height: 1.4; width: 100%; }
-.digitlab-live-curves .digitlab-style { display: none; }
-.digitlab-live-curves .digitlab-controls { flex-flow: row wrap; gap: 4px 24px; overflow: visible; }
-.digitlab-live-curves .digitlab-controls .widget-slider { flex: 1 1 260px; max-width: 480px; width: auto; }
-.digitlab-live-curves .digitlab-controls .widget-checkbox { width: auto; }
-.digitlab-live-curves .digitlab-controls label, .digitlab-live-curves .widget-readout {
-  color: var(--digitlab-text);
-}
-.digitlab-progress { font-size: 14px; min-height: 2.8em; font-variant-numeric: tabular-nums; }
-.digitlab-panels { display: flex; flex-flow: row wrap; gap: 8px 16px; }
-.digitlab-panels > div { min-width: 0; }
-.digitlab-panels > .wide { flex: 400 1 290px; }
-.digitlab-panels > .narrow { flex: 280 1 230px; }
-.digitlab-panels svg {
-  display: block; width: 100%; height: auto; fill: currentColor; font-size: 12px; overflow: visible;
-}
-.digitlab-legend { font-size: 12px; opacity: 0.8; padding: 4px 0; }
-.digitlab-panels .title { font-size: 13px; font-weight: 600; }
-.digitlab-panels .grid { stroke: currentColor; stroke-opacity: 0.15; }
-.digitlab-panels .epoch { stroke: currentColor; stroke-opacity: 0.3; stroke-dasharray: 2 3; }
-.digitlab-panels .spread { fill-opacity: 0.16; }
-.digitlab-panels .line { fill: none; stroke: var(--digitlab-accent); stroke-width: 2; stroke-linejoin: round; }
-.digitlab-panels .before { fill: none; stroke: currentColor; stroke-opacity: 0.6; stroke-dasharray: 5 4; }
-.digitlab-panels .mark { stroke: currentColor; stroke-width: 1.2; }
-.digitlab-panels circle { fill: var(--digitlab-accent); }
-</style>"""
-
 
 @dataclass(frozen=True)
 class View:

@@ -12,7 +12,7 @@ import ipywidgets
 import traitlets
 
 from digitlab.training import History, Progress
-from digitlab.widgets.common import guarded
+from digitlab.widgets.common import guarded, style_widget
 from digitlab.widgets.live_curves import render as render
 
 INTERVAL = 0.1  # seconds between two drawings, at least: more than the eye can follow
@@ -41,8 +41,7 @@ class LiveCurves(ipywidgets.VBox):
         self._progress: Progress | None = None
         self._before: History | None = None
         self._started = self._drawn = 0.0
-        style = ipywidgets.HTML(render.STYLE)
-        style.add_class("digitlab-style")
+        style = style_widget()
         self._status, self._panels = ipywidgets.HTML(), ipywidgets.HTML()
         self._slider = ipywidgets.IntSlider(
             0,
@@ -58,7 +57,7 @@ class LiveCurves(ipywidgets.VBox):
         controls = ipywidgets.Box([self._slider, self._switch])
         controls.add_class("digitlab-controls")
         super().__init__([style, self._status, self._panels, controls])
-        self.add_class("digitlab-live-curves")
+        self.add_class("digitlab").add_class("digitlab-live-curves")
         traitlets.link((self, "logarithmic"), (self._switch, "value"))
         traitlets.link((self, "step"), (self._slider, "value"))
         self._draw()

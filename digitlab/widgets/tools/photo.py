@@ -27,18 +27,7 @@ LONGER_SIDE = 320  # pixels of the photo on the page
 # arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
 # it is clicked.) The count that ipywidgets writes on the button is hidden: it is 0 whatever was
 # uploaded.
-UPLOAD_MANNERS = f"""<style>
-.digitlab-photo .widget-upload {{ font-size: 0; }}
-.digitlab-photo .widget-upload::after {{ font-size: 13px; content: "Choose a picture"; }}
-.digitlab-photo .widget-upload::after {{ content: "Choose a picture" / ""; }}
-.digitlab-photo .widget-upload .fa {{ font-size: 13px; }}
-.digitlab-photo .digitlab-found {{ position: relative; overflow: hidden; width: fit-content; margin-bottom: 4px; }}
-.digitlab-photo .digitlab-found img {{ margin: 0; image-rendering: auto; }}
-.digitlab-photo .digitlab-found div {{
-  position: absolute; box-sizing: border-box; border: 3px solid #ff9500; border-radius: 4px;
-  box-shadow: 0 0 0 1px rgba(0, 0, 0, 0.6);
-}}
-</style><img hidden alt="" src="data:," onerror="
+UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
   const cut = input => {{
     const [file] = input.files;
     if (!file || file.size <= {MOST_BYTES}) return;
@@ -75,7 +64,7 @@ class Photo(Tool):
             accept="image/png,image/jpeg,image/webp", multiple=False, description="Choose a picture"
         )
         self.upload.observe(self._on_upload, "value")
-        manners = ipywidgets.HTML(UPLOAD_MANNERS)
+        manners = ipywidgets.HTML(UPLOAD_LIMIT)
         manners.add_class("digitlab-style")
         self._pictures = ipywidgets.HTML()
         self.children = [self._head, manners, row(self.upload), self._status, self._pictures]

@@ -20,7 +20,7 @@ from digitlab.drawings import Collection
 from digitlab.fine_tuning import Lesson
 from digitlab.ink import PEN_WIDTH
 from digitlab.widgets import DrawPad, OwnHand
-from digitlab.widgets.tools.base import in_words
+from digitlab.widgets.common import error_sentence as in_words
 from tests.support import pen
 from tests.support.said import said
 
