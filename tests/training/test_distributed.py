@@ -74,14 +74,14 @@ def test_without_torchrun_a_process_is_alone() -> None:
     model, batch = torch.nn.Linear(2, 2), torch.arange(5)
     assert process_group.connect(model) is model
     assert (
-        torch.equal(process_group.share(batch), batch)
+        torch.equal(process_group.shard(batch), batch)
         and process_group.mean(torch.tensor(3.0)) == 3
     )
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 64])
-def test_shares_are_even_and_leave_no_image_out(count: int) -> None:
+def test_shards_are_even_and_leave_no_image_out(count: int) -> None:
     batch = torch.arange(count)
-    shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).shard(batch) for rank in range(3)]
     assert torch.equal(torch.cat(shares).sort().values, batch)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
