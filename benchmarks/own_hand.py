@@ -1,4 +1,4 @@
-"""What teaching the learner's own hand is worth, and what it costs: 30 real writers, one after the other.
+"""What fine-tuning on the learner's own drawings gains, and what it costs: 30 real writers in turn.
 
     python -m benchmarks.own_hand [--pen FILE] [--data FOLDER]
 
@@ -12,7 +12,6 @@ images. The last row leaves the rehearsal out. Nothing that is taught is kept. T
 
 from __future__ import annotations
 
-import argparse
 import re
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import save_results
+from benchmarks.report import PEN_DIGITS, arguments, save_results
 from digitlab import DigitCNN, evaluate, load_mnist, load_model, rasterize
 from digitlab.data import data_folder
 from digitlab.evaluation import Evaluation
@@ -73,7 +72,7 @@ class Bench:
 
 
 def read_writers(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
-    """For each writer ``(n, 1, 28, 28)`` uint8 images and ``(n,)`` labels, in the order of writing."""
+    """Each writer's ``(n, 1, 28, 28)`` uint8 images and ``(n,)`` labels, in writing order."""
     recordings = read_unipen(path, y_up=True)
     text = path.read_text(encoding="utf-8", errors="replace")
     notes = re.findall(r"^\.COMMENT\s+(\d)\s+(\d+)\s+(\d+)\s*$", text, flags=re.MULTILINE)
@@ -110,7 +109,7 @@ def rank(labels: Tensor) -> Tensor:
 def measure(
     bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int, lesson: Lesson
 ) -> dict[str, Any]:
-    """Teach ``count`` drawings of each digit for each writer; returns what was read before and after."""
+    """Fine-tune on ``count`` drawings a digit, for each writer: accuracy before and after."""
     before, after, early, mnist = {}, {}, {}, []
     for writer, (images, labels) in tqdm(
         writers.items(), desc=f"{count} of each digit, {lesson.old} rehearsed"
@@ -151,21 +150,9 @@ def pooled(
 
 def main() -> None:
     """Measure and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    parser.add_argument(
-        "--pen",
-        type=Path,
-        help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)",
-    )
-    options = parser.parse_args()
-    writers = read_writers(
-        options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
-    )
+    pen = {"type": Path, "help": f"pen strokes (default: {PEN_DIGITS} in that folder)"}
+    options = arguments(__doc__, pen=pen)
+    writers = read_writers(options.pen or data_folder(options.data) / PEN_DIGITS)
     bench = Bench(options.data)
     mnist_before = round(
         evaluate(head(bench.model), bench.val.features, bench.val.labels).accuracy, 5

@@ -9,9 +9,7 @@ refused.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from benchmarks.photo_scenes import (
     side_by_side,
     stroke_shape,
 )
-from benchmarks.report import markdown_table, percent, save_results, update_readme
+from benchmarks.report import arguments, markdown_table, percent, publish
 from digitlab import DigitCNN, from_image, load_mnist, load_model, write_digit
 from digitlab.data import data_folder
 from digitlab.evaluation import wilson_interval
@@ -49,20 +47,12 @@ Photo = tuple[Image.Image, int]  # and the digit that it shows
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    parser.add_argument("--each", type=int, default=200, help="photos with each fault")
-    arguments = parser.parse_args()
-    mnist = load_mnist(data_folder(arguments.data), source="mnist")
+    each = {"type": int, "default": 200, "help": "photos with each fault"}
+    options = arguments(__doc__, each=each)
+    mnist = load_mnist(data_folder(options.data), source="mnist")
     studio = Studio(mnist.test_images[:, 0].numpy(), mnist.test_labels.numpy())
-    results = measure(load_model(), studio, arguments.each)
-    save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    results = measure(load_model(), studio, options.each)
+    publish(NAME, results, readme_table(results))
 
 
 class Studio:
