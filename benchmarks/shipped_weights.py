@@ -88,8 +88,8 @@ def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
     rows = {
         "mnist": "MNIST test images",
-        "enlarged": "the same, enlarged tenfold, anywhere on a canvas, through `from_image`",
-        "pen": "**real pen strokes of 30 people, through `rasterize`**",
+        "enlarged": "the same, ten times as large, through `from_image`",
+        "pen": "**pen strokes of 30 people, through `rasterize`**",
     }
     return markdown_table(
         ["what it classifies", "accuracy", "95 % interval", "of"],
