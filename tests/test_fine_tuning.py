@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from digitlab import DigitCNN, Mnist, evaluate, fine_tuning, rasterize
 from digitlab.fine_tuning import Examples, Lesson, Taught, find_features, head, teach, teach_beside
+from digitlab.ink import Point
 from tests.support import pen
 
 # A hand that the shipped network misreads, though many write so: ones with a long flag, and sevens
@@ -21,7 +22,9 @@ ODD = pen.DIGITS | {
 SHORT = Lesson(steps=50)
 
 
-def draw(digits: dict[int, list[pen.Stroke]], of_each: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+def draw(
+    digits: dict[int, list[list[Point]]], of_each: int, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     """Pictures and labels of ``digits``, each time leaning and shaking a little differently."""
     hand = random.Random(seed)
     images, labels = [], []

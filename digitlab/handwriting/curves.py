@@ -20,7 +20,7 @@ _POINT = re.compile(f"{_COORDINATE},{_COORDINATE}(!?)")
 
 
 @dataclass(frozen=True)
-class Stroke:
+class TemplateStroke:
     """A stroke of a template: ``n`` control points, and the ``m`` points of the line that they define."""
 
     points: Array  # (n, 2), in the unit square
@@ -29,7 +29,7 @@ class Stroke:
 
 
 @cache
-def parse_template(text: str, *, joined: bool = False) -> tuple[Stroke, ...]:
+def parse_template(text: str, *, joined: bool = False) -> tuple[TemplateStroke, ...]:
     """Parse a template; ``joined`` leaves the pen down wherever a writer might.
 
     Raises:
@@ -39,7 +39,7 @@ def parse_template(text: str, *, joined: bool = False) -> tuple[Stroke, ...]:
     return tuple(_parse_stroke(stroke) for stroke in strokes)
 
 
-def _parse_stroke(text: str) -> Stroke:
+def _parse_stroke(text: str) -> TemplateStroke:
     words = text.split()
     points, corners = np.zeros((len(words), 2)), []
     variation = np.zeros((len(VARIABLES), len(words), 2))
@@ -56,7 +56,7 @@ def _parse_stroke(text: str) -> Stroke:
                 variation[VARIABLES.index(variable), number, axis] = int(change) / 100
         if corner:
             corners.append(number)
-    return Stroke(points, variation, _lay_out(points, corners))
+    return TemplateStroke(points, variation, _lay_out(points, corners))
 
 
 def _lay_out(points: Array, corners: list[int]) -> Array:

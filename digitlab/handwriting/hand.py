@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digitlab.handwriting.curves import STEP, VARIABLES, Array, Stroke, resample
+from digitlab.handwriting.curves import STEP, VARIABLES, Array, TemplateStroke, resample
 
 TYPICAL_STEP = 0.045  # between two points that a mouse leaves, in heights of a digit
 NARROWEST = 0.33  # of a digit's height: an even slimmer zero or eight would be read as a one
@@ -61,7 +61,7 @@ def draw_hand(rng: np.random.Generator, messiness: float) -> Hand:
     )
 
 
-def write(template: Sequence[Stroke], hand: Hand, rng: np.random.Generator) -> list[Array]:
+def write(template: Sequence[TemplateStroke], hand: Hand, rng: np.random.Generator) -> list[Array]:
     """Write a template's strokes: ``(n, 2)`` each, in the unit square."""
     breadth = float(np.ptp(np.concatenate([stroke.points[:, 0] for stroke in template])))
     hand = replace(hand, width=max(hand.width, min(1.0, NARROWEST / max(breadth, 0.01))))

@@ -13,9 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from digitlab.ink import rasterize
-
-Point = tuple[float, float]
+from digitlab.ink import Point, rasterize
 
 _SEGMENT = re.compile(r'^\.SEGMENT\b.*"(?P<label>[^"]+)"\s*$')
 

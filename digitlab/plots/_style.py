@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from digitlab.ink import as_unit_float
+
 BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
 TEN = (
     "#000000",
@@ -100,6 +102,5 @@ def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figu
 
 def as_pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     """Bring one picture, ``(1, 28, 28)`` or ``(28, 28)``, uint8 or float, to ``(28, 28)`` float32 in [0, 1]."""
-    values = torch.as_tensor(image).detach().cpu()
-    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    values = as_unit_float(torch.as_tensor(image).detach().cpu())
     return values.reshape(values.shape[-2:]).numpy()

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
-from digitlab.explain import Step, steps
+from digitlab.explain import Operation, operations
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
 from digitlab.plots.pictures import digit
 
@@ -191,21 +191,20 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
     ``(values,)`` is a column. The arrows say what is done, and how many parameters it takes.
     ``image`` ``(1, 28, 28)`` is drawn into the first block.
     """
-    blocks: list[tuple[tuple[int, ...], list[Step]]] = [((1, 28, 28), [])]
-    for step in steps(model):
-        if step.shape == blocks[-1][0] and not step.parameters:
-            blocks[-1][1].append(
-                step
-            )  # ReLU, for example, changes no shape: it is written on the same arrow
+    blocks: list[tuple[tuple[int, ...], list[Operation]]] = [((1, 28, 28), [])]
+    for operation in operations(model):
+        if operation.shape == blocks[-1][0] and not operation.parameters:
+            # ReLU, for example, changes no shape: it is written on the same arrow.
+            blocks[-1][1].append(operation)
         else:
-            blocks.append((step.shape, [step]))
+            blocks.append((operation.shape, [operation]))
     # A page is 8 to 10 inches wide: a wider figure would be shrunk, and its text with it.
     ax = axes_or_new(ax, width=1.2 * len(blocks), height=2.3)
     right = 0.0
     for shape, done in blocks:
         if done:
             length = (
-                1.15 if any(step.parameters for step in done) else 0.85
+                1.15 if any(operation.parameters for operation in done) else 0.85
             )  # room for the word "parameters"
             end, start = (right + length - 0.06, 0), (right + 0.06, 0)
             ax.annotate(
@@ -236,12 +235,15 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
     return ax
 
 
-def _arrow_text(done: Sequence[Step]) -> str:
+def _arrow_text(done: Sequence[Operation]) -> str:
     """What an arrow says: the layer's name, what is done, and how many parameters it takes."""
     lines = [
-        line for step in done for line in (step.layer, step.operation.replace(" ", "\n", 1)) if line
+        line
+        for operation in done
+        for line in (operation.layer, operation.name.replace(" ", "\n", 1))
+        if line
     ]
-    parameters = sum(step.parameters for step in done)
+    parameters = sum(operation.parameters for operation in done)
     return "\n".join(lines + ([f"{parameters:,}\nparameters"] if parameters else []))
 
 

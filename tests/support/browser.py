@@ -23,8 +23,9 @@ from typing import Any, Literal
 import nbformat
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
+from digitlab.ink import Point
 from tests.support import ROOT
-from tests.support.pen import DIGITS, Stroke
+from tests.support.pen import DIGITS
 
 TIMEOUT = 60.0  # seconds; generous, since tests share the machine with each other
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -356,7 +357,7 @@ class Pad:
         self.press("Clear")
         self.wait_for_blank()
 
-    def draw(self, strokes: Sequence[Stroke]) -> None:
+    def draw(self, strokes: Sequence[list[Point]]) -> None:
         """Draw with the mouse. ``strokes`` are in the unit square; each move waits for the page, so none is lost."""
         mouse, box = self.page.mouse, settled_box(self.canvas)
         for stroke in strokes:
@@ -367,7 +368,7 @@ class Pad:
                 mouse.move(*point)
             mouse.up()
 
-    def touch(self, strokes: Sequence[Stroke]) -> None:
+    def touch(self, strokes: Sequence[list[Point]]) -> None:
         """Draw with a finger."""
         session, box = self.page.context.new_cdp_session(self.page), settled_box(self.canvas)
         for stroke in strokes:
@@ -380,7 +381,7 @@ class Pad:
             session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         session.detach()
 
-    def replay(self, strokes: Sequence[Stroke]) -> None:
+    def replay(self, strokes: Sequence[list[Point]]) -> None:
         """Draw with events that the page makes itself: as many as it takes, and all at once."""
         self.canvas.evaluate(_REPLAY, strokes)
 
@@ -392,7 +393,7 @@ class Pad:
         final = self.root.locator('.digitlab-prediction[aria-busy="false"]')
         expect(final).to_have_text(re.compile(rf"^{digit} · \d\d? %$"))
 
-    def hover(self, points: Stroke) -> None:
+    def hover(self, points: list[Point]) -> None:
         """Move the mouse over the canvas, no button pressed."""
         box = settled_box(self.canvas)
         for point in points:

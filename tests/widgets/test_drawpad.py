@@ -73,7 +73,7 @@ def key(pad: DrawPad, name: str, *, shift: bool = False) -> None:
     send(pad, "key_down", key=name, shift_key=shift, ctrl_key=False, meta_key=False)
 
 
-def draw(pad: DrawPad, strokes: list[pen.Stroke]) -> None:
+def draw(pad: DrawPad, strokes: list[list[ink.Point]]) -> None:
     for stroke in strokes:
         mouse(pad, "down", *stroke[0])
         for point in stroke[1:]:

@@ -17,10 +17,10 @@ from ipycanvas import Canvas, hold_canvas
 from numpy.typing import NDArray
 
 from digitlab import ink
+from digitlab.ink import Point
 from digitlab.widgets.common import NamedCanvas, by_hand
-from digitlab.widgets.drawpad.smoothing import Point, piece, smooth
+from digitlab.widgets.drawpad.smoothing import piece, smooth
 
-Stroke: TypeAlias = list[Point]
 Path: TypeAlias = NDArray[np.float64]  # (n, 2)
 
 PIXEL_RATIO = (
@@ -50,7 +50,7 @@ class Sketch:
         self, size: int, on_change: Callable[[], None], on_error: Callable[[Exception], None]
     ) -> None:
         self.size = size
-        self.strokes: list[Stroke] = []
+        self.strokes: list[list[Point]] = []
         self.pen_is_down = False
         self.pen_width = ink.PEN_WIDTH
         # Callbacks run one after another in most kernels, but ipykernel 7.1 to 7.3 run them in a
@@ -61,7 +61,7 @@ class Sketch:
         self.canvas = self._new_canvas()
         self._redraw()
 
-    def replace(self, strokes: list[Stroke]) -> None:
+    def replace(self, strokes: list[list[Point]]) -> None:
         """Put another drawing here, the pen lifted."""
         self._stop_writing()
         self.strokes = strokes
@@ -90,7 +90,7 @@ class Sketch:
             self.replace([])
             self._writing = loop.create_task(self._write(drawing))
 
-    async def _write(self, drawing: list[Stroke]) -> None:
+    async def _write(self, drawing: list[list[Point]]) -> None:
         """Move the pen along ``drawing``; a cell that keeps the kernel busy makes it wait."""
         try:
             for stroke in drawing:
@@ -269,7 +269,7 @@ class Sketch:
         return clip(x), clip(y)
 
 
-def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
+def as_drawing(strokes: ink.Strokes, size: float) -> list[list[Point]]:
     """Check strokes and bring them onto a square of ``size`` by ``size`` pixels, scaled only where they need it.
 
     Raises:

@@ -22,7 +22,7 @@ from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
 from digitlab.widgets.common import CANVAS_EVENT_FILTER, by_hand, style_widget
 from digitlab.widgets.drawpad import render as render
-from digitlab.widgets.drawpad.canvas import Sketch, Stroke, as_drawing
+from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
 
 # seconds from one prediction to the next while drawing, at least; the page has ink to show, too
 LIVE_INTERVAL = 0.05
@@ -105,7 +105,7 @@ class DrawPad(ipywidgets.Box):
     # --- what code can do, and hands too ----------------------------------------------------------
 
     @property
-    def strokes(self) -> list[Stroke]:
+    def strokes(self) -> list[list[ink.Point]]:
         """A copy of what is drawn: one list of (x, y) a stroke, in pixels of the page, y downwards."""
         return [list(stroke) for stroke in self._sketch.strokes]
 

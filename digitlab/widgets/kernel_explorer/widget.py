@@ -11,6 +11,7 @@ from ipycanvas import Canvas
 from torch import Tensor
 from torch.nn import functional
 
+from digitlab.ink import as_unit_float
 from digitlab.widgets.common import NamedCanvas, guarded, style_widget
 from digitlab.widgets.kernel_explorer import render as render
 from digitlab.widgets.kernel_explorer.render import Numbers
@@ -71,9 +72,7 @@ class KernelExplorer(ipywidgets.Box):
             or min(images.shape[2:]) < 2
         ):
             raise ValueError(f"expected images of shape (N, 1, H, W), got {tuple(images.shape)}")
-        self._images = (
-            images[:, 0].float() / 255 if images.dtype == torch.uint8 else images[:, 0].float()
-        )
+        self._images = as_unit_float(images[:, 0])
         self._hovered: tuple[int, int] | None = None
         self._filling = False
         self._build()

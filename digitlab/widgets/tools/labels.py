@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 
 from digitlab.drawings import Collection, Drawing
+from digitlab.ink import Strokes
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
 from digitlab.widgets.tools.base import Tool, button, row
 
 
@@ -24,7 +24,7 @@ class Labels(Tool):
         super().__init__(pad, "Was it right?")
         self.collection = collection
         self._on_change = on_change
-        self._saved: tuple[tuple[list[Stroke], float], Drawing] | None = (
+        self._saved: tuple[tuple[Strokes, float], Drawing] | None = (
             None  # what was drawn, and what became of it
         )
         self.buttons = [

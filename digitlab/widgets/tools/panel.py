@@ -4,9 +4,9 @@ from typing import Any
 
 import ipywidgets
 
+from digitlab.ink import Strokes
 from digitlab.widgets.common import by_hand
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
 from digitlab.widgets.tools.base import Tool, button, row
 
 
@@ -21,7 +21,7 @@ class Panel(Tool):
 
     def __init__(self, pad: DrawPad, title: str, name: str) -> None:
         super().__init__(pad, title)
-        self._shown: tuple[list[Stroke], float] | None = None  # the strokes and the pen's width
+        self._shown: tuple[Strokes, float] | None = None  # the strokes and the pen's width
         self._pictures = ipywidgets.HTML()
         self._button = button(self, name, lambda panel: panel.show())
         self.children = [self._head, row(self._button), self._status, self._pictures]
@@ -38,7 +38,7 @@ class Panel(Tool):
             self._pictures.value = ""
             self._say("There is nothing on the pad yet: draw a digit, then press again.")
 
-    def _look(self, strokes: list[Stroke]) -> str:
+    def _look(self, strokes: Strokes) -> str:
         """Look at ``strokes``: return HTML, and say in a sentence what there is to see."""
         raise NotImplementedError
 
