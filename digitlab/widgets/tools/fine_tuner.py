@@ -1,4 +1,4 @@
-"""Teach it: fine-tune the network on your drawings beside the pad, see what that was worth, keep it or go back."""
+"""Fine-tune the pad's network on your drawings, see what that changed, keep it or go back."""
 
 import asyncio
 import threading
@@ -11,145 +11,149 @@ from digitlab import fine_tuning
 from digitlab.checkpoint import save_model
 from digitlab.data import Mnist, load_mnist
 from digitlab.drawings import Collection
-from digitlab.evaluation import Evaluation
-from digitlab.fine_tuning import Taught
+from digitlab.evaluation import Evaluation, percent
+from digitlab.fine_tuning import FineTuned
 from digitlab.model import DigitCNN
+from digitlab.widgets.common import button
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, row
 
 WANTED = 10  # drawings: with fewer, cross-validation says next to nothing
-UPDATE = 0.1  # seconds between two looks at how far it is
+PROGRESS_INTERVAL = 0.1  # seconds between two updates of the progress bar
 
 
-class Teacher(Tool):
-    """Teaches the saved drawings to the pad's network, or rather to a copy of it.
+class FineTuner(Tool):
+    """Fine-tunes a copy of the pad's network on the saved drawings.
 
     The computing is done in a thread; all that touches a widget is done by the kernel between its
     other messages.
 
     Args:
-        pad: the drawing pad; it uses the taught network at once.
+        pad: the drawing pad; it uses the fine-tuned network at once.
         collection: the drawings.
         mnist: what is rehearsed; loaded when it is needed if None.
 
     Attributes:
-        taught: what was taught last, or None.
+        result: what came of it the last time, or None.
         path: where :meth:`keep` saves the network.
     """
 
     def __init__(self, pad: DrawPad, collection: Collection, mnist: Mnist | None = None) -> None:
-        super().__init__(pad, "Teach it your hand")
+        super().__init__(pad, "Fine-tune on your handwriting")
         self.collection = collection
         self.mnist = mnist
-        self.taught: Taught | None = None
+        self.result: FineTuned | None = None
         self.path = collection.folder.parent / "my_hand.pth"
         self._base: nn.Module = pad.model
         self._stopping = threading.Event()
         self._task: asyncio.Task[None] | None = None
-        self._progress = 0.0, ""
-        self._result = ipywidgets.HTML()
-        self._teach_button = button(
-            self, "Teach it", lambda tool: tool._press(), button_style="primary"
-        )
-        self._keep_button = button(self, "Keep it", lambda tool: tool.keep(), disabled=True)
-        self._back_button = button(self, "Go back", lambda tool: tool.go_back(), disabled=True)
-        buttons = row(self._teach_button, self._keep_button, self._back_button)
-        self.children = [self._head, buttons, self._status, self._result]
-        self._say(
-            "Teaching takes some seconds, and the network that comes with the course stays as it is."
+        self._progress = 0.0, ""  # fraction done, and what is being done; set by the thread
+        self._output = ipywidgets.HTML()  # the progress bar, then the comparison
+        self._run_button = button(self, "Fine-tune", FineTuner._press, button_style="primary")
+        self._keep_button = button(self, "Keep it", FineTuner.keep, disabled=True)
+        self._back_button = button(self, "Go back", FineTuner.go_back, disabled=True)
+        buttons = row(self._run_button, self._keep_button, self._back_button)
+        self.children = [self._head, buttons, self._status, self._output]
+        self._set_status(
+            "This takes some seconds. The network that comes with the course stays as it is."
         )
 
     @property
-    def is_teaching(self) -> bool:
-        """Whether it is at it."""
+    def is_running(self) -> bool:
+        """Whether fine-tuning is running."""
         return self._task is not None and not self._task.done()
 
-    def teach(self) -> None:
-        """Begin to teach. In a notebook this returns at once, and the pad stays usable; else it returns when done."""
-        if self.is_teaching:
+    def fine_tune(self) -> None:
+        """Begin to fine-tune.
+
+        In a notebook this returns at once, and the pad stays usable; elsewhere it returns when
+        done.
+        """
+        if self.is_running:
             return
         self._stopping.clear()
         try:
-            self._task = asyncio.get_running_loop().create_task(self._teach())
+            self._task = asyncio.get_running_loop().create_task(self._run())
         except RuntimeError:  # no kernel
-            asyncio.run(self._teach())
+            asyncio.run(self._run())
 
     def stop(self) -> None:
-        """Give up teaching; the pad keeps the network that it has."""
+        """Stop fine-tuning; the pad keeps the network that it has."""
         self._stopping.set()
 
     def keep(self) -> None:
-        """Save the taught network to ``path``, in place of the one saved there before.
+        """Save the fine-tuned network to ``path``, in place of the one saved there before.
 
         Raises:
             OSError: the folder can't be written to.
         """
-        if self.taught:
+        if self.result:
             results = {
                 "own_digits": len(self.collection),
-                "val_accuracy": self.taught.mnist_after.accuracy,
+                "val_accuracy": self.result.mnist_after.accuracy,
             }
-            save_model(self.taught.model, self.path, results=results, overwrite=True)
+            save_model(self.result.model, self.path, results=results, overwrite=True)
             self._keep_button.disabled = True
-            self._say(f"Kept in {self.path}. load_model with this path loads it another day.")
+            self._set_status(
+                f"Kept in {self.path}. load_model with this path loads it another day."
+            )
 
     def go_back(self) -> None:
         """Give the pad the network it had before."""
-        if self.taught:
-            self.taught = None
+        if self.result:
+            self.result = None
             self._keep_button.disabled = self._back_button.disabled = True
             self._use(self._base)
-            self._say("The pad has its old network again.")
+            self._set_status("The pad has its old network again.")
 
-    # --- teaching ---------------------------------------------------------------------------------
+    # --- running ----------------------------------------------------------------------------------
 
     def _press(self) -> None:
-        if self.is_teaching:
+        if self.is_running:
             self.stop()
         else:
-            self.teach()
+            self.fine_tune()
 
-    async def _teach(self) -> None:
-        self._teach_button.description = "Stop"
-        self._result.value = ""
+    async def _run(self) -> None:
+        self._run_button.description = "Stop"
+        self._output.value = ""
         try:
             images, labels = self.collection.images()
             if len(labels) < WANTED:
-                self._say(
-                    f"Teaching wants at least {WANTED} drawings, and you have {len(labels)}. "
-                    "Best are two or three of each digit that it misreads, and one of each other."
+                self._set_status(
+                    f"Fine-tuning needs at least {WANTED} drawings, and you have {len(labels)}. "
+                    "Best are two or three of each digit that it gets wrong, and one of each other."
                 )
                 return
-            self._outcome(await self._work_in_thread(images, labels))
+            self._finish(await self._work_in_thread(images, labels))
         except Exception as error:
-            self._tell(error)
+            self._show_error(error)
         finally:
-            self._teach_button.description = "Teach it"
+            self._run_button.description = "Fine-tune"
 
-    async def _work_in_thread(self, images: Tensor, labels: Tensor) -> Taught | None:
+    async def _work_in_thread(self, images: Tensor, labels: Tensor) -> FineTuned | None:
         """Compute in a thread, show how far that is, and return its result."""
-        if not self.taught or self.pad.model is not self.taught.model:
-            self._base = (
-                self.pad.model
-            )  # one that was taught these drawings would look better on them than it is
+        # Always begin with the network from before: one that was fine-tuned on these drawings would
+        # look better on them than it is.
+        if not self.result or self.pad.model is not self.result.model:
+            self._base = self.pad.model
         self._progress = 0.0, "getting MNIST"
         work = asyncio.ensure_future(asyncio.to_thread(self._work, images, labels))
         while not work.done():
             fraction, doing = self._progress
-            self._say(f"Teaching your {len(labels)} drawings: {doing} …")
-            self._result.value = progress_html(fraction)
-            await asyncio.wait([work], timeout=UPDATE)
-        self._result.value = ""
+            self._set_status(f"Fine-tuning on your {len(labels)} drawings: {doing} …")
+            self._output.value = progress_html(fraction)
+            await asyncio.wait([work], timeout=PROGRESS_INTERVAL)
+        self._output.value = ""
         return work.result()
 
-    def _work(self, images: Tensor, labels: Tensor) -> Taught | None:
+    def _work(self, images: Tensor, labels: Tensor) -> FineTuned | None:
         """Run in a thread: touch no widget."""
         if not isinstance(self._base, DigitCNN):
-            raise ValueError(
-                f"only a DigitCNN can be taught, and the pad has a {type(self._base).__name__}"
-            )
+            kind = type(self._base).__name__
+            raise ValueError(f"only a DigitCNN can be fine-tuned, and the pad has a {kind}")
         self.mnist = self.mnist or load_mnist()
-        return fine_tuning.teach(
+        return fine_tuning.fine_tune(
             self._base,
             images,
             labels,
@@ -158,16 +162,16 @@ class Teacher(Tool):
             should_stop=self._stopping.is_set,
         )
 
-    def _outcome(self, taught: Taught | None) -> None:
-        if taught is None:
-            self._say("Stopped. Nothing was changed.")
+    def _finish(self, result: FineTuned | None) -> None:
+        if result is None:
+            self._set_status("Stopped. Nothing was changed.")
             return
-        self.taught = taught
+        self.result = result
         self._keep_button.disabled = self._back_button.disabled = False
-        self._use(taught.model)
-        self._result.value = comparison_html(taught)
-        self._say(
-            "Taught. The pad reads with the new network now: try it, then keep it or go back."
+        self._use(result.model)
+        self._output.value = comparison_html(result)
+        self._set_status(
+            "Fine-tuned. The pad has the new network now: try it, then keep it or go back."
         )
 
     def _use(self, model: nn.Module) -> None:
@@ -178,29 +182,30 @@ class Teacher(Tool):
 
 def progress_html(fraction: float) -> str:
     """A bar that fills."""
-    return (
-        f'<progress max="1" value="{fraction:.3f}" aria-label="Teaching">{fraction:.0%}</progress>'
-    )
+    percentage = f"{fraction:.0%}"
+    return f'<progress value="{fraction:.3f}" aria-label="Fine-tuning">{percentage}</progress>'
 
 
-def comparison_html(taught: Taught) -> str:
-    """A table of what teaching changed: your drawings, and MNIST."""
-    count, images = taught.own_before.total, taught.mnist_before.total
-    own = _row(f"your {count} drawings*", taught.own_before, taught.own_after)
-    mnist = _row(f"MNIST’s {images:,} validation images", taught.mnist_before, taught.mnist_after)
-    head = "<tr><th scope='col'>read right</th><th scope='col'>before</th><th scope='col'>after</th></tr>"
-    note = "* Each was read by a network that was taught most of the others, and not it."
-    return f"<table><thead>{head}</thead><tbody>{own}{mnist}</tbody></table><p>{note}</p>"
+def comparison_html(result: FineTuned) -> str:
+    """A table of what fine-tuning changed: on your drawings, and on MNIST."""
+    count, images = result.own_before.total, result.mnist_before.total
+    own = _row(f"your {count} drawings*", result.own_before, result.own_after)
+    mnist = _row(f"MNIST’s {images:,} validation images", result.mnist_before, result.mnist_after)
+    titles = ("classified right", "before", "after")
+    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
+    table = f"<thead><tr>{head}</tr></thead><tbody>{own}{mnist}</tbody>"
+    note = "* Each by a network that was fine-tuned on most of the others, and not on it."
+    return f"<table>{table}</table><p>{note}</p>"
 
 
 def _row(name: str, before: Evaluation, after: Evaluation | None) -> str:
-    cells = "".join(f"<td>{_share(result)}</td>" for result in (before, after))
+    cells = "".join(f"<td>{_correct(result)}</td>" for result in (before, after))
     return f"<tr><th scope='row'>{escape(name)}</th>{cells}</tr>"
 
 
-def _share(result: Evaluation | None) -> str:
-    """How many were read right, and in per cent with as many decimals as that many images can tell."""
+def _correct(result: Evaluation | None) -> str:
+    """How many were classified right, and in per cent with the decimals that so many can tell."""
     if result is None:
         return "–"
     decimals = 0 if result.total < 200 else 2
-    return f"{result.correct:,} ({100 * result.accuracy:.{decimals}f}\N{NO-BREAK SPACE}%)"
+    return f"{result.correct:,} ({percent(result.accuracy, decimals, counted=True)})"

@@ -14,14 +14,14 @@ from digitlab.evaluation import Prediction
 from digitlab.photo import Box, SeveralDigits
 from digitlab.photo.locate import find_in_gray
 from digitlab.photo.reading import Array, open_picture, read_picture, shrink
-from digitlab.widgets.common import by_hand, png_data_uri
-from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad import render as render
+from digitlab.widgets.common import figure_html, guarded, image_html
+from digitlab.widgets.drawpad import DrawPad, render
 from digitlab.widgets.tools.base import Tool, row
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers
 MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
 LONGER_SIDE = 320  # pixels of the photo on the page
+SIDE = 140  # of the digit found in it
 
 # The page sends one byte too many of a larger file, and no more: a message that large would never
 # arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
@@ -69,7 +69,7 @@ class Photo(Tool):
         self._pictures = ipywidgets.HTML()
         self.children = [self._head, manners, row(self.upload), self._status, self._pictures]
         self.add_class("digitlab-photo")
-        self._say("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
+        self._set_status("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
 
     def read(self, content: bytes) -> Prediction:
         """Find the digit in a picture file, read it, and show both; what can't be read is shown, too.
@@ -83,7 +83,7 @@ class Photo(Tool):
         """
         self.prediction = None
         self._pictures.value = ""
-        self._say("Looking for a digit …")
+        self._set_status("Looking for a digit …")
         if len(content) > MOST_BYTES:
             most = f"{MOST_BYTES / 1e6:.0f} MB"
             raise ValueError(
@@ -100,10 +100,10 @@ class Photo(Tool):
         self.prediction = evaluation.predict(self.pad.model, found.image)
         self._pictures.value = photo_html(gray, [found.box]) + seen_html(found.image)
         of = "Of this animation, the first picture: " if is_animated(photo) else ""
-        self._say(of + render.in_words(self.prediction))
+        self._set_status(of + render.prediction_sentence(self.prediction))
         return self.prediction
 
-    @by_hand
+    @guarded
     def _on_upload(self, change: Any) -> None:
         if change.new:
             content = bytes(change.new[0]["content"])
@@ -124,16 +124,15 @@ def photo_html(gray: Array, boxes: Sequence[Box] = ()) -> str:
         gray: ``(H, W)`` float32 in [0, 1].
         boxes: where those things are.
     """
-    photo = png_data_uri(np.asarray(shrink(Image.fromarray(gray), LONGER_SIDE)))
-    frames = "".join(_frame(box) for box in boxes)
     framed = {0: "", 1: ", a frame around the digit"}.get(
         len(boxes), f", {len(boxes)} things in frames"
     )
-    caption = "Your picture in grey" + (", and what was found" if boxes else "")
-    return (
-        f'<figure><div class="digitlab-found"><img alt="Your picture{framed}" src="{photo}">{frames}</div>'
-        f"<figcaption>{caption}</figcaption></figure>"
+    photo = image_html(
+        np.asarray(shrink(Image.fromarray(gray), LONGER_SIDE)), f"Your picture{framed}"
     )
+    frames = "".join(_frame(box) for box in boxes)
+    caption = "Your picture in grey" + (", and what was found" if boxes else "")
+    return figure_html(f'<div class="digitlab-found">{photo}{frames}</div>', caption)
 
 
 def _frame(box: Box) -> str:
@@ -145,7 +144,5 @@ def _frame(box: Box) -> str:
 
 def seen_html(image: torch.Tensor) -> str:
     """The digit that was found, ``(1, 28, 28)`` float in [0, 1]."""
-    return (
-        f'<figure><img alt="The digit found in it, as the network sees it" src="{png_data_uri(image)}" '
-        'style="width: 140px; height: 140px"><figcaption>What the network sees</figcaption></figure>'
-    )
+    alt = "The digit found in it, as the network sees it"
+    return figure_html(image_html(image, alt, width=SIDE), "What the network sees")
