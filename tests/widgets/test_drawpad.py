@@ -61,7 +61,7 @@ def send(pad: DrawPad, event: str, **content: Any) -> None:
 
 
 def mouse(pad: DrawPad, event: str, x: float, y: float) -> None:
-    """A mouse event at a place in pixels of the page; the browser sends canvas pixels: twice that."""
+    """A mouse event, in pixels of the page; the browser sends canvas pixels, twice as many."""
     send(pad, f"mouse_{event}", x=2 * x, y=2 * y)
 
 
@@ -737,7 +737,7 @@ def happen(pad: DrawPad, event: str, content: dict[str, Any]) -> None:
 
 
 def assert_true_to_its_drawing(pad: DrawPad) -> None:
-    """While its network works, a pad shows no error, and between strokes it predicts what is drawn."""
+    """While its network works, a pad shows no error, and predicts what is drawn."""
     assert drawpad.TRACEBACK_HINT not in text(pad)
     assert (pad.prediction is None) == (pad.image is None)
     if pad.live and not pad._sketch.pen_is_down:

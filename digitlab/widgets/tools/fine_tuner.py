@@ -208,4 +208,6 @@ def _correct(result: Evaluation | None) -> str:
     if result is None:
         return "–"
     decimals = 0 if result.total < 200 else 2
-    return f"{result.correct:,} ({percent(result.accuracy, decimals, counted=True)})"
+    percentage = percent(result.accuracy, decimals, counted=True)
+    # On a phone the cell is broken before the bracket, not before the sign.
+    return f"{result.correct:,} ({percentage})".replace(" %", "\N{NO-BREAK SPACE}%")

@@ -174,7 +174,7 @@ class Hunt(Tool):
         ]
         self.children = [self._head, row("A person reads a …", *self.buttons), self._status]
         self._set_status(
-            "Draw something that a person reads as one digit, and the network predicts, "
+            "Draw something that a person reads as one digit, and the network, "
             "with over 90 %, as another."
         )
 

@@ -23,10 +23,9 @@ MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a mes
 LONGER_SIDE = 320  # pixels of the photo on the page
 SIDE = 140  # of the digit found in it
 
-# The page sends one byte too many of a larger file, and no more: a message that large would never
-# arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
-# it is clicked.) The count that ipywidgets writes on the button is hidden: it is 0 whatever was
-# uploaded.
+# Of a file that is too large, the page sends one byte more than is allowed, and no more: a message
+# with all of it would never arrive, and nobody could say why. The page's file input is ipywidgets'
+# own and not part of the page, so it is caught at the moment it is clicked.
 UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
   const cut = input => {{
     const [file] = input.files;
