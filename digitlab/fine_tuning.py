@@ -31,8 +31,8 @@ Tick = Callable[[int], None]  # called with the work that was done; it may raise
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """How to teach.
+class FineTuning:
+    """How to fine_tune.
 
     Attributes:
         steps: changes to the weights.
@@ -48,7 +48,7 @@ class Lesson:
     old: int = 96
 
     def __post_init__(self) -> None:
-        """Refuse values that could not teach anything."""
+        """Refuse values that could not fine_tune anything."""
         if self.steps < 1 or self.new < 1 or self.old < 0 or self.learning_rate <= 0:
             raise ValueError(
                 f"steps, new and learning_rate must be positive, and old not negative, in {self}"
@@ -74,7 +74,7 @@ class Examples:
         return Examples(self.features[chosen], self.labels[chosen])
 
 
-def find_features(model: DigitCNN, images: Tensor, labels: Tensor, tick: Tick) -> Examples:
+def extract_features(model: DigitCNN, images: Tensor, labels: Tensor, tick: Tick) -> Examples:
     """Run pictures through the convolutions of ``model``, to where its first fully connected layer would begin."""
     body = copy.deepcopy(model)
     # What passes a ReLU is not negative, so the ReLU between these two changes nothing.
@@ -88,7 +88,7 @@ def find_features(model: DigitCNN, images: Tensor, labels: Tensor, tick: Tick) -
 
 
 def feature_work(count: int) -> int:
-    """The work that :func:`find_features` reports in all for ``count`` pictures."""
+    """The work that :func:`extract_features` reports in all for ``count`` pictures."""
     return -(-count // _BATCH) * FEATURE_WORK
 
 
@@ -97,12 +97,12 @@ def head(model: DigitCNN) -> nn.Sequential:
     return nn.Sequential(model.fc1, nn.ReLU(), model.fc2)
 
 
-def teach_beside(
+def train_head(
     model: DigitCNN,
     new: Examples,
     old: Examples,
     *,
-    lesson: Lesson,
+    lesson: FineTuning,
     generator: torch.Generator,
     tick: Tick,
 ) -> DigitCNN:
@@ -130,7 +130,7 @@ REHEARSED = 6_000  # of MNIST's training images; a third as many protect it less
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
+class FineTuned:
     """The network that was taught, and what teaching changed.
 
     Attributes:
@@ -151,31 +151,31 @@ class Taught:
     mnist_after: Evaluation
 
 
-def teach(
+def fine_tune(
     model: DigitCNN,
     images: Tensor,
     labels: Tensor,
     mnist: Mnist,
     *,
-    lesson: Lesson | None = None,
+    lesson: FineTuning | None = None,
     seed: int = 0,
     on_progress: Callable[[float, str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> Taught | None:
+) -> FineTuned | None:
     """Teach a copy of ``model`` the learner's drawings beside images of MNIST (see :mod:`digitlab.fine_tuning`).
 
     The same arguments and number of threads give the same network. Neither ``model`` nor the global
     random state is changed, and nothing is saved.
 
     Args:
-        model: the network to begin with. To teach again, with more drawings, begin with the same
+        model: the network to begin with. To fine_tune again, with more drawings, begin with the same
             network as the first time: one that was taught some of the drawings would look better on
             them than it is.
         images: ``(N, 1, 28, 28)`` uint8 or float in [0, 1], as
             :meth:`digitlab.drawings.Collection.images` gives.
         labels: ``(N,)`` int64; some digits may have no drawing.
         mnist: its training images are rehearsed; its validation images tell what was forgotten.
-        lesson: how to teach; ``Lesson()`` if None.
+        lesson: how to fine_tune; ``FineTuning()`` if None.
         seed: decides the augmentation, the order of the images, and the division for
             cross-validation.
         on_progress: called about a hundred times, with the fraction done and with what is being
@@ -198,22 +198,28 @@ def teach(
             f"labels must be int64 from 0 to 9, got {labels.dtype} from {labels.min()} to {labels.max()}"
         )
     try:
-        return _teach(
-            model, images, labels, mnist, lesson or Lesson(), seed, _Clock(on_progress, should_stop)
+        return _fine_tune(
+            model,
+            images,
+            labels,
+            mnist,
+            lesson or FineTuning(),
+            seed,
+            _Clock(on_progress, should_stop),
         )
     except _Stopped:
         return None
 
 
-def _teach(
+def _fine_tune(
     model: DigitCNN,
     images: Tensor,
     labels: Tensor,
     mnist: Mnist,
-    lesson: Lesson,
+    lesson: FineTuning,
     seed: int,
     clock: _Clock,
-) -> Taught:
+) -> FineTuned:
     generator = torch.Generator().manual_seed(seed)  # on the CPU: the same choices on every device
     drawn, labels = images.cpu(), labels.cpu()
     pictures, drawing = multiply(drawn, generator)
@@ -224,20 +230,20 @@ def _teach(
         map(feature_work, (len(mnist.val_labels), len(rehearsed), len(pictures), len(drawn)))
     )
     clock.total = looks + (1 + len(folds)) * lesson.steps
-    look, looking = partial(find_features, model), partial(clock.tick, "looking at the pictures")
+    look, looking = partial(extract_features, model), partial(clock.tick, "looking at the pictures")
     val = look(mnist.val_images, mnist.val_labels, looking)
     old = look(mnist.train_images[rehearsed], mnist.train_labels[rehearsed], looking)
     new = look(pictures, labels[drawing], looking)
     own = look(drawn, labels, looking)
 
-    train = partial(teach_beside, model, old=old, lesson=lesson, generator=generator)
+    train = partial(train_head, model, old=old, lesson=lesson, generator=generator)
     taught = train(new, tick=partial(clock.tick, "teaching"))
     logits = torch.zeros(len(labels), 10)  # of networks that don't know the drawing
     for number, fold in enumerate(folds, start=1):
         testing = partial(clock.tick, f"testing with drawings left out, {number} of {len(folds)}")
         judge = train(new.where(~torch.isin(drawing, fold)), tick=testing)
         logits[fold] = predict_logits(head(judge), own.features[fold]).cpu()
-    return Taught(
+    return FineTuned(
         model=taught,
         own_before=evaluate(head(model), own.features, own.labels),
         own_after=evaluate_logits(logits, labels) if folds else None,

@@ -85,7 +85,7 @@ while tool._to_draw:
     tool._began -= 4
     tool.press()
 tool""",
-        "read right, in",
+        "of 10 right, in",
     ),
     "break_it.png": (
         """
@@ -105,9 +105,9 @@ for number in range(30):
     mine.add(write_digit(number % 10, seed=number, messiness=1.6), number % 10)
 tool = OwnHand(pad, mine)
 tool.labels.save(7)
-tool.teacher.teach()
+tool.fine_tuner.fine_tune()
 tool""",
-        "FineTuned.",
+        "Fine-tuned.",
     ),
 }
 

@@ -16,6 +16,7 @@ from digitlab.model import Calibration
 
 _EVALUATION_BATCH = 500  # small enough to stay in a CPU's cache, large enough for a GPU
 _CLOSE = 0.5  # a runner-up with this fraction of the likeliest digit's probability is worth naming
+_SURE = 0.9  # of confidence: what "break it" asks for, on the pad and in the exercise
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +80,23 @@ class Prediction:
         """Whether the runner-up is at least half as likely as the likeliest digit."""
         return float(self.probabilities[self.runner_up]) >= _CLOSE * self.confidence
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the confidence is over 90 %."""
+        return self.confidence > _SURE
+
     def __str__(self) -> str:
         return f"{self.digit} · {percent(self.confidence)}"
 
 
-def percent(probability: float) -> str:
-    """Write a probability in [0, 1] as ``98 %``: never ``100 %``, since no network is certain."""
-    return f"{min(round(100 * probability), 99)} %"
+def percent(share: float, decimals: int = 0, *, counted: bool = False) -> str:
+    """Write a share in [0, 1] as text such as ``98 %``.
+
+    A probability never becomes ``100 %``, since no network is ever certain. A share that was
+    ``counted``, such as an accuracy, may.
+    """
+    highest = 100 if counted else 100 - 10.0**-decimals
+    return f"{min(round(100 * share, decimals), highest):.{decimals}f} %"
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> Evaluation:
@@ -128,7 +139,7 @@ def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
     Returns:
         ``(N, 10)`` logits on the network's device.
     """
-    device = next(model.parameters()).device
+    device = next((weight.device for weight in model.parameters()), images.device)
     was_training = model.training
     model.eval()
     try:

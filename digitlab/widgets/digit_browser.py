@@ -224,7 +224,7 @@ class DigitBrowser(ipywidgets.VBox):
             self._index_box.value = self.index
             self._message.value = message_html(f"{str(error).capitalize()}.")
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say in the widget what went wrong; it stays usable."""
         self.log.warning("the digit browser met an error", exc_info=error)
         self._message.value = message_html(f"That did not work ({type(error).__name__}: {error}).")

@@ -253,7 +253,7 @@ def test_a_screen_reader_is_told_the_name_of_every_part_and_what_was_read(pad: P
     expect(pad.root.get_by_role("img", name=re.compile("^Probabilities: 0: "))).to_be_visible()
     expect(pad.root.get_by_role("img", name=re.compile("^What the network sees"))).to_be_visible()
     expect(pad.canvas).to_have_accessible_name("Drawing area")
-    expect(pad.root.get_by_role("checkbox")).to_have_accessible_name("Live reading")
+    expect(pad.root.get_by_role("checkbox")).to_have_accessible_name("Live prediction")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
@@ -265,7 +265,7 @@ def test_every_word_is_legible_in_both_themes(pad: Pad, theme: str) -> None:
     contrasts = empty | pad.root.evaluate(CONTRASTS)
     assert {
         "Draw a digit, 0 to 9.",
-        "Live reading",
+        "Live prediction",
         "Pen: medium",
         "Clear",
         "0",

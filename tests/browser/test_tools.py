@@ -142,7 +142,7 @@ def test_a_game_goes_from_start_to_the_matrix(page: Page, pad: Pad) -> None:
         else:
             browser.run_in_kernel(page, f"pad.set_strokes(pen.strokes({digit}))")
         button(page, "Done").click()
-    said(page, "10 of 10 read right, in ")
+    said(page, "10 of 10 right, in ")
     matrix = page.get_by_role("table")
     expect(matrix).to_contain_text("Rows: what you were asked for.")
     expect(matrix.get_by_role("cell", name="1", exact=True)).to_have_count(10)
@@ -157,9 +157,9 @@ def test_what_the_network_is_sure_of_and_a_person_reads_otherwise_goes_into_the_
     said(page, "So does the network: 7 · ")
     expect(picture(page, "Your 1, chosen")).to_be_hidden()
     button(page, "1").click()  # somebody might
-    said(page, "Got it! You read a 1, and the network 7 · ")
+    said(page, "Got it! You read a 1, and the network predicts 7 · ")
     expect(picture(page, "Your 1, chosen")).to_be_visible()
-    said(page, "Drawing 1 of 1: a 1, read as 7.")
+    said(page, "Drawing 1 of 1: a 1, predicted as 7.")
     pad.press("Clear")
     button(page, "Put on the pad").click()
     pad.expect_digit(7)

@@ -177,7 +177,7 @@ class ConfusionExplorer(ipywidgets.Box):
         )
         self._gallery.value = render.gallery_html(examples, true=self.true, read=self.read)
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say in the widget what went wrong; it stays usable."""
         self.log.warning("the confusion explorer met an error", exc_info=error)
         self._summary.value = render.failure_html(error)

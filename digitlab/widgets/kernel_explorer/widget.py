@@ -211,7 +211,7 @@ class KernelExplorer(ipywidgets.Box):
 
     # --- the browser's events ---------------------------------------------------------------------
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say in the explorer what went wrong; it stays usable."""
         self.log.warning("the kernel explorer met an error", exc_info=error)
         self._story.value = render.story_html(f"This did not work: {escape(str(error))}")

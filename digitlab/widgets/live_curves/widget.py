@@ -131,7 +131,7 @@ class LiveCurves(ipywidgets.VBox):
         if self.state == "training":
             self._end("stopped")
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say that a drawing failed; that must not end a training of an hour."""
         self.log.warning("the live curves met an error", exc_info=error)
         self._status.value = render.progress_html(

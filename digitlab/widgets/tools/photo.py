@@ -11,8 +11,8 @@ from PIL import Image
 from digitlab import evaluation
 from digitlab.evaluation import Prediction
 from digitlab.photo import Box, NotOneDigit, find_digit
-from digitlab.photo.reading import Array, resize
-from digitlab.widgets.common import by_hand, figure_html, png_data_uri
+from digitlab.photo.reading import Array
+from digitlab.widgets.common import figure_html, guarded, image_html
 from digitlab.widgets.drawpad import DrawPad, render
 from digitlab.widgets.tools.base import Tool, row
 
@@ -20,11 +20,11 @@ FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers; a stranger may uplo
 MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
 LONGER_SIDE = 320  # pixels of the photo on the page
 MARGIN = 6  # pixels on the page between a digit and the frame around it
+SIDE = 140  # pixels on the page along the side of what the network sees
 
-# The page sends one byte too many of a larger file, and no more: a message that large would never
-# arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
-# it is clicked.) The count that ipywidgets writes on the button is hidden: it is 0 whatever was
-# uploaded.
+# Of a file that is too large, the page sends one byte more than is allowed, and no more: a message
+# with all of it would never arrive, and nobody could say why. The page's file input is ipywidgets'
+# own and not part of the page, so it is caught at the moment it is clicked.
 UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
   const cut = input => {{
     const [file] = input.files;
@@ -67,7 +67,7 @@ class Photo(Tool):
         self._pictures = ipywidgets.HTML()
         self.children = [self._head, limit, row(self.upload), self._status, self._pictures]
         self.add_class("digitlab-photo")
-        self._say("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
+        self._set_status("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
 
     def read(self, content: bytes) -> Prediction:
         """Find the digit in a picture file, classify it, and show the picture with what was found.
@@ -81,7 +81,7 @@ class Photo(Tool):
         """
         self.prediction = None
         self._pictures.value = ""
-        self._say("Looking for a digit …")
+        self._set_status("Looking for a digit …")
         if len(content) > MOST_BYTES:
             most = f"{MOST_BYTES / 1e6:.0f} MB"
             raise ValueError(
@@ -95,10 +95,10 @@ class Photo(Tool):
         self.prediction = evaluation.predict(self.pad.model, found.image)
         self._pictures.value = photo_html(found.gray, [found.box]) + seen_html(found.image)
         of = "Of this animation, the first picture: " if is_animated(content) else ""
-        self._say(of + render.in_words(self.prediction))
+        self._set_status(of + render.prediction_sentence(self.prediction))
         return self.prediction
 
-    @by_hand
+    @guarded
     def _on_upload(self, change: Any) -> None:
         if change.new:
             content = bytes(change.new[0]["content"])
@@ -120,13 +120,12 @@ def photo_html(gray: Array, boxes: Sequence[Box]) -> str:
         gray: ``(H, W)`` float32 in [0, 1].
         boxes: where those things are.
     """
-    photo = png_data_uri(resize(gray, min(LONGER_SIDE, max(gray.shape))))
-    frames = "".join(_frame(box) for box in boxes)
     framed = {0: "", 1: ", a frame around the digit"}
     alt = "Your picture" + framed.get(len(boxes), f", {len(boxes)} things in frames")
-    picture = f'<img alt="{alt}" src="{photo}">{frames}'
+    photo = image_html(resize(gray, min(LONGER_SIDE, max(gray.shape))), alt)
+    frames = "".join(_frame(box) for box in boxes)
     caption = "Your picture in grey" + (", and what was found" if boxes else "")
-    return figure_html(f'<div class="digitlab-found">{picture}</div>', caption)
+    return figure_html(f'<div class="digitlab-found">{photo}{frames}</div>', caption)
 
 
 def _frame(box: Box) -> str:
@@ -142,8 +141,5 @@ def _frame(box: Box) -> str:
 
 def seen_html(image: torch.Tensor) -> str:
     """The digit that was found, ``(1, 28, 28)`` float in [0, 1]."""
-    picture = (
-        '<img alt="The digit found in it, as the network sees it" '
-        f'src="{png_data_uri(image)}" style="width: 140px; height: 140px">'
-    )
-    return figure_html(picture, "What the network sees")
+    alt = "The digit found in it, as the network sees it"
+    return figure_html(image_html(image, alt, width=SIDE), "What the network sees")

@@ -241,9 +241,11 @@ def test_the_studio_opens_one_tool_at_a_time_and_shows_at_once(shipped: DigitCNN
     studio.pad.set_strokes(pen.strokes(7))
     first_words = {
         "From stroke to picture": "Four pictures, three",
-        "Why?": "Read as 7.",
+        "Why?": "Predicted: 7.",
         "A photo instead": "PNG",
     }
     for name, words in first_words.items():
         studio.choice.value = name
         assert studio.children[2:] == (studio.tools[name],) and words in said(studio.tools[name])
+    studio.choice.value = None
+    assert studio.children == (studio.pad, studio.choice) and studio.pad.prediction is not None
