@@ -133,8 +133,7 @@ def scaling(path: Path) -> None:
     figure, (images, epochs, processes) = plots.panels(3, width=3.2)
     plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
     plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
-    for ways, marker in {"together": "o", "side by side": "s"}.items():
-        plots.growth(seconds[ways], xlabel="processes", label=ways, marker=marker, ax=processes)
+    plots.growth(seconds["together"], xlabel="processes", ax=processes)
     images.set_xticks(range(0, 60_001, 20_000))
     images.xaxis.set_major_formatter("{x:,.0f}")
     processes.set(xticks=sorted(seconds["together"]), xlim=(0.5, max(seconds["together"]) + 0.5))
