@@ -21,7 +21,7 @@ import dataclasses, ipywidgets
 from pathlib import Path
 from digitlab import load_mnist, fine_tuning
 from digitlab.drawings import Collection
-from digitlab.fine_tuning import Lesson
+from digitlab.fine_tuning import FineTuning
 from digitlab.widgets import DrawPad, OwnHand
 from tests.support import pen
 
@@ -56,16 +56,18 @@ def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     said(page, "Saved as a 7. You have 1 drawing.")
     expect(page.get_by_role("img", name="Your 7, chosen")).to_be_visible()
 
-    browser.run_in_kernel(page, NINE_MORE + "\nfine_tuning.Lesson = lambda: Lesson(steps=100_000)")
+    browser.run_in_kernel(
+        page, NINE_MORE + "\nfine_tuning.FineTuning = lambda: FineTuning(steps=100_000)"
+    )
     button(page, "Teach it").click()
-    said(page, "Teaching your 10 drawings: teaching …")
+    said(page, "Teaching your 10 drawings: fine-tuning …")
     pad.press("Clear")
     pad.draw_digit(3)
     pad.expect_digit(3)  # while it is being taught
     button(page, "Stop").click()
     said(page, "Stopped. Nothing was changed.")
 
-    browser.run_in_kernel(page, "fine_tuning.Lesson = lambda: Lesson(steps=5)")
+    browser.run_in_kernel(page, "fine_tuning.FineTuning = lambda: FineTuning(steps=5)")
     button(page, "Teach it").focus()
     page.keyboard.press("Enter")
     said(page, "Taught.")

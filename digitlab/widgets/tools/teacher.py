@@ -12,7 +12,7 @@ from digitlab.checkpoint import save_model
 from digitlab.data import Mnist, load_mnist
 from digitlab.drawings import Collection
 from digitlab.evaluation import Evaluation
-from digitlab.fine_tuning import Taught
+from digitlab.fine_tuning import FineTuned
 from digitlab.model import DigitCNN
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.base import Tool, button, row
@@ -41,7 +41,7 @@ class Teacher(Tool):
         super().__init__(pad, "Teach it your hand")
         self.collection = collection
         self.mnist = mnist
-        self.taught: Taught | None = None
+        self.taught: FineTuned | None = None
         self.path = collection.folder.parent / "my_hand.pth"
         self._base: nn.Module = pad.model
         self._stopping = threading.Event()
@@ -126,7 +126,7 @@ class Teacher(Tool):
         finally:
             self._teach_button.description = "Teach it"
 
-    async def _work_in_thread(self, images: Tensor, labels: Tensor) -> Taught | None:
+    async def _work_in_thread(self, images: Tensor, labels: Tensor) -> FineTuned | None:
         """Compute in a thread, show how far that is, and return its result."""
         if not self.taught or self.pad.model is not self.taught.model:
             self._base = (
@@ -142,14 +142,14 @@ class Teacher(Tool):
         self._result.value = ""
         return work.result()
 
-    def _work(self, images: Tensor, labels: Tensor) -> Taught | None:
+    def _work(self, images: Tensor, labels: Tensor) -> FineTuned | None:
         """Run in a thread: touch no widget."""
         if not isinstance(self._base, DigitCNN):
             raise ValueError(
                 f"only a DigitCNN can be taught, and the pad has a {type(self._base).__name__}"
             )
         self.mnist = self.mnist or load_mnist()
-        return fine_tuning.teach(
+        return fine_tuning.fine_tune(
             self._base,
             images,
             labels,
@@ -158,7 +158,7 @@ class Teacher(Tool):
             should_stop=self._stopping.is_set,
         )
 
-    def _outcome(self, taught: Taught | None) -> None:
+    def _outcome(self, taught: FineTuned | None) -> None:
         if taught is None:
             self._say("Stopped. Nothing was changed.")
             return
@@ -183,7 +183,7 @@ def progress_html(fraction: float) -> str:
     )
 
 
-def comparison_html(taught: Taught) -> str:
+def comparison_html(taught: FineTuned) -> str:
     """A table of what teaching changed: your drawings, and MNIST."""
     count, images = taught.own_before.total, taught.mnist_before.total
     own = _row(f"your {count} drawings*", taught.own_before, taught.own_after)

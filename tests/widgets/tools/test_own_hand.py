@@ -17,7 +17,7 @@ from torch import nn
 from digitlab import DigitCNN, Mnist, fine_tuning, load_model
 from digitlab.checkpoint import SHIPPED_WEIGHTS
 from digitlab.drawings import Collection
-from digitlab.fine_tuning import Lesson
+from digitlab.fine_tuning import FineTuning
 from digitlab.ink import PEN_WIDTH
 from digitlab.widgets import DrawPad, OwnHand
 from digitlab.widgets.common import error_sentence as in_words
@@ -44,7 +44,7 @@ def small(sample: Mnist) -> Mnist:
 @pytest.fixture(autouse=True)
 def _little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tuning, "PICTURES", 60)
-    monkeypatch.setattr(fine_tuning, "Lesson", lambda: Lesson(steps=3))
+    monkeypatch.setattr(fine_tuning, "FineTuning", lambda: FineTuning(steps=3))
 
 
 @pytest.fixture
@@ -227,7 +227,9 @@ def test_teaching_again_begins_with_the_first_network(
     draw_and_label(hand, range(10))
     hand.teacher.teach()
     pupils: list[nn.Module] = []
-    monkeypatch.setattr(fine_tuning, "teach", lambda model, *rest, **options: pupils.append(model))
+    monkeypatch.setattr(
+        fine_tuning, "fine_tune", lambda model, *rest, **options: pupils.append(model)
+    )
     hand.teacher.teach()
     pad.model = other = DigitCNN()
     hand.teacher.teach()
@@ -238,14 +240,14 @@ def test_in_a_kernel_the_pad_is_alive_while_it_teaches_and_progress_is_shown(
     hand: OwnHand, pad: DrawPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_and_label(hand, range(10))
-    go_on, own = threading.Event(), fine_tuning.teach
+    go_on, own = threading.Event(), fine_tuning.fine_tune
 
     def slowly(*args: object, **options: object) -> object:
         options["on_progress"](0.25, "teaching <slowly>")  # type: ignore[operator]
         assert go_on.wait(10)
         return own(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fine_tuning, "teach", slowly)
+    monkeypatch.setattr(fine_tuning, "fine_tune", slowly)
 
     async def watch() -> None:
         hand.teacher._teach_button.click()
@@ -266,12 +268,12 @@ def test_in_a_kernel_the_pad_is_alive_while_it_teaches_and_progress_is_shown(
 def test_teaching_can_be_stopped_and_nothing_changes(
     hand: OwnHand, pad: DrawPad, shipped: DigitCNN, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fine_tuning, "Lesson", lambda: Lesson(steps=100_000))
+    monkeypatch.setattr(fine_tuning, "FineTuning", lambda: FineTuning(steps=100_000))
     draw_and_label(hand, range(10))
 
     async def watch() -> None:
         hand.teacher.teach()
-        await until(lambda: "teaching …" in said(hand.teacher))
+        await until(lambda: "fine-tuning …" in said(hand.teacher))
         if how == "press":
             hand.teacher._teach_button.click()
         else:
