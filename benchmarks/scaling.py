@@ -90,9 +90,9 @@ def train_together(folder: Path, images: int, processes: int) -> float:
 
 
 def train_as_member(folder: Path, images: int) -> None:
-    """What each of torchrun's processes does."""
-    with joined_process_group() as team:
-        fit(DigitCNN(), few(folder, images), device="cpu", team=team)
+    """Train in one of torchrun's processes."""
+    with joined_process_group():
+        fit(DigitCNN(), few(folder, images), device="cpu")
 
 
 if __name__ == "__main__":

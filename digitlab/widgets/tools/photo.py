@@ -11,7 +11,7 @@ from PIL import Image
 from digitlab import evaluation
 from digitlab.evaluation import Prediction
 from digitlab.photo import Box, NotOneDigit, find_digit
-from digitlab.photo.reading import Array
+from digitlab.photo.reading import Array, resize
 from digitlab.widgets.common import figure_html, guarded, image_html
 from digitlab.widgets.drawpad import DrawPad, render
 from digitlab.widgets.tools.base import Tool, row
