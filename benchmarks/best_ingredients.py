@@ -78,13 +78,7 @@ def main() -> None:
 
 def trained(mnist: Mnist, recipe: Recipe, seed: int) -> DigitCNN:
     """Train on the first images; of the validation images, ``fit`` watches just as few."""
-    few = replace(
-        mnist,
-        train_images=mnist.train_images[: len(mnist.train_images) // PART],
-        train_labels=mnist.train_labels[: len(mnist.train_labels) // PART],
-        val_images=mnist.val_images[: len(mnist.val_images) // PART],
-        val_labels=mnist.val_labels[: len(mnist.val_labels) // PART],
-    )
+    few = mnist.first(train=len(mnist.train_labels) // PART, val=len(mnist.val_labels) // PART)
     torch.manual_seed(seed)
     model = DigitCNN()
     fit(model, few, recipe=recipe, seed=seed)

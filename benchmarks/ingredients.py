@@ -89,13 +89,7 @@ def constantly(kind: Callable[..., Optimizer], learning_rate: float) -> Train:
 
 def measure(row: Ingredient, mnist: Mnist) -> dict[str, Any]:
     """Train with each seed; returns the row with its validation accuracies."""
-    data = replace(
-        mnist,
-        train_images=mnist.train_images[: row.images],
-        train_labels=mnist.train_labels[: row.images],
-        val_images=mnist.val_images[:WATCHED],
-        val_labels=mnist.val_labels[:WATCHED],
-    )
+    data = mnist.first(train=row.images, val=WATCHED)
     accuracies = []
     for seed in SEEDS:
         torch.manual_seed(seed)

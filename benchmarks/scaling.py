@@ -13,7 +13,6 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -63,12 +62,7 @@ def main() -> None:
 
 def few(folder: Path, images: int) -> Mnist:
     """MNIST with the first ``images`` training images, and 500 to validate and to test."""
-    mnist = load_mnist(folder, source="mnist")
-    counts = {"train": images, "val": 500, "test": 500}
-    parts = {
-        f"{part}_{what}": count for part, count in counts.items() for what in ("images", "labels")
-    }
-    return replace(mnist, **{name: getattr(mnist, name)[:count] for name, count in parts.items()})
+    return load_mnist(folder, source="mnist").first(train=images, val=500, test=500)
 
 
 def train(folder: Path, images: int, epochs: int) -> float:

@@ -24,7 +24,7 @@ large matrix product, measured in the same run, in turn with epochs of training.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -35,7 +35,7 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.speed import Measure, arguments, finish, matrix_product_rate, seconds, training_work
-from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
+from digitlab import DigitCNN, Recipe, evaluate, fit, load_mnist
 from digitlab.data import data_folder
 from digitlab.model import MNIST_MEAN, MNIST_STD
 
@@ -210,24 +210,16 @@ def main() -> None:
 
 def run_quick(folder: Path, seed: int, images: int | None) -> float:
     """Load the data, train by ``Recipe.quick()``, and evaluate: the test accuracy."""
-    mnist = first(load_mnist(folder, source="mnist"), images)
+    mnist = load_mnist(folder, source="mnist").first(train=images)
     torch.manual_seed(seed)
     model = DigitCNN()
     fit(model, mnist, recipe=Recipe.quick(), seed=seed)
     return evaluate(model, mnist.test_images, mnist.test_labels).accuracy
 
 
-def first(mnist: Mnist, images: int | None) -> Mnist:
-    """Keep the first ``images`` training images."""
-    return replace(
-        mnist, train_images=mnist.train_images[:images], train_labels=mnist.train_labels[:images]
-    )
-
-
 def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Measure]:
     """One epoch without validation, beside the time its operations take as a matrix product."""
-    mnist = first(load_mnist(folder, source="mnist"), images)
-    mnist = replace(mnist, val_images=mnist.val_images[:1], val_labels=mnist.val_labels[:1])
+    mnist = load_mnist(folder, source="mnist").first(train=images, val=1)
     work = training_work(DigitCNN()) * len(mnist.train_labels)
     floors, epochs = [], []
     for seed in range(rounds):

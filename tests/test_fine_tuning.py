@@ -53,14 +53,7 @@ def draw(
 @pytest.fixture(scope="module")
 def small(sample: Mnist) -> Mnist:
     """Enough to rehearse, and to see a collapse."""
-    images, labels = sample.train_images[:600], sample.train_labels[:600]
-    return dataclasses.replace(
-        sample,
-        train_images=images,
-        train_labels=labels,
-        val_images=sample.val_images[:200],
-        val_labels=sample.val_labels[:200],
-    )
+    return sample.first(train=600, val=200)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 CODE = """\
-import dataclasses, ipywidgets
+import ipywidgets
 from pathlib import Path
 from digitlab import load_mnist, fine_tuning
 from digitlab.drawings import Collection
@@ -26,12 +26,10 @@ from digitlab.widgets import DrawPad, OwnHand
 from tests.support import pen
 
 fine_tuning.PICTURES = 100
-mnist = load_mnist(source="sample")
-names = ("train_images", "train_labels", "val_images", "val_labels")
-few = {name: getattr(mnist, name)[:250] for name in names}
+few = load_mnist(source="sample").first(train=250, val=250)
 folder = Path("work/my_digits").resolve()  # beside the notebook
 pad = DrawPad()
-hand = OwnHand(pad, Collection(folder), dataclasses.replace(mnist, **few))
+hand = OwnHand(pad, Collection(folder), few)
 ipywidgets.VBox([pad, hand])"""
 NINE_MORE = "for digit in range(9):\n    hand.labels.collection.add(pen.strokes(digit), digit)"
 

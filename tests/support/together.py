@@ -34,9 +34,7 @@ def train(folder: Path, rank_that_dies: int | None = None) -> int:
     """Train with the command's own code; one process may kill itself in the first epoch."""
 
     def small_mnist(*_: object) -> Mnist:
-        sample = load_mnist(source="sample")
-        few = {name: getattr(sample, name)[:IMAGES] for name in ("train_images", "train_labels")}
-        return dataclasses.replace(sample, **few)
+        return load_mnist(source="sample").first(train=IMAGES)
 
     def watched_fit(
         *arguments: Any, on_progress: Callable[[Progress], None], **options: Any

@@ -14,9 +14,7 @@ from digitlab.training import Progress, mixed_precision, training_set
 @pytest.fixture(scope="module")
 def small(sample: Mnist) -> Mnist:
     """1,000 training images: enough to learn from, few enough to wait for."""
-    return dataclasses.replace(
-        sample, train_images=sample.train_images[:1000], train_labels=sample.train_labels[:1000]
-    )
+    return sample.first(train=1000)
 
 
 def new_model(seed: int = 0) -> DigitCNN:
@@ -72,9 +70,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing(small: 
 
 @pytest.mark.parametrize("images", range(1, 10))
 def test_a_handful_of_images_can_be_trained_on(small: Mnist, images: int) -> None:
-    few = dataclasses.replace(
-        small, train_images=small.train_images[:images], train_labels=small.train_labels[:images]
-    )
+    few = small.first(train=images)
     history = fit(DigitCNN(), few, recipe=Recipe(batch_size=1), seed=0, device="cpu")
     assert (
         len(history.batch_losses) == images

@@ -1,6 +1,5 @@
 """Training that was interrupted resumes, and ends in the same network."""
 
-import dataclasses
 import signal
 import subprocess
 import sys
@@ -28,9 +27,7 @@ RECIPE = Recipe(
 
 @pytest.fixture
 def few(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample, train_images=sample.train_images[:300], train_labels=sample.train_labels[:300]
-    )
+    return sample.first(train=300)
 
 
 def train(

@@ -1,6 +1,5 @@
 """The live curves without a browser: what they show, when, and that nothing they do can hurt a training."""
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -29,9 +28,7 @@ class Linear(nn.Module):
 
 @pytest.fixture(scope="module")
 def few(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample, train_images=sample.train_images[:640], train_labels=sample.train_labels[:640]
-    )
+    return sample.first(train=640)
 
 
 def history(steps: int, epochs_done: int = 0, loss: float = 0.5) -> History:

@@ -1,7 +1,6 @@
 """Your handwriting, without a browser: drawings are labelled, looked through, and fine-tuned on."""
 
 import asyncio
-import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -32,13 +31,7 @@ def mine(tmp_path: Path) -> Collection:
 
 @pytest.fixture(scope="module")
 def small(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample,
-        train_images=sample.train_images[:200],
-        train_labels=sample.train_labels[:200],
-        val_images=sample.val_images[:100],
-        val_labels=sample.val_labels[:100],
-    )
+    return sample.first(train=200, val=100)
 
 
 @pytest.fixture(autouse=True)
