@@ -12,15 +12,15 @@ FOLDER = Path(__file__).parent
 
 def drawpad(path: Path) -> None:
     """The drawing pad in JupyterLab, photographed after a digit was drawn on it with the mouse."""
-    from tests.support import browser  # needs Chromium, which the other figures do without
+    from tests.support import ROOT, browser  # needs Chromium, which the other figures do without
 
-    notebook = browser.REPOSITORY / "notebooks" / "05_draw_a_digit.ipynb"
+    notebook = ROOT / "notebooks" / "05_draw_a_digit.ipynb"
     with (
         browser.serve("lab", notebook) as address,
         browser.chromium() as chromium,
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):
-        browser.open_notebook(page, "lab", address, notebook.name)
+        browser.open_notebook(page, address, notebook.name)
         browser.run_all(page)
         browser.hide_sidebars(page)
         pad = browser.Pad(page)
