@@ -20,7 +20,7 @@ def drawpad(path: Path) -> None:
         browser.chromium() as chromium,
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):
-        browser.open_notebook(page, "lab", address, notebook.name)
+        browser.open_notebook(page, address, notebook.name)
         browser.run_all(page)
         browser.hide_sidebars(page)
         pad = browser.Pad(page)

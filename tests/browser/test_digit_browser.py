@@ -1,38 +1,29 @@
 """The digit browser in JupyterLab: its controls change the picture, by mouse and by keyboard, in both themes."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from digitlab import Mnist
-from tests.support.browser import find_chromium, lab_page, run_code, settled_box, use_theme
+from tests.support.browser import Theme, expect_within, run_in_kernel, settled_box
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
-CELL = """from digitlab import load_mnist
+CODE = """from digitlab import load_mnist
 from digitlab.widgets import DigitBrowser
 
 browser = DigitBrowser(load_mnist(source="sample"), seed=0)
 browser"""
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """One page for all tests: it takes seconds to open, and each test sets what it starts from."""
-    with lab_page(CELL) as page:
-        yield page
-
-
 @pytest.fixture
 def root(page: Page) -> Locator:
-    run_code(
+    """The widget, as it was at the beginning."""
+    run_in_kernel(
         page,
-        "browser.split, browser.digit, browser.row, browser.column = 'train', None, 14, 14; browser.show(0)",
+        "browser.split, browser.digit, browser.row, browser.column = 'train', None, 14, 14\n"
+        "browser.show(0)",
     )
     root = page.locator(".digitlab-browser")
     expect(root.locator(".digitlab-caption")).to_contain_text(re.compile(r"training image 0$"))
@@ -157,11 +148,7 @@ def test_pointing_at_a_pixel_reads_its_value(page: Page, root: Locator, sample: 
     expect(root.locator(".digitlab-value")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_text_stands_out_from_the_page_in_both_themes(
-    page: Page, root: Locator, theme: str
-) -> None:
-    use_theme(page, theme)  # type: ignore[arg-type]
+def test_text_stands_out_from_the_page_in_both_themes(root: Locator, theme: Theme) -> None:
     colours = root.locator(".digitlab-caption").evaluate(
         "node => [node, document.querySelector('.jp-Notebook')].map(n => getComputedStyle(n))"
         ".map((style, place) => [style.color, style.backgroundColor][place])"
@@ -170,18 +157,7 @@ def test_text_stands_out_from_the_page_in_both_themes(
     assert abs(text - paper) > 100, colours
 
 
-def test_it_fits_a_narrow_page(page: Page, root: Locator) -> None:
-    page.set_viewport_size({"width": 390, "height": 900})
-    page.evaluate("jupyterapp.shell.collapseLeft()")
-    picture(root).scroll_into_view_if_needed()
-    frame = root.bounding_box()
-    assert frame and frame["width"] < 390
-    for part in (
-        picture(root),
-        root.get_by_role("button", name="Random"),
-        root.locator(".digitlab-strip"),
-    ):
-        box = part.bounding_box()
-        assert (
-            box and box["width"] > 50 and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
-        )
+def test_it_fits_a_narrow_page(root: Locator, phone: Page) -> None:
+    expect_within(phone.locator("body"), root)
+    random = root.get_by_role("button", name="Random")
+    expect_within(root, picture(root), random, root.locator(".digitlab-strip"))

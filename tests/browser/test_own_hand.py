@@ -1,20 +1,12 @@
 """Your handwriting in JupyterLab: drawings are labelled, looked at, fine-tuned on, deleted."""
 
-from collections.abc import Iterator
-
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
-
 from playwright.sync_api import Page, expect
 
 from tests.support import browser
 from tests.support.browser import Pad, button, said
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CODE = """\
 import ipywidgets
@@ -32,12 +24,6 @@ pad = DrawPad()
 hand = OwnHand(pad, Collection(folder), few)
 ipywidgets.VBox([pad, hand])"""
 NINE_MORE = "for digit in range(9):\n    hand.labels.collection.add(pen.strokes(digit), digit)"
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser.lab_page(CODE) as page:
-        yield page
 
 
 def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
