@@ -193,7 +193,7 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
 
 def _draw_arrow(ax: Axes, done: Sequence[Operation], left: float) -> float:
     """Draw an arrow that begins at ``left`` and says what is ``done``; returns its length."""
-    parameters = any(step.parameters for step in done)
+    parameters = any(operation.parameters for operation in done)
     length = 1.15 if parameters else 0.85  # there has to be room for the word "parameters"
     look: Look = {"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (left + length - 0.06, 0), (left + 0.06, 0), arrowprops=look)
@@ -205,9 +205,9 @@ def _draw_arrow(ax: Axes, done: Sequence[Operation], left: float) -> float:
 def _arrow_text(done: Sequence[Operation]) -> str:
     """What an arrow says: the layer's name, what is done, and how many parameters it takes."""
     lines = []
-    for step in done:
-        lines += [step.layer, step.operation.replace(" ", "\n", 1)]
-    parameters = sum(step.parameters for step in done)
+    for operation in done:
+        lines += [operation.layer, operation.name.replace(" ", "\n", 1)]
+    parameters = sum(operation.parameters for operation in done)
     lines += [f"{parameters:,}\nparameters"] if parameters else []
     return "\n".join(line for line in lines if line)
 
