@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Strokes: TypeAlias = Iterable[Sequence[Sequence[float]] | NDArray[Any]]
+Point: TypeAlias = tuple[float, float]  # (x, y), y downwards
+Stroke: TypeAlias = Sequence[Sequence[float]] | NDArray[Any]  # points, from pen down to pen up
+Strokes: TypeAlias = Iterable[Stroke]  # what `rasterize` takes
 Array: TypeAlias = NDArray[np.float32]
 
 SIZE = 28  # pixels along each side of the picture

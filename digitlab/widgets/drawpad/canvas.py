@@ -19,10 +19,10 @@ from ipycanvas import Canvas, hold_canvas
 from numpy.typing import NDArray
 
 from digitlab import ink
+from digitlab.ink import Point
 from digitlab.widgets.common import NamedCanvas, guarded
-from digitlab.widgets.drawpad.smoothing import Point, curve_to, smooth
+from digitlab.widgets.drawpad.smoothing import curve_to, smooth
 
-Stroke: TypeAlias = list[Point]
 Path: TypeAlias = NDArray[np.float64]  # (n, 2)
 
 PIXEL_RATIO = 2  # canvas pixels for each pixel of the page: what most phones and laptops have
@@ -51,7 +51,7 @@ class Sketch:
         self, size: int, on_change: Callable[[], None], on_error: Callable[[Exception], None]
     ) -> None:
         self.size = size
-        self.strokes: list[Stroke] = []
+        self.strokes: list[list[Point]] = []
         self.pen_is_down = False
         self.pen_width = ink.PEN_WIDTH
         self._on_change, self._show_error = on_change, on_error
@@ -59,7 +59,7 @@ class Sketch:
         self.canvas = self._new_canvas()
         self._redraw()
 
-    def replace(self, strokes: list[Stroke]) -> None:
+    def replace(self, strokes: list[list[Point]]) -> None:
         """Put another drawing here, the pen lifted."""
         self._stop_writing()
         self.strokes = strokes
@@ -88,7 +88,7 @@ class Sketch:
             self.replace([])
             self._writing = loop.create_task(self._write(drawing))
 
-    async def _write(self, drawing: list[Stroke]) -> None:
+    async def _write(self, drawing: list[list[Point]]) -> None:
         """Move the pen along ``drawing``; a cell that keeps the kernel busy makes it wait."""
         try:
             for stroke in drawing:
@@ -271,7 +271,7 @@ class Sketch:
         return clip(x), clip(y)
 
 
-def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
+def as_drawing(strokes: ink.Strokes, size: float) -> list[list[Point]]:
     """Check strokes and bring them onto a square of ``size`` by ``size`` pixels.
 
     They are scaled only where they need it.

@@ -28,7 +28,7 @@ from digitlab.widgets.common import (
     style_widget,
 )
 from digitlab.widgets.drawpad import render
-from digitlab.widgets.drawpad.canvas import Sketch, Stroke, as_drawing
+from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
 
 LIVE_INTERVAL = 0.05  # seconds, the minimum between two live predictions
 # Pixels of the picture. All three are within what the shipped network was trained on.
@@ -111,7 +111,7 @@ class DrawPad(ipywidgets.Box):
     # --- public: all that can be done on the page, from code --------------------------------------
 
     @property
-    def strokes(self) -> list[Stroke]:
+    def strokes(self) -> list[list[ink.Point]]:
         """A copy of the drawing: a list of (x, y) for each stroke, in pixels of the page."""
         return [list(stroke) for stroke in self._sketch.strokes]
 

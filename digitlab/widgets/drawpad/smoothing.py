@@ -7,7 +7,7 @@ look like a polygon.
 import math
 from collections.abc import Sequence
 
-Point = tuple[float, float]
+from digitlab.ink import Point
 
 CORNER = math.radians(60)  # where a line turns by more than this, its writer meant a corner
 SPACING = 4.0  # pixels of the page between two points of the smooth line

@@ -10,7 +10,6 @@ from digitlab import ink
 from digitlab.ink import BOX, CENTER, SIZE, Steps
 from digitlab.widgets.common import figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
 from digitlab.widgets.tools.panel import Panel
 
 SIDE = 140  # pixels of the page
@@ -26,7 +25,7 @@ class StrokeSteps(Panel):
     def __init__(self, pad: DrawPad) -> None:
         super().__init__(pad, "From stroke to picture", "Show the steps")
 
-    def _look(self, strokes: list[Stroke]) -> str:
+    def _look(self, strokes: ink.Strokes) -> str:
         steps = ink.rasterize_in_steps(strokes, pen_width=self.pad.pen_width)
         self._set_status("Four pictures, three steps. Only the last picture goes to the network.")
         return steps_html(steps, self.pad.size)

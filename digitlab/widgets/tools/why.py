@@ -11,7 +11,6 @@ from digitlab import evaluation, ink
 from digitlab.explain import feature_maps, occlusion_map
 from digitlab.widgets.common import figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
 from digitlab.widgets.tools.panel import Panel
 
 # Pixels between two places that are covered. Every pixel would take four times as long, and
@@ -32,7 +31,7 @@ class Why(Panel):
     def __init__(self, pad: DrawPad) -> None:
         super().__init__(pad, "Why this digit?", "Why?")
 
-    def _look(self, strokes: list[Stroke]) -> str:
+    def _look(self, strokes: ink.Strokes) -> str:
         image, model = ink.rasterize(strokes, pen_width=self.pad.pen_width), self.pad.model
         digit = evaluation.predict(model, image).digit
         mattered = occlusion_map(model, image, digit=digit, stride=STRIDE)
