@@ -20,7 +20,6 @@ from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.ink import Point
 from digitlab.widgets.common import (
     CANVAS_EVENT_FILTER,
     button,
@@ -112,7 +111,7 @@ class DrawPad(ipywidgets.Box):
     # --- public: all that can be done on the page, from code --------------------------------------
 
     @property
-    def strokes(self) -> list[list[Point]]:
+    def strokes(self) -> list[list[ink.Point]]:
         """A copy of the drawing: a list of (x, y) for each stroke, in pixels of the page."""
         return [list(stroke) for stroke in self._sketch.strokes]
 

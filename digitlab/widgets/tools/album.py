@@ -32,17 +32,12 @@ class Album(Tool):
         self._delete = button(self, "Delete", Album.delete, tooltip="Delete this drawing for good")
         buttons = row(self._previous, self._next, self._put, self._delete)
         self.children = [self._head, self._pictures, self._status, buttons]
-        guarded(Album.refresh)(
-            self
-        )  # a file that can't be read must not keep the tool off the page
+        # Guarded: a file that can't be read must not keep the tool off the page.
+        guarded(Album.refresh)(self)
 
-    def refresh(self, drawings: Sequence[Drawing] | None = None) -> None:
-        """Show what is saved now, the newest drawing chosen.
-
-        Args:
-            drawings: what is saved, for a caller that has just read it; read if None.
-        """
-        drawings = self.collection.drawings() if drawings is None else drawings
+    def refresh(self) -> None:
+        """Show what is saved now, the newest drawing chosen."""
+        drawings = self.collection.drawings()
         self._show(drawings, len(drawings) - 1)
 
     def move(self, by: int) -> None:

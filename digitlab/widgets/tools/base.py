@@ -1,11 +1,15 @@
 """What the tools around a drawing pad share: how they look, and a line that says what happened."""
 
+from collections.abc import Callable
 from html import escape
+from typing import TypeVar
 
 import ipywidgets
 
-from digitlab.widgets.common import STYLE, error_sentence
+from digitlab.widgets.common import STYLE, button, error_sentence
 from digitlab.widgets.drawpad import DrawPad
+
+T = TypeVar("T", bound="Tool")
 
 
 class Tool(ipywidgets.VBox):
@@ -36,6 +40,18 @@ class Tool(ipywidgets.VBox):
         """Say what went wrong; tool and pad stay usable."""
         self.log.warning("a tool of the drawing pad met an error", exc_info=error)
         self._set_status(error_sentence(error), wrong=True)
+
+
+def digit_buttons(
+    tool: T, action: Callable[[T, int], object], *, tooltip: str
+) -> list[ipywidgets.Button]:
+    """Make ten buttons, 0 to 9, that call ``action(tool, digit)``; ``tooltip`` has a {} for it."""
+
+    def new_button(digit: int) -> ipywidgets.Button:
+        name, hint = str(digit), tooltip.format(digit)
+        return button(tool, name, lambda tool: action(tool, digit), tooltip=hint)
+
+    return [new_button(digit) for digit in range(10)]
 
 
 def row(*parts: ipywidgets.Widget | str) -> ipywidgets.HBox:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import ipywidgets
 from torch import Tensor
@@ -17,7 +16,7 @@ from digitlab.evaluation import Prediction
 from digitlab.widgets.common import button, figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
-from digitlab.widgets.tools.base import Tool, row
+from digitlab.widgets.tools.base import Tool, digit_buttons, row
 
 LONGEST = 600  # seconds after which the clock stops, for games that were left
 
@@ -163,15 +162,7 @@ class Hunt(Tool):
     def __init__(self, pad: DrawPad, gallery: Album) -> None:
         super().__init__(pad, "Break it")
         self.gallery = gallery
-        self.buttons = [
-            button(
-                self,
-                str(digit),
-                partial(Hunt.claim, digit=digit),
-                tooltip=f"A person reads a {digit}",
-            )
-            for digit in range(10)
-        ]
+        self.buttons = digit_buttons(self, Hunt.claim, tooltip="A person reads a {}")
         self.children = [self._head, row("A person reads a …", *self.buttons), self._status]
         self._set_status(
             "Draw something that a person reads as one digit, and the network, "

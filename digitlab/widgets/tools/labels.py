@@ -1,13 +1,11 @@
 """It was a …: ten buttons that save the pad's drawing with the digit that was meant."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
 from digitlab.drawings import Collection, Drawing
-from digitlab.ink import Point
-from digitlab.widgets.common import button
+from digitlab.ink import Strokes
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.tools.base import Tool, row
+from digitlab.widgets.tools.base import Tool, digit_buttons, row
 
 
 class Labels(Tool):
@@ -16,29 +14,18 @@ class Labels(Tool):
     Args:
         pad: the drawing pad.
         collection: where to save.
-        on_change: called with all drawings when something was saved.
+        on_change: called when something was saved.
     """
 
     def __init__(
-        self,
-        pad: DrawPad,
-        collection: Collection,
-        on_change: Callable[[Sequence[Drawing]], object] = lambda drawings: None,
+        self, pad: DrawPad, collection: Collection, on_change: Callable[[], object] = lambda: None
     ) -> None:
         super().__init__(pad, "Was it right?")
         self.collection = collection
         self._on_change = on_change
         # What was on the pad (strokes and pen width) when a drawing was saved, and that drawing.
-        self._saved: tuple[tuple[list[list[Point]], float], Drawing] | None = None
-        self.buttons = [
-            button(
-                self,
-                str(digit),
-                partial(Labels.save, label=digit),
-                tooltip=f"It was a {digit}: save it",
-            )
-            for digit in range(10)
-        ]
+        self._saved: tuple[tuple[Strokes, float], Drawing] | None = None
+        self.buttons = digit_buttons(self, Labels.save, tooltip="It was a {}: save it")
         self.children = [self._head, row("It was a …", *self.buttons), self._status]
         self._set_status(
             "Draw a digit, then say which one it was: it is saved among your drawings."
@@ -64,8 +51,8 @@ class Labels(Tool):
         drawing = self.collection.add(strokes, label, read=predicted, pen_width=pen_width)
         self._saved = (strokes, pen_width), drawing
         corrected = before is not None and self.collection.remove(before)
-        drawings = self.collection.drawings()
-        self._on_change(drawings)
+        self._on_change()
+        count = len(self.collection)
         change = f", no longer as a {before.label}" if before and corrected else ""
-        count = f"{len(drawings)} drawing{'s' if len(drawings) != 1 else ''}"
-        self._set_status(f"Saved as a {label}{change}. You have {count}.")
+        drawings = f"{count} drawing{'s' if count != 1 else ''}"
+        self._set_status(f"Saved as a {label}{change}. You have {drawings}.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import ipywidgets
 
-from digitlab.ink import Point
+from digitlab.ink import Strokes
 from digitlab.widgets.common import button, guarded
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.base import Tool, row
@@ -23,7 +23,7 @@ class Panel(Tool):
 
     def __init__(self, pad: DrawPad, title: str, name: str) -> None:
         super().__init__(pad, title)
-        self._shown: tuple[list[list[Point]], float] | None = None  # strokes and pen width
+        self._shown: tuple[Strokes, float] | None = None  # strokes and pen width
         self._pictures = ipywidgets.HTML()
         self._button = button(self, name, Panel.show)
         self.children = [self._head, row(self._button), self._status, self._pictures]
@@ -40,7 +40,7 @@ class Panel(Tool):
             self._pictures.value = ""
             self._set_status("There is nothing on the pad yet: draw a digit, then press again.")
 
-    def _look(self, strokes: list[list[Point]]) -> str:
+    def _look(self, strokes: Strokes) -> str:
         """Look at ``strokes``: set the status to what there is to see, and return its HTML."""
         raise NotImplementedError
 

@@ -127,18 +127,6 @@ def test_what_cannot_be_saved_is_said_and_the_pad_lives_on(pad: DrawPad, tmp_pat
     assert pad.prediction is not None
 
 
-def test_a_press_reads_the_file_of_drawings_once(
-    hand: OwnHand, mine: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw_and_label(hand, range(3))
-    reads: list[None] = []
-    own = Collection.drawings
-    monkeypatch.setattr(Collection, "drawings", lambda self: reads.append(None) or own(self))
-    draw_and_label(hand, range(3, 4))
-    assert len(reads) == 1 and said(hand.labels).endswith("You have 4 drawings.")
-    assert said(hand.album) == "Drawing 4 of 4: a 3, predicted as 3."
-
-
 # --- the album ------------------------------------------------------------------------------------
 
 
