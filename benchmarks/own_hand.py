@@ -30,8 +30,8 @@ from digitlab.fine_tuning import (
     REHEARSED,
     Examples,
     Lesson,
+    evaluate_head,
     find_features,
-    head,
     multiply,
     teach_beside,
 )
@@ -120,7 +120,7 @@ def measure(
         early[writer] = evaluate(bench.model, images[~read], labels[~read]).accuracy
         before[writer] = evaluate(bench.model, images[read], labels[read])
         after[writer] = evaluate(model, images[read], labels[read])
-        mnist.append(evaluate(head(model), bench.val.features, bench.val.labels).accuracy)
+        mnist.append(evaluate_head(model, bench.val).accuracy)
     return {
         "drawings_of_each_digit": count,
         "rehearsed_per_step": lesson.old,
@@ -167,9 +167,7 @@ def main() -> None:
         options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
     )
     bench = Bench(options.data)
-    mnist_before = round(
-        evaluate(head(bench.model), bench.val.features, bench.val.labels).accuracy, 5
-    )
+    mnist_before = round(evaluate_head(bench.model, bench.val).accuracy, 5)
     rows = [measure(bench, writers, count, Lesson()) for count in COUNTS]
     rows.append(measure(bench, writers, count=3, lesson=Lesson(old=0)))
     save_results(NAME, {"mnist_before": mnist_before, "rows": rows})

@@ -21,7 +21,8 @@ from torch.nn import functional
 
 from digitlab.augment import RandomAffine
 from digitlab.data import Mnist
-from digitlab.evaluation import Evaluation, evaluate, evaluate_logits, predict_logits
+from digitlab.evaluation import Evaluation, evaluate_logits
+from digitlab.evaluation.metrics import forward_in_batches
 from digitlab.model import DigitCNN
 
 FEATURE_WORK = 10  # finding the features of a batch takes about as long as ten steps
@@ -81,7 +82,7 @@ def find_features(model: DigitCNN, images: Tensor, labels: Tensor, tick: Tick) -
     body.fc1, body.fc2 = nn.Identity(), nn.Identity()  # type: ignore[assignment]
     found = []
     for batch in images.split(_BATCH):
-        found.append(predict_logits(body, batch))
+        found.append(forward_in_batches(body, batch))
         tick(FEATURE_WORK)
     features = torch.cat(found)
     return Examples(features, labels.to(features.device))
@@ -95,6 +96,11 @@ def feature_work(count: int) -> int:
 def head(model: DigitCNN) -> nn.Sequential:
     """The two layers of ``model`` that judge features, not copied: ``(N, 3136)`` → ``(N, 10)`` logits."""
     return nn.Sequential(model.fc1, nn.ReLU(), model.fc2)
+
+
+def evaluate_head(model: DigitCNN, examples: Examples) -> Evaluation:
+    """Evaluate the two layers of ``model`` that judge features."""
+    return evaluate_logits(forward_in_batches(head(model), examples.features), examples.labels)
 
 
 def teach_beside(
@@ -236,13 +242,13 @@ def _teach(
     for number, fold in enumerate(folds, start=1):
         testing = partial(clock.tick, f"testing with drawings left out, {number} of {len(folds)}")
         judge = train(new.where(~torch.isin(drawing, fold)), tick=testing)
-        logits[fold] = predict_logits(head(judge), own.features[fold]).cpu()
+        logits[fold] = forward_in_batches(head(judge), own.features[fold]).cpu()
     return Taught(
         model=taught,
-        own_before=evaluate(head(model), own.features, own.labels),
+        own_before=evaluate_head(model, own),
         own_after=evaluate_logits(logits, labels) if folds else None,
-        mnist_before=evaluate(head(model), val.features, val.labels),
-        mnist_after=evaluate(head(taught), val.features, val.labels),
+        mnist_before=evaluate_head(model, val),
+        mnist_after=evaluate_head(taught, val),
     )
 
 

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from digitlab import DigitCNN, Mnist, evaluate, fine_tuning, rasterize
-from digitlab.fine_tuning import Examples, Lesson, Taught, find_features, head, teach, teach_beside
+from digitlab.fine_tuning import (
+    Examples,
+    Lesson,
+    Taught,
+    evaluate_head,
+    find_features,
+    teach,
+    teach_beside,
+)
 from digitlab.ink import Point
 from tests.support import pen
 
@@ -237,7 +245,7 @@ def test_the_head_says_of_the_features_what_the_network_says_of_the_pictures(
 ) -> None:
     whole = evaluate(shipped, small.val_images, small.val_labels)
     found = find_features(shipped, small.val_images, small.val_labels, lambda work: None)
-    parts = evaluate(head(shipped), found.features, found.labels)
+    parts = evaluate_head(shipped, found)
     assert found.features.shape == (200, 3136) and torch.equal(parts.confusion, whole.confusion)
     assert parts.loss == pytest.approx(whole.loss)
 
