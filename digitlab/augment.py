@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from digitlab.ink import scale_to_unit
+
 _NOISY = 0.125  # fraction of the pictures that `add_random_noise` changes, on average
 
 
@@ -35,13 +37,14 @@ class RandomAffine:
         """Augment a batch.
 
         Args:
-            images: ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink: what moves in
-                from outside is 0.
+            images: ``(N, 1, H, W)`` uint8, or float in [0, 1], black (0) where there is no ink:
+                what moves in from outside is 0.
             generator: source of the random numbers; on the images' device.
 
         Returns:
-            ``(N, 1, H, W)`` float in [0, 1].
+            ``(N, 1, H, W)`` float32 in [0, 1].
         """
+        images = scale_to_unit(images)
         matrices = self._sample_matrices(images, generator)
         grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
         return functional.grid_sample(
@@ -74,14 +77,15 @@ def add_random_noise(
     """Add Gaussian noise to one picture in eight of a batch, so that most of them stay clean.
 
     Args:
-        images: ``(N, 1, H, W)`` float in [0, 1].
+        images: ``(N, 1, H, W)`` uint8, or float in [0, 1].
         largest: bound of the noise's standard deviation, which is sampled uniformly for each noisy
             picture.
         generator: source of the random numbers; on the images' device.
 
     Returns:
-        ``(N, 1, H, W)`` float in [0, 1].
+        ``(N, 1, H, W)`` float32 in [0, 1].
     """
+    images = scale_to_unit(images)
     device = images.device
     chosen, strength = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=device)
     noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)

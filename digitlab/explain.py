@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from digitlab.evaluation import predict_logits
+from digitlab.evaluation.metrics import device_of, evaluation_mode, forward_in_batches
 from digitlab.ink import SIZE, as_unit_float
-from digitlab.model import Calibration
+from digitlab.model import Calibration, unwrap
 
 PATCH = 5  # pixels along each side of the patch of `occlusion_map`; odd, so that it has a middle
 
@@ -49,15 +49,11 @@ def operations(model: nn.Module) -> list[Operation]:
 
     Only the operations of :data:`OPERATIONS` are listed. The model is left as it was.
     """
-    device = next(model.parameters()).device
+    model = unwrap(model)
+    blank = torch.zeros(1, 1, SIZE, SIZE, device=device_of(model))
     recorder = _Recorder(model)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), recorder:
-            model(torch.zeros(1, 1, SIZE, SIZE, device=device))
-    finally:
-        model.train(was_training)
+    with torch.no_grad(), evaluation_mode(model), recorder:
+        model(blank)
     return recorder.operations
 
 
@@ -94,13 +90,17 @@ def feature_maps(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
 
     Args:
         model: any network with convolutions that takes ``(N, 1, H, W)`` images.
-        image: ``(1, H, W)`` uint8, or float in [0, 1].
+        image: ``(1, H, W)`` or ``(H, W)``, uint8, bool, or float in [0, 1].
 
     Returns:
         The maps ``(channels, height, width)`` of each ``Conv2d`` by its name, in the order of the
         forward pass; for :class:`~digitlab.model.DigitCNN`: ``conv1`` (32, 28, 28) and ``conv2``
         (64, 14, 14).
+
+    Raises:
+        ValueError: ``image`` has another shape or range.
     """
+    model, picture = unwrap(model), _as_picture(image)
     maps: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -115,7 +115,7 @@ def feature_maps(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
         if isinstance(layer, nn.Conv2d)
     ]
     try:
-        predict_logits(model, image.unsqueeze(0))
+        forward_in_batches(model, picture[None])
     finally:
         for handle in handles:
             handle.remove()
@@ -136,7 +136,7 @@ def occlusion_map(
 
     Args:
         model: network from images to logits.
-        image: ``(1, H, W)`` uint8, or float in [0, 1].
+        image: ``(1, H, W)`` or ``(H, W)``, uint8, bool, or float in [0, 1].
         digit: the digit whose probability is measured; the likeliest one if None.
         stride: pixels from patch to patch; 2 takes a quarter of the time.
         fill: what the patch is painted with: 0 takes ink away, 1 puts ink there.
@@ -147,13 +147,14 @@ def occlusion_map(
         there. Above 0, what the patch hid spoke for ``digit``; below 0, against it.
 
     Raises:
-        ValueError: ``stride`` is not positive, or ``fill`` is outside [0, 1].
+        ValueError: ``image`` has another shape or range, ``stride`` is not positive, or ``fill`` is
+            outside [0, 1].
     """
     if stride < 1 or not 0 <= fill <= 1:
         raise ValueError(
             f"expected a stride of 1 or more and a fill in [0, 1], got {stride} and {fill}"
         )
-    picture = as_unit_float(image)
+    picture = _as_picture(image)
     height, width = picture.shape[-2:]
     rows, columns = torch.arange(0, height, stride), torch.arange(0, width, stride)
     # near_row[i, y]: the patch centred on rows[i] covers row y. Patches may stick out.
@@ -162,7 +163,15 @@ def occlusion_map(
     covered = near_row[:, None, :, None] & near_column[None, :, None, :]
     covered = covered.reshape(-1, 1, height, width).to(picture.device)  # one mask for each patch
     occluded = picture.masked_fill(covered, fill)  # (rows * columns, 1, height, width)
-    logits = predict_logits(model, torch.cat([picture[None], occluded])).cpu()
+    logits = forward_in_batches(model, torch.cat([picture[None], occluded])).cpu()
     probabilities = Calibration.of(model).probabilities(logits)
     chosen = int(probabilities[0].argmax()) if digit is None else digit
     return (probabilities[0, chosen] - probabilities[1:, chosen]).reshape(len(rows), len(columns))
+
+
+def _as_picture(image: Tensor) -> Tensor:
+    """Check one picture, and bring it to ``(1, H, W)`` float32 in [0, 1]."""
+    picture = image.unsqueeze(0) if image.dim() == 2 else image
+    if picture.dim() != 3 or picture.shape[0] != 1:
+        raise ValueError(f"expected one image of shape (1, H, W), got {tuple(image.shape)}")
+    return as_unit_float(picture)

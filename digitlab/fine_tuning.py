@@ -23,7 +23,8 @@ from torch.nn import functional
 
 from digitlab.augment import RandomAffine
 from digitlab.data import Mnist
-from digitlab.evaluation import Evaluation, evaluate_logits, predict_logits
+from digitlab.evaluation import Evaluation, evaluate_logits
+from digitlab.evaluation.metrics import forward_in_batches
 from digitlab.ink import as_unit_float
 from digitlab.model import DigitCNN
 
@@ -243,7 +244,7 @@ def extract_features(model: DigitCNN, images: Tensor, labels: Tensor, advance: A
     body.fc1, body.fc2 = nn.Identity(), nn.Identity()  # type: ignore[assignment]
     extracted = []
     for batch in images.split(_BATCH):
-        extracted.append(predict_logits(body, batch))
+        extracted.append(forward_in_batches(body, batch))
         advance(_BATCH_WORK)
     features = torch.cat(extracted)
     return Examples(features, labels.to(features.device))

@@ -50,8 +50,8 @@ def check_range(images: Tensor) -> None:
     """Check that images are uint8 from 0 to 255, bool, or float in [0, 1].
 
     Raises:
-        ValueError: they are of another type, float outside [0, 1], not finite, or uint8 of 0 and 1
-            only, which would be next to black.
+        ValueError: they are of another type, float outside [0, 1], not finite, or as good as black
+            though not blank, such as uint8 of 0 and 1.
     """
     if images.dtype == torch.bool or not images.numel():
         return
@@ -63,7 +63,8 @@ def check_range(images: Tensor) -> None:
             )
     elif images.is_floating_point():
         low, high = float(images.amin()), float(images.amax())
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # not (…), so that NaN is caught
+        in_range = low >= -_ROUNDING and high <= 1 + _ROUNDING  # false for NaN
+        if not in_range or 0 < high <= 1 / 255 + _ROUNDING:
             raise _wrong_pixels(f"{_name(images)} from {low:.4g} to {high:.4g}", _hint(low, high))
     else:
         raise _wrong_pixels(_name(images), "if they run from 0 to 255, use .to(torch.uint8)")
@@ -90,6 +91,8 @@ def _hint(low: float, high: float) -> str:
         return "every pixel must be a finite number"
     if low < 0:
         return "pass them as they were before they were normalised"
+    if high <= 1:
+        return "these look divided by 255 twice"
     return "for 0..255 use uint8, or divide by 255"
 
 
@@ -98,6 +101,11 @@ def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:
 
     The longer side of the ink measures 20 pixels. The pen's width is measured in the finished
     picture, so the size and the place of the drawing make no difference.
+
+    >>> from digitlab import rasterize
+    >>> seven = [[(20, 0), (80, 0), (45, 100)]]  # one stroke of three points
+    >>> rasterize(seven).shape
+    torch.Size([1, 28, 28])
 
     Args:
         strokes: a list of strokes, each a sequence of (x, y), y downwards, any unit. A single point

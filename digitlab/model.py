@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from digitlab.ink import SIZE, scale_to_unit
 
@@ -25,6 +26,11 @@ class DigitCNN(nn.Module):
 
     It normalises its input itself, so that no caller can forget to. Its dropout is off until a
     recipe of :mod:`digitlab.training` asks for some.
+
+    >>> import torch
+    >>> from digitlab import DigitCNN
+    >>> DigitCNN()(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
 
     Attributes:
         calibration: how its logits become probabilities; saved beside the weights.
@@ -98,7 +104,7 @@ class Calibration:
     @classmethod
     def of(cls, model: nn.Module) -> Calibration:
         """The calibration that a network carries; the default, which changes no logits, if none."""
-        return getattr(model, "calibration", None) or cls()
+        return getattr(unwrap(model), "calibration", None) or cls()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities: ``(…, 10)`` float, adding up to 1."""
@@ -107,6 +113,18 @@ class Calibration:
     def is_digit(self, probabilities: Tensor) -> Tensor:
         """Whether calibrated probabilities ``(…, 10)`` are those of a digit: ``(…)`` bool."""
         return top_two(probabilities) >= self.min_top_two
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network inside the wrappers of ``torch.compile``, data parallelism and averaging."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+    while True:
+        if isinstance(model, wrappers):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):  # torch.compile's
+            model = inner
+        else:
+            return model
 
 
 def top_two(probabilities: Tensor) -> Tensor:

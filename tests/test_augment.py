@@ -1,6 +1,7 @@
 """Random affine maps of a batch, and random noise."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -27,6 +28,13 @@ def test_no_range_means_no_change(images: Tensor) -> None:
 def test_each_picture_is_changed_in_its_own_way(images: Tensor) -> None:
     same = images[:1].expand(8, -1, -1, -1)
     assert len(torch.unique(RandomAffine()(same, generator=seeded()).flatten(1), dim=0)) == 8
+
+
+def test_bytes_are_augmented_as_floats_are(images: Tensor) -> None:
+    as_bytes = (images * 255).round().to(torch.uint8)
+    for augment in (RandomAffine(), partial(add_random_noise, largest=0.3)):
+        expected = augment(images, generator=seeded())
+        torch.testing.assert_close(augment(as_bytes, generator=seeded()), expected)
 
 
 def test_the_seed_decides(images: Tensor) -> None:

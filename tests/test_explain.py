@@ -1,5 +1,7 @@
 """Operations, feature maps and occlusion maps, on networks whose insides are known."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ class Pooled(nn.Module):
 
 
 class LooksAtOnePixel(nn.Module):
-    """Predicts 1 where the pixel at row 10, column 20 has ink, and 0 otherwise."""
+    """Predicts 1 where the pixel at row 10, column 20 has ink, and 0 otherwise; 2 to 9 never."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +37,8 @@ class LooksAtOnePixel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         ink = images[:, 0, 10, 20]
-        return torch.stack([0.5 - ink, ink - 0.5], dim=1) * self.certainty
+        two = torch.stack([0.5 - ink, ink - 0.5], dim=1) * self.certainty
+        return functional.pad(two, (0, 8), value=-1000.0)
 
 
 def test_the_operations_of_the_courses_network_are_listed_with_shapes_and_parameters() -> None:
@@ -117,6 +120,40 @@ def test_added_ink_lowers_what_it_speaks_against_and_raises_what_it_speaks_for()
     assert occlusion_map(model, blank, fill=1)[10, 20] == pytest.approx(1, abs=1e-3)
     assert occlusion_map(model, blank, fill=1, digit=1)[10, 20] == pytest.approx(-1, abs=1e-3)
     assert not occlusion_map(model, blank, fill=0).any()
+
+
+def test_learners_own_networks_can_be_looked_into() -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d((2, 5)), nn.Flatten())  # no parameters
+    image = torch.randint(2, 256, (1, 28, 28), dtype=torch.uint8)
+    for model, names in ((flat, ["flatten", "fully connected"]), (pooled, ["flatten"])):
+        assert [operation.name for operation in operations(model)] == names
+        assert occlusion_map(model, image).shape == (28, 28)
+        assert feature_maps(model, image) == {}
+    assert feature_maps(Pooled(), image)["body.0"].shape == (4, 28, 28)
+
+
+def test_a_wrapped_network_can_be_looked_into_and_keeps_its_names() -> None:
+    model, image = DigitCNN(), torch.rand(1, 28, 28)
+    for wrapped in (torch.compile(model, backend="eager"), nn.DataParallel(model)):
+        assert operations(wrapped) == operations(model)
+        torch.testing.assert_close(feature_maps(wrapped, image), feature_maps(model, image))
+
+
+def test_an_image_may_come_without_its_channel() -> None:
+    model, image = DigitCNN(), torch.rand(28, 28)
+    torch.testing.assert_close(feature_maps(model, image), feature_maps(model, image[None]))
+    assert torch.equal(
+        occlusion_map(model, image, stride=9), occlusion_map(model, image[None], stride=9)
+    )
+
+
+@pytest.mark.parametrize("look", [feature_maps, occlusion_map])
+def test_what_is_no_picture_is_not_looked_into(look: Callable[[nn.Module, Tensor], object]) -> None:
+    with pytest.raises(ValueError, match=r"expected one image of shape \(1, H, W\), got \(2, 1,"):
+        look(DigitCNN(), torch.rand(2, 1, 28, 28))
+    with pytest.raises(ValueError, match="got float32 from"):
+        look(DigitCNN(), 255 * torch.rand(1, 28, 28))
 
 
 def test_a_stride_leaves_out_places_in_between(shipped: DigitCNN, mnist: Mnist) -> None:

@@ -69,8 +69,9 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 10) -> Rel
             "expected as many rows of probabilities as labels, at least one, and at least one bin; "
             f"got {len(probabilities)}, {len(labels)} and {bins}"
         )
-    confidence, predicted = probabilities.double().max(dim=1)
-    right = (predicted == labels.to(predicted.device)).double()
+    # On the CPU, since Apple's GPUs have no float64.
+    confidence, predicted = probabilities.cpu().double().max(dim=1)
+    right = (predicted == labels.cpu()).double()
     members = (confidence * bins).ceil().long().clamp(1, bins) - 1
     counts = torch.bincount(members, minlength=bins)
     occupied = counts.clamp(min=1)

@@ -1,8 +1,8 @@
 """Distortions of a chosen strength, the same for every picture of a batch, to measure robustness.
 
 :mod:`digitlab.augment` distorts at random, for training; here only the strength varies. Every
-function takes ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink, and returns the
-same.
+function takes ``(N, 1, H, W)`` uint8, or float in [0, 1], black (0) where there is no ink, and
+returns float32.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from digitlab.ink import as_unit_float
 
 _FINE = 4  # parts that `change_pen_width` cuts each side of a pixel into
 
@@ -30,6 +32,7 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
 
 def _resample(images: Tensor, matrix: list[list[float]]) -> Tensor:
     """Take each output pixel from where ``matrix`` (2×3, in half pictures) maps its place to."""
+    images = as_unit_float(images)
     one = torch.tensor(matrix, dtype=images.dtype, device=images.device)
     grid = functional.affine_grid(
         one.expand(len(images), 2, 3), list(images.shape), align_corners=False
@@ -44,6 +47,7 @@ def add_noise(images: Tensor, strength: float, *, seed: int = 0) -> Tensor:
 
     The same seed gives the same pattern at every strength, so that only its strength differs.
     """
+    images = as_unit_float(images)
     pattern = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images)
     return (images + strength * pattern).clamp(0, 1)
 
@@ -56,9 +60,10 @@ def change_pen_width(images: Tensor, pixels: float) -> Tensor:
     give. At 0 nothing changes.
 
     Args:
-        images: ``(N, 1, H, W)`` float in [0, 1].
+        images: ``(N, 1, H, W)`` uint8, or float in [0, 1].
         pixels: change of the width; rounded to multiples of half a pixel.
     """
+    images = as_unit_float(images)
     radius = round(abs(pixels) / 2 * _FINE)
     fine = images.repeat_interleave(_FINE, dim=-2).repeat_interleave(_FINE, dim=-1)
     # Ink gets thinner where the black around it grows.

@@ -1,10 +1,13 @@
 """Whether confidence is measured, and corrected, as it should be."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from digitlab.evaluation import precision_recall
 from digitlab.evaluation.calibration import calibrate, fit_temperature, reliability, top_two
 from digitlab.model import Calibration
 
@@ -40,6 +43,29 @@ def test_calibrated_answers_have_next_to_no_error_and_overconfident_ones_have_on
 def test_labels_that_do_not_match_are_refused(labels: Tensor) -> None:
     with pytest.raises(ValueError, match="as many rows of probabilities as labels"):
         reliability(torch.full((2, 10), 0.1)[: 2 * len(labels)], labels)
+
+
+class OnAppleGpu(Tensor):
+    """A tensor of a device that has no float64; its copy on the CPU is an ordinary one."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.cpu:
+            return args[0].as_subclass(Tensor)
+        if func is Tensor.double or any(value is torch.float64 for value in args):
+            raise TypeError("the MPS framework doesn't support float64")
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_nothing_needs_float64_on_the_networks_device() -> None:
+    logits, labels = calibrated(50)
+    on_gpu = logits.as_subclass(OnAppleGpu)
+    assert calibrate(on_gpu, labels) == calibrate(logits, labels)
+    bins = reliability(on_gpu.softmax(dim=1), labels)
+    assert torch.equal(bins.accuracy, reliability(logits.softmax(dim=1), labels).accuracy)
+    confusion = torch.eye(10, dtype=torch.int64)
+    for values in precision_recall(confusion.as_subclass(OnAppleGpu)):
+        assert torch.equal(values, torch.ones(10, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 2.5])

@@ -29,6 +29,14 @@ def test_pictures_keep_shape_and_range(distort, strength: float, mnist: Mnist) -
     assert distorted.shape == images.shape and distorted.min() >= 0 and distorted.max() <= 1.00001
 
 
+@pytest.mark.parametrize("distort", [shift, rotate, add_noise, change_pen_width])
+def test_bytes_are_distorted_as_floats_are(distort, mnist: Mnist) -> None:  # type: ignore[no-untyped-def]
+    images = mnist.test_images[:3]
+    torch.testing.assert_close(distort(images, 1), distort(images / 255, 1))
+    with pytest.raises(ValueError, match="from 0 to 255"):
+        distort(images.float(), 1)
+
+
 def test_a_shift_moves_to_the_right_by_whole_and_half_pixels() -> None:
     torch.testing.assert_close(shift(bar(), 3), bar(left=7, right=27), atol=1e-5, rtol=0)
     half = shift(bar(), 0.5)[0, 0, 13]

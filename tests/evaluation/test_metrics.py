@@ -1,5 +1,9 @@
 """Accuracy and its interval, confusion, comparison, and the prediction for one picture."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,20 +16,34 @@ from digitlab.model import Calibration
 
 
 class Fixed(nn.Module):
-    """Predicts the digit in the first pixel, whatever the rest; ``certainty`` is its logit."""
+    """Predicts the digit that the first pixel holds, out of 255; ``certainty`` is its logit."""
 
     def __init__(self, certainty: float = 10.0) -> None:
         super().__init__()
         self.certainty = nn.Parameter(torch.tensor(certainty))
 
     def forward(self, images: Tensor) -> Tensor:
-        return nn.functional.one_hot(images[:, 0, 0, 0].long(), 10) * self.certainty
+        digits = (images[:, 0, 0, 0] * 255).round().long()
+        return nn.functional.one_hot(digits, 10) * self.certainty
 
 
 def images_of(digits: list[int]) -> Tensor:
     images = torch.zeros(len(digits), 1, 28, 28, dtype=torch.uint8)
     images[:, 0, 0, 0] = torch.tensor(digits, dtype=torch.uint8)
+    images[:, 0, 0, 1] = 255
     return images
+
+
+class Recorder(nn.Module):
+    """A network without parameters that keeps what it is called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls.append(images)
+        return images.flatten(1)[:, :10]
 
 
 def test_correct_answers_are_counted_and_confusion_has_true_rows_and_predicted_columns() -> None:
@@ -82,6 +100,142 @@ def test_an_interval_holds_the_rate_and_lies_between_0_and_1(case: tuple[int, in
 def test_an_impossible_count_is_refused(correct: int, total: int) -> None:
     with pytest.raises(ValueError, match="expected 0 <= correct <= total"):
         wilson_interval(correct, total)
+
+
+# --- Learners' own networks
+
+
+@pytest.mark.parametrize("kind", ["uint8", "bool", "float64", "(N, 28, 28)", "NumPy", "big-endian"])
+def test_every_network_is_called_with_float32_images_in_0_to_1(kind: str, mnist: Mnist) -> None:
+    images = (mnist.test_images[:3] > 127) * torch.tensor(255, dtype=torch.uint8)
+    given = {
+        "uint8": images,
+        "bool": images > 0,
+        "float64": images.double() / 255,
+        "(N, 28, 28)": images[:, 0],
+        "NumPy": np.flip(images.numpy(), axis=0)[::-1],
+        "big-endian": (images / 255).numpy().astype(">f4"),
+    }[kind]
+    model = Recorder()
+    predict_logits(model, given)
+    evaluate(model, given, mnist.test_labels[:3])
+    predict(model, given[0])
+    for call in model.calls:
+        assert call.dtype == torch.float32 and call.shape[1:] == (1, 28, 28)
+        assert torch.equal(call, (images / 255)[: len(call)])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+        nn.Sequential(nn.Conv2d(1, 2, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10)),
+        nn.Sequential(nn.AdaptiveAvgPool2d((2, 5)), nn.Flatten()),  # no parameters
+    ],
+    ids=["linear", "convolutional", "without parameters"],
+)
+def test_networks_that_take_floats_only_work(model: nn.Module, mnist: Mnist) -> None:
+    images, labels = mnist.test_images[:20], mnist.test_labels[:20]
+    expected = model(images / 255).argmax(dim=1)
+    assert torch.equal(predict_logits(model, images).argmax(dim=1), expected)
+    assert evaluate(model, images, labels).correct == (expected == labels).sum()
+    assert predict(model, images[0]).digit == expected[0]
+
+
+def test_each_part_of_a_network_is_left_in_its_own_mode(mnist: Mnist) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.BatchNorm1d(784), nn.Linear(784, 10))
+    model.train()
+    model[2].eval()  # frozen
+    predict(model, mnist.test_images[0])
+    assert [module.training for module in model] == [True, True, False, True] and model.training
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 2)),
+            r"expected \(3, 10\) logits.*got \(3, 2\)",
+        ),
+        (nn.Sequential(nn.Linear(28, 10)), r"got \(3, 1, 28, 10\)"),
+        (nn.Sequential(nn.Flatten(0), nn.Linear(3 * 784, 10)), r"got \(10,\)"),
+    ],
+)
+def test_a_network_that_gives_no_ten_logits_for_each_image_is_refused(
+    model: nn.Module, message: str, mnist: Mnist
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(model, mnist.test_images[:3], mnist.test_labels[:3])
+
+
+def test_a_network_that_returns_more_than_logits_is_refused(mnist: Mnist) -> None:
+    class Pair(DigitCNN):
+        def forward(self, images: Tensor) -> Any:
+            return super().forward(images), images
+
+    with pytest.raises(ValueError, match="got a tuple: let it return the logits alone"):
+        predict(Pair(), mnist.test_images[0])
+
+
+def test_a_network_whose_training_diverged_is_named_as_the_cause(mnist: Mnist) -> None:
+    model = DigitCNN()
+    nn.init.constant_(model.fc2.bias, torch.nan)
+    with pytest.raises(ValueError, match="logits are not finite.*did its training diverge"):
+        predict(model, mnist.test_images[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images.float(),
+        lambda images: images / 127.5 - 1,
+        lambda images: (images / 255 - 0.1307) / 0.3081,
+        lambda images: (images > 127).to(torch.uint8),
+        lambda images: images.long(),
+        lambda images: images / 255 / 255,
+    ],
+)
+def test_images_of_another_range_are_refused(change: Callable[[Tensor], Tensor]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    wrong = change(images)
+    for function in (
+        lambda: evaluate(DigitCNN(), wrong, torch.arange(4)),
+        lambda: predict_logits(DigitCNN(), wrong),
+        lambda: predict(DigitCNN(), wrong[0]),
+    ):
+        with pytest.raises(ValueError, match=r"expected uint8 pixels from 0 to 255, bool, or flo"):
+            function()
+
+
+@pytest.mark.parametrize("shape", [(4, 784), (4, 3, 28, 28), (28, 28), (4, 1, 32, 32)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected images of shape \(N, 1, 28, 28\), got"):
+        evaluate(DigitCNN(), torch.zeros(shape), torch.zeros(4))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, np.int64, np.dtype(">u2")])
+def test_labels_may_be_integers_of_any_kind(dtype: Any) -> None:
+    digits = [9, 9, 7, 0]
+    is_torch = isinstance(dtype, torch.dtype)
+    labels = torch.tensor(digits, dtype=dtype) if is_torch else np.array(digits, dtype=dtype)
+    result = evaluate(Fixed(), images_of([9, 8, 7, 0]), labels)
+    assert result.correct == 3 and result.confusion[9, 8] == 1 and result.confusion.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.eye(10)[:4], r"labels of shape \(4, 10\); if they are one-hot, pass labels.argmax"),
+        (torch.tensor([[1], [2], [3], [4]]), r"labels of shape \(4, 1\)"),
+        (torch.tensor([1.0, 2, 3, 4]), "expected integers as labels, got torch.float32"),
+        (torch.tensor([1, 2, 3, 10]), "expected labels from 0 to 9, got 1 to 10"),
+        (torch.tensor([1, 2, 3, -1]), "expected labels from 0 to 9, got -1 to 3"),
+    ],
+)
+def test_what_is_no_label_is_refused(labels: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(Fixed(), images_of([1, 2, 3, 4]), labels)
 
 
 # --- One picture
