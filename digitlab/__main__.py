@@ -106,10 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     prediction.set_defaults(run=_predict)
 
     doctor = commands.add_parser(
-        "doctor", help="find out what is wrong with this installation, and how to mend it"
-    )
-    doctor.add_argument(
-        "--json", action="store_true", help="print what was found for a program to read"
+        "doctor", help="find out what is wrong with this installation, and how to fix it"
     )
     doctor.set_defaults(run=_doctor)
     return parser
@@ -197,10 +194,10 @@ def _predict(options: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def _doctor(_: argparse.Namespace) -> int:
     from digitlab.doctor import run_doctor
 
-    return run_doctor(as_json=options.json)
+    return run_doctor()
 
 
 if __name__ == "__main__":
