@@ -83,6 +83,8 @@ def from_image(image: Picture) -> Tensor:
         ValueError, FileNotFoundError: as :func:`find_digit` does.
 
     Example:
+        >>> import numpy as np
+        >>> from digitlab import from_image
         >>> paper = np.full((200, 200), 255, dtype=np.uint8)
         >>> paper[40:160, 95:105] = 0  # a one
         >>> from_image(paper).shape
