@@ -14,13 +14,13 @@ from torch import Tensor
 from digitlab.data import work_folder
 from digitlab.drawings import Collection
 from digitlab.evaluation import Prediction
+from digitlab.exercises.draw import is_sure
 from digitlab.widgets.common import png_data_uri
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
 from digitlab.widgets.tools.base import Tool, button, row
 
 LONGEST = 600  # seconds that the clock runs: nobody may be looking any more
-SURE = 0.9  # what the network must be surer than for a drawing to count as a find
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,7 @@ class Hunt(Tool):
             self._say(f"So does the network: {prediction}. Change the drawing, and try again.")
         elif not prediction.is_digit:
             self._say("The network says that this doesn't look like a digit, so it isn't fooled.")
-        elif prediction.confidence <= SURE:
+        elif not is_sure(prediction):
             self._say(
                 f"The network reads {prediction}: wrong, but not sure of it. It has to be over 90 %."
             )
