@@ -1,20 +1,32 @@
-"""What every check is made of: the verdict, the mistakes, and the comparison of a result with the right one."""
+"""What every check is made of: the verdict, one conversion of what comes back, the comparison."""
 
 from __future__ import annotations
 
+import ctypes
+import inspect
+import reprlib
+import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
+
+TIME_LIMIT = 20.0  # seconds of computing; right answers take one or two
+_LONGEST = 100_000  # numbers taken from what may never end, such as itertools.count()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an attempt went. It shows as one line of text in a notebook; the sign in front repeats what the words say."""
+    """How an attempt went, shown in a notebook as one line; the sign repeats what the words say."""
 
     state: Literal["passed", "not yet", "not started"]
     message: str
@@ -30,7 +42,11 @@ class Verdict:
 
 
 class Mistake(Exception):
-    """Something is wrong with an attempt; the message tells the learner what, and where to look."""
+    """What is wrong with an attempt, in a sentence that says where to look."""
+
+
+class TookTooLong(BaseException):
+    """An attempt is still computing. No ``Exception``, since an attempt may catch all of those."""
 
 
 Attempt = Callable[..., Any]
@@ -39,7 +55,7 @@ Attempt = Callable[..., Any]
 def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], Verdict]]:
     """Make a check of a function that tries an attempt and raises :class:`Mistake` if it is wrong.
 
-    ``praise`` is said when it is right. A stub that raises ``NotImplementedError`` is "not started
+    A right attempt earns the ``praise``. A stub that raises ``NotImplementedError`` is "not started
     yet", so that a notebook with open exercises runs to its end. Any other error of the attempt is
     reported with its line.
     """
@@ -47,25 +63,25 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
     def decorate(examine: Callable[[Attempt], None]) -> Callable[[Attempt], Verdict]:
         @wraps(examine)
         def examine_and_report(attempt: Any) -> Verdict:
+            kind = type(attempt).__name__
             if not callable(attempt):
-                given = (
-                    f"pass the function itself, without brackets; this is {type(attempt).__name__}"
-                )
-                return Verdict("not yet", f"Not yet: {given}.")
+                return _not_yet(f"pass the function itself, without brackets; this is {kind}.")
             try:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(0)
+                with torch.random.fork_rng(devices=[]), _time_limit(TIME_LIMIT):
+                    torch.default_generator.manual_seed(0)  # the same inputs every time
                     examine(attempt)
             except Mistake as mistake:
-                return Verdict("not yet", f"Not yet: {mistake}")
+                return _not_yet(str(mistake))
+            except TookTooLong:
+                return _not_yet(
+                    f"your code was stopped after {TIME_LIMIT:.0f} seconds: does its loop ever end?"
+                )
             except Exception as error:
                 # A stub's error says nothing; PyTorch's own, as for the mean of bytes, comes with
                 # an explanation.
                 if isinstance(error, NotImplementedError) and not error.args:
                     return Verdict("not started", "not started yet")
-                return Verdict(
-                    "not yet", f"Not yet: your code stopped with {describe_error(error)}"
-                )
+                return _not_yet(f"your code stopped with {describe_error(error)}")
             return Verdict("passed", f"Right! {praise}")
 
         return examine_and_report
@@ -73,15 +89,159 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
     return decorate
 
 
+def _not_yet(sentence: str) -> Verdict:
+    return Verdict("not yet", f"Not yet: {sentence}")
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`TookTooLong` in this thread if the block computes for longer than ``seconds``.
+
+    Computing is counted, not waiting: on a busy machine a right answer may wait for long.
+    """
+    thread, start, done = threading.get_ident(), time.process_time(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            if time.process_time() - start > seconds:
+                # Signals can't do this: they reach the main thread only, and Windows has no timer.
+                raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+                raise_in_thread(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()  # afterwards nothing can be raised any more
+
+
+# --- Errors in words
+
+# What PyTorch says, and what is behind it.
+_ADVICE = {
+    "backward through the graph a second time": "Each loss can go back through the network once: "
+    "compute it again, with `model(images)`, in each round of your loop",
+    "does not require grad and does not have a grad_fn": "Nothing was recorded on the way to this "
+    "loss: compute it outside of `torch.no_grad()`, and do not make a new tensor of it",
+    "'float' object has no attribute 'backward'": "`.item()` makes a plain number of the loss: "
+    "call `loss.backward()` before it",
+    "a leaf Variable that requires grad": "PyTorch keeps track of what you do: "
+    "put the steps into `with torch.no_grad():`",
+    "grad can be implicitly created only for scalar": "`backward()` starts from one number: "
+    "take the mean of the losses",
+    "log_softmax": "`cross_entropy` takes the logits first, then the labels",
+    "The expanded size of the tensor (0)": "That slice is empty. Is it `[p:-p]`? "
+    "Where `p` is 0 this is `[0:0]`, for -0 is 0",
+}
+
+
 def describe_error(error: Exception) -> str:
-    """Name an error and the learner's line it came from: the last one that is not in an installed package."""
+    """Name an error, the learner's line it came from, and, where PyTorch is terse, its cause."""
+    here = str(Path(__file__).parent)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "site-packages" not in frame.filename
+        if "site-packages" not in frame.filename and not frame.filename.startswith(here)
     ]
     line = f" at `{frames[-1].line}`" if frames and frames[-1].line else ""
-    return f"{type(error).__name__}: {error}{line}"
+    message = str(error).partition("\n")[0].partition(". Saved intermediate values")[0]
+    advice = next((f". {hint}" for words, hint in _ADVICE.items() if words in str(error)), "")
+    return f"{type(error).__name__}: {message}{line}{advice}"
+
+
+# --- What an attempt returns
+
+
+def as_numbers(actual: Any, *, what: str) -> Tensor:
+    """Convert whatever holds numbers to a float64 tensor; refuse the rest in words.
+
+    Taken are tensors and NumPy arrays of any type, byte order, stride and device, numbers of any
+    kind, and lists, tuples, generators and the like of all these, at any depth.
+    """
+    values = unpack(actual)
+    if values is None:
+        raise Mistake(f"{what} is None: does your function end with `return`?")
+    for place, entry in _no_numbers(values):  # the first will do
+        raise Mistake(f"{_entry(place)}{what} {_about(entry)}")
+    try:
+        return torch.from_numpy(np.array(values, dtype=np.float64))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Mistake(f"{what} can't be turned into numbers: {_unequal(values) or error}") from None
+
+
+def unpack(value: Any) -> Any:
+    """Turn tensors into arrays, and whatever can be gone through into lists, at every depth."""
+    if isinstance(value, Tensor):
+        value = value.cpu()  # first: an Apple GPU has no float64
+        value = (value if value.is_complex() else value.double()).numpy(force=True)
+    if isinstance(value, bytearray | memoryview) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        return array if array.dtype.kind in "biuf" else unpack(array.tolist())
+    if isinstance(value, str | bytes | Mapping | Set):
+        return value
+    try:
+        entries = iter(value)
+    except TypeError:
+        return value
+    return [unpack(entry) for entry in islice(entries, _LONGEST)]
+
+
+def _no_numbers(values: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Go through unpacked values and yield what is no number, with its place."""
+    if isinstance(values, list):
+        for index, entry in enumerate(values):
+            yield from _no_numbers(entry, (*place, index))
+    elif not any(hasattr(values, name) for name in ("__array__", "__float__", "__index__")):
+        yield place, values
+
+
+def _entry(place: tuple[int, ...]) -> str:
+    if not place:
+        return ""
+    return "the first entry of " if not any(place) else f"the entry at {list(place)} of "
+
+
+def _about(entry: Any) -> str:
+    """Say what came in the place of a number, and what may be behind it."""
+    kind, shown = type(entry).__name__, reprlib.repr(entry)
+    if entry is None:
+        return "is None"
+    if isinstance(entry, bytes):
+        return f'is bytes: `int.from_bytes({shown}, "big")` makes one number of them'
+    if isinstance(entry, str):
+        return f"is text, {shown}: return numbers"
+    if inspect.isroutine(entry):
+        return "is a function, not a number: are its brackets missing, as in `loss.item()`?"
+    return f"is of the type {kind}, which is no number"
+
+
+def _unequal(values: Any) -> str:
+    """Name the first entry of a list that is longer or shorter than those before it, if any is."""
+    entries = values if isinstance(values, list) else []
+    lengths = [len(list(entry)) if np.iterable(entry) else 1 for entry in entries]
+    for index, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"its entry 0 has the length {lengths[0]}, its entry {index} the length {length}"
+    return ""
+
+
+def two(actual: Any, *, what: str, told: str) -> tuple[Any, Any]:
+    """Take apart the two things that an attempt should return; ``told``: which two these are."""
+    if actual is None:
+        raise Mistake(f"{what} is None: does your function end with `return`?")
+    try:
+        if isinstance(actual, str | bytes | Mapping | Set):
+            raise TypeError
+        first, second = actual
+    except (TypeError, ValueError):
+        raise Mistake(f"{told}, and not {reprlib.repr(actual)}") from None
+    return first, second
+
+
+# --- Comparing
 
 
 def compare(
@@ -94,6 +254,8 @@ def compare(
 ) -> None:
     """Raise a :class:`Mistake` unless ``actual`` is ``expected``, to ``tolerance``.
 
+    A number may come as a tensor or list of one element.
+
     Args:
         actual: what the learner's function returned.
         expected: the right result.
@@ -102,65 +264,65 @@ def compare(
             ``{"did you flip the kernel?": flipped}``.
         tolerance: largest allowed difference, absolute and relative.
     """
-    result = as_tensor(actual, what=what)
+    result = as_numbers(actual, what=what)
+    if expected.dim() == 0 and result.numel() == 1:
+        result = result.reshape(())
+    elif result.shape == (*expected.shape, 1):
+        result = result.squeeze(-1)
     for hint, suspect in (suspects or {}).items():
-        if (
-            result.shape == suspect.shape
-            and not suspect.equal(expected)
-            and _close(result, suspect, tolerance)
-        ):
+        if suspect.shape == expected.shape and _close(suspect, expected, tolerance):
+            continue  # here the mistake makes no difference
+        if result.shape == suspect.shape and _close(result, suspect, tolerance):
             raise Mistake(f"{what} is wrong: {hint}")
     if result.shape != expected.shape:
-        raise Mistake(
-            f"{what} has the shape {tuple(result.shape)}, expected {tuple(expected.shape)}{_excess(result, expected)}"
-        )
+        raise Mistake(f"{what} {_wrong_size(result, expected)}")
     if not torch.isfinite(result).all():
         raise Mistake(f"{what} holds values that are not finite (nan or inf)")
     if not _close(result, expected, tolerance):
-        raise Mistake(f"{what} is wrong{_first_difference(result, expected)}")
-
-
-def as_tensor(actual: Any, *, what: str) -> Tensor:
-    """Accept a tensor, a number or nested lists of numbers; refuse None and the rest in words."""
-    if actual is None:
-        raise Mistake(f"{what} is None: does your function end with `return`?")
-    try:
-        return torch.as_tensor(actual).detach().double()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Mistake(
-            f"{what} should be a tensor or a number, but is a {type(actual).__name__}"
-        ) from error
+        raise Mistake(f"{what} is wrong{_largest_difference(result, expected)}")
 
 
 def _close(actual: Tensor, expected: Tensor, tolerance: float) -> bool:
-    return torch.allclose(actual, expected.double(), rtol=tolerance, atol=tolerance)
+    return torch.allclose(actual.double(), expected.double(), rtol=tolerance, atol=tolerance)
+
+
+def _wrong_size(actual: Tensor, expected: Tensor) -> str:
+    """Say how a result's size differs from the one expected: lists in numbers, pictures in rows."""
+    if expected.dim() == 1 and actual.dim() < 2:
+        counts = [
+            f"{tensor.numel():,} number{'s' * (tensor.numel() != 1)}"
+            for tensor in (actual, expected)
+        ]
+        return f"should be {counts[1]}, and is {counts[0]}"
+    told = f"has the shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"
+    if actual.squeeze().shape == expected.shape:
+        return f"{told}: leave out the dimensions of size 1"
+    return told + _excess(actual, expected)
 
 
 def _excess(actual: Tensor, expected: Tensor) -> str:
     """Say by how many rows and columns two pictures differ, if they have as many dimensions."""
-    if (
-        actual.dim() != expected.dim()
-        or actual.dim() < 2
-        or actual.shape[:-2] != expected.shape[:-2]
-    ):
+    if actual.dim() != expected.dim() or actual.dim() < 2:
+        return ""
+    if actual.shape[:-2] != expected.shape[:-2]:
         return ""
     parts = []
-    for axis, (name, too_many, too_few) in {
-        -2: ("row", "too tall", "too short"),
-        -1: ("column", "too wide", "too narrow"),
-    }.items():
+    for axis, name, too_many, too_few in (
+        (-2, "row", "too tall", "too short"),
+        (-1, "column", "too wide", "too narrow"),
+    ):
         difference = actual.shape[axis] - expected.shape[axis]
         if difference:
-            count = f"{abs(difference)} {name}{'s' if abs(difference) != 1 else ''}"
+            count = f"{abs(difference)} {name}{'s' * (abs(difference) != 1)}"
             parts.append(f"{count} {too_many if difference > 0 else too_few}")
     return f": it is {' and '.join(parts)}" if parts else ""
 
 
-def _first_difference(actual: Tensor, expected: Tensor) -> str:
+def _largest_difference(actual: Tensor, expected: Tensor) -> str:
     """Point at the largest difference."""
     if actual.dim() == 0:
         return f": you have {actual.item():.6g}, expected {expected.item():.6g}"
     flat = int((actual - expected.double()).abs().argmax())
-    place = tuple(int(index) for index in torch.unravel_index(torch.tensor(flat), actual.shape))
+    place = [int(index) for index in np.unravel_index(flat, actual.shape)]
     yours, right = actual.flatten()[flat].item(), expected.flatten()[flat].item()
-    return f": at {list(place)} you have {yours:.6g}, expected {right:.6g}"
+    return f": at {place} you have {yours:.6g}, expected {right:.6g}"

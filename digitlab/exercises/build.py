@@ -1,16 +1,18 @@
-"""Checks of notebook 2: convolution and pooling with loops, counting parameters, the loss of an untrained network."""
+"""Checks of notebook 2: convolution and pooling by loops, parameters, the loss before training."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from digitlab.exercises._check import Attempt, Mistake, as_tensor, check, compare, describe_error
+from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, describe_error
 
 # (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the
 # course's pictures.
@@ -32,137 +34,116 @@ POOLINGS = [((6, 9), 3), ((4, 6), 2), ((6, 2), 2), ((5, 7), 2), ((14, 14), 2)]
     "Your loops and PyTorch agree on every size tried. You have written the heart of the network."
 )
 def check_conv2d(attempt: Attempt) -> None:
-    """Check ``conv2d(image, kernel, padding)``: ``(H, W)`` and ``(h, w)`` → ``(H + 2p - h + 1, W + 2p - w + 1)``."""
+    """Check ``conv2d(image, kernel, padding)``: of ``(H, W)`` and ``(h, w)``, written by loops."""
+    calls = _Calls(r"conv(?!ert)")
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
-        given = image.clone()
-        sizes_tried = (
-            f"an image of {_by(image_size)}, a kernel of {_by(kernel_size)} and padding={padding}"
-        )
-        # The first kernel is 3×3: an attempt that stops later may count on that size.
-        hint = (
-            ""
-            if kernel_size == (3, 3)
-            else "the kernel may have any size: take it from `kernel.shape`"
-        )
-        actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hint=hint)
-        expected = _convolve(image, kernel, padding)
-        _refuse_changes(given, image)
-        rows, columns = expected.shape
-        sizes = {
-            "did you forget the padding?": (rows - 2 * padding, columns - 2 * padding),
-            "pad all four sides, also below and on the right": (rows - padding, columns - padding),
-            f"a kernel of h rows fits into H rows in H - h + 1 places: here {rows} × {columns}": (
-                rows - 1,
-                columns - 1,
-            ),
-            "did you forget that the whole kernel must lie on the image? It has H - h + 1 places, not H": (
-                image.shape[0] + 2 * padding,
-                image.shape[1] + 2 * padding,
-            ),
-            "did you mix up rows and columns?": (columns, rows),
-        }
-        suspects = _wrong_convolutions(image, kernel, padding)
-        _compare(
-            actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes
-        )
+        _try_convolution(attempt, image, kernel, padding, calls)
+    _try_convolution(attempt, torch.rand(6, 7), torch.randn(3, 3), 1, calls)  # fractions, as usual
+    calls.refuse()
+
+
+def _try_convolution(
+    attempt: Attempt, image: Tensor, kernel: Tensor, padding: int, calls: _Calls
+) -> None:
+    given = image.clone()
+    sizes_tried = f"an image of {_by(image)}, a kernel of {_by(kernel)} and padding={padding}"
+    hints = {
+        "cannot be multiplied": "`@` is the matrix product: multiply place by place, with `*`",
+        "expand(torch": "a place of the output takes one number: add the products up, by `.sum()`",
+    }
+    # The first kernel is 3×3: an attempt that stops later may count on that size.
+    if kernel.shape != (3, 3):
+        hints[""] = "the kernel may have any size: take it from `kernel.shape`"
+    with calls:
+        actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hints=hints)
+    _refuse_changes(given, image)
+    expected = _convolve(image, kernel, padding)
+    (rows, columns), (height, width) = expected.shape, image.shape
+    sizes = {
+        "did you forget the padding?": (rows - 2 * padding, columns - 2 * padding),
+        "pad all four sides, also below and on the right": (rows - padding, columns - padding),
+        f"a kernel of h rows fits into H rows in H - h + 1 places: here {rows} × {columns}": (
+            rows - 1,
+            columns - 1,
+        ),
+        "did you forget that the whole kernel must lie on the image? "
+        "It has H - h + 1 places, not H": (height + 2 * padding, width + 2 * padding),
+        "did you mix up rows and columns?": (columns, rows),
+    }
+    suspects = _wrong_convolutions(image, kernel, padding)
+    _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
 
 
 @check("The largest of each block, nothing else.")
 def check_max_pool2d(attempt: Attempt) -> None:
-    """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, the largest of each block."""
-    for image_size, size in POOLINGS:
+    """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
+    calls = _Calls("pool")
+    for (height, width), size in POOLINGS:
         # All below zero at first: a maximum that starts at 0 would win.
-        image = _whole_numbers(image_size) - (100 if image_size == POOLINGS[0][0] else 0)
+        below_zero = 100 * ((height, width) == POOLINGS[0][0])
+        image = _whole_numbers((height, width)) - below_zero
         given = image.clone()
-        sizes_tried = f"an image of {_by(image_size)} and size={size}"
-        actual = _try(attempt, given, size, what=sizes_tried)
-        expected = functional.max_pool2d(image[None], size)[0]
+        sizes_tried = f"an image of {_by(image)} and size={size}"
+        with calls:
+            actual = _try(attempt, given, size, what=sizes_tried)
         _refuse_changes(given, image)
+        expected = functional.max_pool2d(image[None], size)[0]
         rows, columns = expected.shape
         sizes = {
             "the blocks must not overlap: move on by `size`, not by one": (
-                image_size[0] - size + 1,
-                image_size[1] - size + 1,
+                height - size + 1,
+                width - size + 1,
             ),
             "leave out the last rows and columns where they do not fill a block": (
-                -(-image_size[0] // size),
-                -(-image_size[1] // size),
+                -(-height // size),
+                -(-width // size),
             ),
-            f"each block of {size} × {size} gives one number: H // size rows": image_size,
-            "use `size`, not 2": (image_size[0] // 2, image_size[1] // 2),
+            f"each block of {size} × {size} gives one number: H // size rows": (height, width),
+            "use `size`, not 2": (height // 2, width // 2),
             "did you mix up rows and columns?": (columns, rows),
         }
-        suspects = {
-            "that is the mean of each block; keep the largest": functional.avg_pool2d(
-                image[None], size
-            )[0],
-            "that is the smallest of each block; keep the largest": -functional.max_pool2d(
-                -image[None], size
-            )[0],
-            "that is the upper left pixel of each block; look at all of them": image[
-                ::size, ::size
-            ][:rows, :columns],
-            "the largest of a block may be negative: do not start from 0": expected.clamp(min=0),
-            "does it reach the block's last row and column?": _maxima_without_last(image, size),
-        }
-        _compare(
-            actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes
-        )
+        what, suspects = f"the output for {sizes_tried}", _wrong_poolings(image, size)
+        _compare(actual, expected, what=what, suspects=suspects, sizes=sizes)
+    calls.refuse()
 
 
 @check("Every weight and every bias is accounted for.")
 def check_count_parameters(attempt: Attempt) -> None:
-    """Check ``count_parameters(model)``: name of each layer → how many weights and biases it has."""
+    """Check ``count_parameters(model)``: a dict from each layer's name to its number of them."""
     for model in _models():
-        counts = attempt(model)
-        layers = dict(model.named_children())
-        if counts is None:
-            raise Mistake("your counts are None: does your function end with `return`?")
-        if not isinstance(counts, Mapping):
-            raise Mistake(
-                f"return a dict from each layer's name to its count; you return {_described(counts)}"
-            )
-        missing = sorted(
-            name for name, layer in layers.items() if _count(layer) and name not in counts
-        )
-        unknown = sorted(str(name) for name in counts if name not in layers)
-        if missing or unknown:
-            have = f"{'lacks ' + ', '.join(missing) if missing else 'has an unknown ' + ', '.join(unknown)}"
-            raise Mistake(f"your dict {have}; its keys should be {', '.join(layers)}")
+        counts, layers = attempt(model), dict(model.named_children())
+        _check_names(counts, layers)
         for name, count in counts.items():
             layer = layers[name]
-            expected = torch.tensor(float(_count(layer)))
-            compare(
-                count,
-                expected,
-                what=f"the count of {name} = {layer}",
-                suspects=_wrong_counts(layer),
-            )
+            expected = torch.tensor(_count(layer))
+            what = f"the count of {name} = {layer}"
+            compare(count, expected, what=what, suspects=_wrong_counts(layer))
 
 
 @check(
     "An untrained network starts there; if yours does not, look for the mistake before you train."
 )
 def check_untrained_loss(attempt: Attempt) -> None:
-    """Check ``untrained_loss(classes)``: cross-entropy, in nats, where each class has the same probability."""
-    for classes in (10, 2, 1000, 1):
-        expected = functional.cross_entropy(torch.zeros(1, classes).double(), torch.tensor([0]))
+    """Check ``untrained_loss(classes)``: cross-entropy, in nats, of equal probabilities."""
+    for classes in (10, 2, 1000, 1, *torch.randint(3, 500, (3,)).tolist()):
+        expected = torch.tensor(math.log(classes))
         suspects = {
             "a loss is not negative: you forgot the minus in front of the logarithm": -expected,
             "use the natural logarithm, not the one of base 2": expected / math.log(2),
             "use the natural logarithm, not the one of base 10": expected / math.log(10),
-            "that is the probability of the right answer; the loss is minus its logarithm": torch.tensor(
-                1 / classes
+            "that is the probability of the right answer; the loss is minus its logarithm": (
+                torch.tensor(1 / classes)
             ),
-            "that is the share of wrong guesses; the loss is minus a logarithm": torch.tensor(
-                1 - 1 / classes
+            "that is the share of wrong guesses; the loss is minus a logarithm": (
+                torch.tensor(1 - 1 / classes)
             ),
-            "that is the number of classes; which probability has each of them?": torch.tensor(
-                float(classes)
+            "that is the number of classes; which probability has each of them?": (
+                torch.tensor(classes)
             ),
-            "the right answer alone counts: one logarithm, not a sum over the classes": classes
-            * expected,
+            "the right answer alone counts: one logarithm, not a sum over the classes": (
+                classes * expected
+            ),
         }
         what = f"the loss for {classes} class{'es' if classes != 1 else ''}"
         compare(attempt(classes), expected, what=what, suspects=suspects if classes > 2 else {})
@@ -178,77 +159,102 @@ def _convolve(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
 def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str, Tensor]:
     """Outputs of typical mistakes, by the sentence that helps."""
     right = _convolve(image, kernel, padding)
+    flipped = _convolve(image, kernel.flip(0, 1), padding)
+    unweighted = _convolve(image, torch.ones_like(kernel), padding)
+    shortened = kernel.clone()  # as loops see it that end too early, in both directions
+    shortened[-1, :] = shortened[:, -1] = 0
     wrong = {
-        "the kernel is upside down and mirrored. Mathematics flips it, networks do not: use it as it is": _convolve(
-            image, kernel.flip(0, 1), padding
+        "the kernel is upside down and mirrored. "
+        "Mathematics flips it, networks do not: use it as it is": flipped,
+        "divide by nothing: a convolution adds the products up, it does not average them": (
+            right / kernel.numel()
         ),
-        "divide by nothing: a convolution adds the products up, it does not average them": right
-        / kernel.numel(),
-        "this is always the same place of the image: does your window move?": right[
-            :1, :1
-        ].expand_as(right),
-        "the kernel's weights play no part: multiply before you add": _convolve(
-            image, torch.ones_like(kernel), padding
+        "this is always the same place of the image: does your window move?": (
+            right[:1, :1].expand_as(right)
         ),
-        "one product is missing in each sum: does the window reach the kernel's last row and column?": _convolve(
-            image, _without_last(kernel), padding
-        ),
+        "the kernel's weights play no part: multiply before you add": unweighted,
+        "one product is missing in each sum: does the window reach the kernel's last row and "
+        "column?": _convolve(image, shortened, padding),
+        **_unfinished(right),
     }
     if padding:
         repeated = functional.pad(image[None, None], (padding,) * 4, mode="replicate")[0, 0]
         wrong["pad with zeros, not with the pixels of the edge"] = _convolve(repeated, kernel, 0)
     if kernel.shape[0] == kernel.shape[1]:
         wrong["did you mix up the kernel's rows and columns?"] = _convolve(image, kernel.T, padding)
+        # (window @ kernel).sum() weighs column j of the window by the sum of the kernel's row j.
+        product = kernel.sum(dim=1).expand_as(kernel)
+        wrong["`@` is the matrix product: multiply place by place, with `*`"] = _convolve(
+            image, product, padding
+        )
     return wrong
 
 
-def _without_last(kernel: Tensor) -> Tensor:
-    """The kernel as a loop sees it that ends too early, in both directions."""
-    shortened = kernel.clone()
-    shortened[-1, :] = shortened[:, -1] = 0
-    return shortened
-
-
-def _maxima_without_last(image: Tensor, size: int) -> Tensor:
-    """Pooling by loops that end one row and one column before the block does."""
-    rows, columns = image.shape[0] // size, image.shape[1] // size
+def _wrong_poolings(image: Tensor, size: int) -> dict[str, Tensor]:
+    """Outputs of typical mistakes, by the sentence that helps."""
+    right = functional.max_pool2d(image[None], size)[0]
+    rows, columns = right.shape
+    upper_left = image[::size, ::size][:rows, :columns]
     blocks = image[: rows * size, : columns * size].reshape(rows, size, columns, size)
-    return blocks[:, :-1, :, :-1].amax(dim=(1, 3))
+    sliding = functional.max_pool2d(image[None], size, stride=1)[0][:rows, :columns]
+    return {
+        "that is the mean of each block; keep the largest": blocks.mean(dim=(1, 3)),
+        "that is the smallest of each block; keep the largest": blocks.amin(dim=(1, 3)),
+        "that is the upper left pixel of each block; look at all of them": upper_left,
+        "the largest of a block may be negative: do not start from 0": right.clamp(min=0),
+        "does it reach the block's last row and column?": blocks[:, :-1, :, :-1].amax(dim=(1, 3)),
+        "your blocks overlap: that of the output's (row, column) begins at (row * size, "
+        "column * size)": sliding,
+        **_unfinished(right),
+    }
+
+
+def _unfinished(right: Tensor) -> dict[str, Tensor]:
+    """What a function returns that stops too early: zeros but for the first place, or row."""
+    first_place, first_row = torch.zeros_like(right), torch.zeros_like(right)
+    first_place[0, 0], first_row[0] = right[0, 0], right[0]
+    return {
+        "only its first number is there, the rest is 0: is your `return` inside the loops?": (
+            first_place
+        ),
+        "only its first row is there, the rest is 0: is your `return` inside a loop?": first_row,
+    }
 
 
 def _wrong_counts(layer: nn.Module) -> dict[str, Tensor]:
-    """Counts by typical mistakes for a convolution or a fully connected layer with biases."""
+    """Counts by typical mistakes for a convolution or a fully connected layer."""
     if isinstance(layer, nn.Conv2d):
         ins, outs, (height, width) = layer.in_channels, layer.out_channels, layer.kernel_size
     elif isinstance(layer, nn.Linear):
         ins, outs, height, width = layer.in_features, layer.out_features, 1, 1
     else:
         return {}
-    area = height * width
-    biases = outs if layer.bias is not None else 0
+    weights, biases = ins * outs * height * width, outs if layer.bias is not None else 0
     wrong = {
-        "these are the weights alone; each output has a bias, too": ins * outs * area,
-        "there is one bias for each output, not one for the whole layer": ins * outs * area + 1,
-        "this layer was made with bias=False: it has weights only": ins * outs * area + outs,
-        "each output has weights for every input channel: multiply by their number as well": outs
-        * area
-        + biases,
-        "each output has weights of its own: multiply by their number as well": ins * area + biases,
-        "each weight of a kernel counts: multiply by the kernel's height and width": ins * outs
-        + biases,
-        "the kernel need not be square: take height · width, not height · height": ins
-        * outs
-        * height**2
-        + biases,
-        "the kernel need not be square: take height · width, not width · width": ins
-        * outs
-        * width**2
-        + biases,
-        "one bias belongs to each output, not to each input": ins * outs * area + ins,
-        "there is one bias for a whole kernel, not one for each of its slices": ins * outs * area
-        + ins * outs,
+        "these are the weights alone; each output has a bias, too": weights,
+        "there is one bias for each output, not one for the whole layer": weights + 1,
+        "this layer was made with bias=False: it has weights only": weights + outs,
+        "each output has weights for every input channel: multiply by their number as well": (
+            outs * height * width + biases
+        ),
+        "each output has weights of its own: multiply by their number as well": (
+            ins * height * width + biases
+        ),
+        "each weight of a kernel counts: multiply by the kernel's height and width": (
+            ins * outs + biases
+        ),
+        "the kernel need not be square: take height · width, not height · height": (
+            ins * outs * height**2 + biases
+        ),
+        "the kernel need not be square: take height · width, not width · width": (
+            ins * outs * width**2 + biases
+        ),
+        "one bias belongs to each output, not to each input": weights + ins,
+        "there is one bias for a whole kernel, not one for each of its slices": (
+            weights + ins * outs
+        ),
     }
-    return {hint: torch.tensor(float(count)) for hint, count in wrong.items()}
+    return {hint: torch.tensor(count) for hint, count in wrong.items()}
 
 
 def _count(layer: nn.Module) -> int:
@@ -256,29 +262,89 @@ def _count(layer: nn.Module) -> int:
 
 
 def _models() -> list[nn.Module]:
-    """Networks whose sizes are all different, so that no two mistakes give the same count."""
-    small = nn.Sequential()
-    small.add_module("conv1", nn.Conv2d(3, 8, kernel_size=5))
-    small.add_module("fc1", nn.Linear(40, 7))
-    odd = nn.Sequential()
-    odd.add_module("wide", nn.Conv2d(4, 6, kernel_size=(3, 7)))
-    odd.add_module("relu", nn.ReLU())
-    odd.add_module("plain", nn.Linear(11, 5, bias=False))
-    return [small, odd]
+    """Networks of random sizes, all different, so that no two mistakes give the same count."""
+    models: list[nn.Module] = []
+    for _ in range(2):
+        ins, outs, features, classes = (3 + torch.randperm(40)[:4]).tolist()
+        small, odd = nn.Sequential(), nn.Sequential()
+        small.add_module("conv1", nn.Conv2d(ins, outs, kernel_size=5))
+        small.add_module("fc1", nn.Linear(features, classes))
+        odd.add_module("wide", nn.Conv2d(outs, ins, kernel_size=(3, 7)))
+        odd.add_module("relu", nn.ReLU())
+        odd.add_module("plain", nn.Linear(classes, features, bias=False))
+        models += [small, odd]
+    return models
+
+
+def _check_names(counts: Any, layers: Mapping[str, nn.Module]) -> None:
+    """Raise a :class:`Mistake` unless ``counts`` is a dict whose keys are the layers' names."""
+    if counts is None:
+        raise Mistake("your counts are None: does your function end with `return`?")
+    if not isinstance(counts, Mapping):
+        is_number = isinstance(counts, int | float)
+        got = f"the number {counts}" if is_number else f"a {type(counts).__name__}"
+        raise Mistake(f"return a dict from each layer's name to its count; you return {got}")
+    missing = [name for name, layer in layers.items() if _count(layer) and name not in counts]
+    unknown = [name for name in counts if name not in layers]
+    if missing or unknown:
+        have = f"lacks {_quoted(missing)}" if missing else f"has an unknown {_quoted(unknown)}"
+        hint = (
+            ". `named_modules()` gives the model itself, too, under the name ''; "
+            "`named_children()` gives its layers"
+        )
+        raise Mistake(
+            f"your dict {have}; its keys should be {_quoted(layers)}{hint if '' in counts else ''}"
+        )
+
+
+def _quoted(names: Any) -> str:
+    return ", ".join(map(repr, names))
 
 
 # --- Trying and comparing
 
 
-def _try(attempt: Attempt, *arguments: Any, what: str, hint: str = "") -> Any:
-    """Call the attempt; where it stops with an error, say for which sizes, and add the hint."""
+class _Calls(TorchFunctionMode):
+    """Note calls of those of PyTorch's functions that an exercise is about."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self.pattern = pattern  # of their names
+        self.called = ""
+
+    def refuse(self) -> None:
+        """Raise a :class:`Mistake` if there was a call; wrong results have got theirs before."""
+        if self.called:
+            raise Mistake(
+                f"the numbers are right, but it is PyTorch's `{self.called}` that made them: "
+                "write it yourself, with loops"
+            )
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = getattr(function, "__name__", "")
+        if re.search(self.pattern, name):
+            self.called = name
+        return function(*args, **(kwargs or {}))
+
+
+def _try(
+    attempt: Attempt, *arguments: Any, what: str, hints: Mapping[str, str] | None = None
+) -> Any:
+    """Call the attempt; where it stops with an error, say for which sizes, and add a hint.
+
+    ``hints``: by words of the error that they belong to; the first that fits is given.
+    """
     try:
         return attempt(*arguments)
     except NotImplementedError:  # a stub's
         raise
     except Exception as error:
+        fitting = [hint for words, hint in (hints or {}).items() if words in str(error)]
+        hint = f". Hint: {fitting[0]}" if fitting else ""
         raise Mistake(
-            f"for {what}, your code stopped with {describe_error(error)}{f'. Hint: {hint}' if hint else ''}"
+            f"for {what}, your code stopped with {describe_error(error)}{hint}"
         ) from error
 
 
@@ -287,12 +353,8 @@ def _whole_numbers(size: tuple[int, ...]) -> Tensor:
     return torch.randint(-9, 10, size).float()
 
 
-def _by(size: tuple[int, ...]) -> str:
-    return "×".join(str(value) for value in size)
-
-
-def _described(value: Any) -> str:
-    return f"the number {value}" if isinstance(value, int | float) else f"a {type(value).__name__}"
+def _by(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape))
 
 
 def _refuse_changes(given: Tensor, original: Tensor) -> None:
@@ -310,12 +372,15 @@ def _compare(
     suspects: Mapping[str, Tensor],
     sizes: Mapping[str, tuple[int, int]],
 ) -> None:
-    """Compare two pictures. Where only the size is wrong, ``sizes`` holds typical wrong ones by the hint that helps."""
+    """Compare two pictures; ``sizes`` holds typical wrong sizes by the hint that helps."""
+    result = as_numbers(actual, what=what)
     try:
-        compare(actual, expected, what=what, suspects=suspects)
+        compare(result, expected, what=what, suspects=suspects)
     except Mistake as mistake:
-        shape = tuple(as_tensor(actual, what=what).shape)
-        hint = next(
-            (hint for hint, size in sizes.items() if shape == size != tuple(expected.shape)), None
-        )
-        raise Mistake(f"{mistake}. {hint[0].upper()}{hint[1:]}" if hint else str(mistake)) from None
+        shape = tuple(result.shape)
+        fitting = [hint for hint, size in sizes.items() if shape == size != tuple(expected.shape)]
+        whole = torch.equal(result, result.round()) and not torch.equal(expected, expected.round())
+        if whole and result.shape == expected.shape:
+            fitting = ["you return whole numbers; keep the fractions: use float tensors"]
+        hint = f". {fitting[0][0].upper()}{fitting[0][1:]}" if fitting else ""
+        raise Mistake(f"{mistake}{hint}") from None

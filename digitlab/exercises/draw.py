@@ -2,75 +2,68 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import predict
-from digitlab.exercises._check import Attempt, Mistake, check, compare
+from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, two, unpack
 from digitlab.ink import rasterize
 
 
 @check("Your drawing is where MNIST would have put it.")
 def check_crop_and_center(attempt: Attempt) -> None:
-    """Try ``attempt(image)``: ``(H, W)`` float in [0, 1] → ``(28, 28)``, the ink's centre of mass at pixel (14, 14)."""
+    """Check ``attempt(image)``: ``(H, W)`` → ``(28, 28)``, the centre of mass at pixel (14, 14)."""
     for height, width in ((40, 60), (60, 40), (28, 28), (33, 90)):
         image = _blot_on_canvas(height, width)
-        compare(
-            attempt(image.clone()),
-            _by_mass(_crop(image), round),
-            what=f"your picture for a canvas of {height} × {width}",
-            suspects=_mistakes(image),
-        )
+        what = f"your picture for a canvas of {height} × {width}"
+        expected = _by_mass(_crop(image), round)
+        compare(attempt(image.clone()), expected, what=what, suspects=_mistakes(image))
 
 
 def _mistakes(image: Tensor) -> dict[str, Tensor]:
     """What typical mistakes make of ``image``, by the sentence that helps."""
     ink = _crop(image)
     height, width = ink.shape
-    middle_of_box = (
-        "you put the middle of the box into the middle; MNIST puts the centre of mass there"
+    by_box = (
+        "you put the middle of the box into the middle; MNIST puts the centre of mass there, "
+        "in which each row and column weighs as much as its ink"
     )
-    whole = functional.interpolate(
-        image[None, None], size=(28, 28), mode="bilinear", antialias=True
-    )[0, 0]
+    whole = functional.interpolate(image[None, None], (28, 28), mode="bilinear", antialias=True)
     return {
-        middle_of_box: _paste(ink, (28 - height) // 2, (28 - width) // 2),
-        f"{middle_of_box} ": _paste(ink, round(14 - (height - 1) / 2), round(14 - (width - 1) / 2)),
+        by_box: _paste(ink, (28 - height) // 2, (28 - width) // 2),
+        f"{by_box} ": _paste(ink, round(14 - (height - 1) / 2), round(14 - (width - 1) / 2)),
         "rows and columns are swapped": _by_mass(ink, round).T,
-        "it is a pixel off; count rows and columns from 0, aim at 14, and `round` (`int` cuts off)": _by_mass(
-            ink, round, center=13
+        "it is a pixel off; count rows and columns from 0, aim at 14, and `round` "
+        "(`int` cuts off)": _by_mass(ink, round, center=13),
+        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": (
+            _by_mass(ink, int)
         ),
-        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": _by_mass(
-            ink, int
+        "the last row and column of the ink are cut off; a slice ends *before* its end": (
+            _by_mass(ink[:-1, :-1], round)
         ),
-        "the last row and column of the ink are cut off; a slice ends *before* its end": _by_mass(
-            ink[:-1, :-1], round
-        ),
-        "it looks like the whole canvas, scaled; cut out the ink first": whole,
-        "it is the upper left of the canvas; find where the ink begins": _paste(
-            image[:28, :28], 0, 0
+        "it looks like the whole canvas, scaled; cut out the ink first": whole[0, 0],
+        "it is the upper left of the canvas; find where the ink begins": (
+            _paste(image[:28, :28], 0, 0)
         ),
     }
 
 
 def _blot_on_canvas(height: int, width: int) -> Tensor:
     """Make a lopsided random blot of less than 20 × 20 pixels, somewhere on a black canvas."""
-    rows, columns = (int(torch.randint(8, 19, ())) for _ in range(2))
-    blot = (
-        torch.rand(rows, columns)
-        * torch.linspace(0.1, 1, columns)
-        * torch.linspace(1, 0.2, rows)[:, None]
-    )
-    top, left = (
-        int(torch.randint(0, height - rows + 1, ())),
-        int(torch.randint(0, width - columns + 1, ())),
-    )
+    rows, columns = torch.randint(8, 19, (2,)).tolist()
+    blot = torch.rand(rows, columns) * torch.linspace(0.1, 1, columns)
+    blot *= torch.linspace(1, 0.2, rows)[:, None]
+    top = int(torch.randint(0, height - rows + 1, ()))
+    left = int(torch.randint(0, width - columns + 1, ()))
     canvas = torch.zeros(height, width)
-    canvas[top : top + rows, left : left + columns] = blot.clamp(min=0.01)
+    canvas[top : top + rows, left : left + columns] = blot.clamp(min=0.01)  # no hole in the ink
     return canvas
 
 
@@ -81,9 +74,8 @@ def _crop(image: Tensor) -> Tensor:
 
 def _by_mass(ink: Tensor, to_pixel: Callable[[float], int], *, center: int = 14) -> Tensor:
     """Paste ``ink`` so that its centre of mass is at row and column ``center``."""
-    row = (ink.sum(dim=1) * torch.arange(ink.shape[0])).sum() / ink.sum()
-    column = (ink.sum(dim=0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    return _paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+    row, column = ndimage.center_of_mass(ink.numpy())
+    return _paste(ink, to_pixel(center - row), to_pixel(center - column))
 
 
 def _paste(ink: Tensor, top: int, left: int) -> Tensor:
@@ -94,27 +86,39 @@ def _paste(ink: Tensor, top: int, left: int) -> Tensor:
 
 @check("The network is sure. If a person really reads your digit, it is wrong.")
 def check_break_it(attempt: Attempt) -> None:
-    """Try ``attempt(model)`` → (digit that a person reads, strokes): the network must read another with over 90 %."""
+    """Check ``attempt(model) -> (digit, strokes)``: the network must surely predict another."""
     model = load_model()
-    answer = attempt(model)
-    if not (isinstance(answer, (tuple, list)) and len(answer) == 2):
-        raise Mistake("return two things: the digit that a person reads, and the strokes")
-    digit, strokes = answer
-    if isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9:
-        raise Mistake(
-            f"the first thing should be the digit that a person reads, 0 to 9, and is {digit!r}"
-        )
+    told = "return two things: the digit that a person reads, and the strokes"
+    first, second = two(attempt(model), what="what you return", told=told)
+    digit = _as_digit(first)
     try:
-        prediction = predict(model, rasterize(strokes))
+        prediction = predict(model, rasterize(unpack(second)))
     except ValueError as error:
         raise Mistake(f"the second thing should be strokes: {error}") from error
     if prediction.digit == digit:
         raise Mistake(
-            f"the network reads your {digit} as {prediction}, which is right; change the drawing more"
+            f"the network takes your {digit} for {prediction}, which is right; "
+            "change the drawing more"
         )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
     if not prediction.is_sure:
         raise Mistake(
-            f"the network reads your {digit} as {prediction}, but hesitates; it should be sure (over 90 %)"
+            f"the network takes your {digit} for {prediction}, but hesitates; "
+            "it should be sure (over 90 %)"
         )
+
+
+def _as_digit(value: object) -> int:
+    """Take a digit in any form that holds one number: 3, ``np.int64(3)``, ``tensor([3])``."""
+    try:
+        number = as_numbers(value, what="the digit")
+    except Mistake:
+        number = torch.empty(0)
+    if isinstance(value, bool) or number.numel() != 1 or number.item() not in range(10):
+        swapped = np.iterable(value) and not isinstance(value, str)
+        raise Mistake(
+            "the first thing should be the digit that a person reads, 0 to 9, and is "
+            f"{reprlib.repr(value)}{': are the two swapped?' if swapped else ''}"
+        )
+    return int(number)

@@ -1,4 +1,4 @@
-"""The checks of notebook 2: right answers in any form pass, typical mistakes get the sentence that helps."""
+"""Notebook 2's checks: right answers in any form pass, typical mistakes are explained."""
 
 import math
 from collections.abc import Callable
@@ -23,6 +23,17 @@ Check = Callable[[Any], Verdict]
 
 def conv(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+def conv_by_a_layer(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    layer = nn.Conv2d(1, 1, kernel.shape, padding=padding, bias=False)
+    layer.weight.data = kernel[None, None]
+    return layer(image[None, None])[0, 0]
+
+
+def conv_by_windows(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    windows = functional.pad(image, (padding,) * 4).unfold(0, kernel.shape[0], 1)
+    return (windows.unfold(1, kernel.shape[1], 1) * kernel).sum(dim=(2, 3))
 
 
 def conv_in_lists(image: Tensor, kernel: Tensor, padding: int = 0) -> list[list[float]]:
@@ -86,8 +97,49 @@ def conv_that_misses_the_last_column(image: Tensor, kernel: Tensor, padding: int
     return conv(image, shortened, padding)
 
 
+def conv_of_whole_numbers(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    return conv_by_windows(image.int(), kernel.int(), padding)
+
+
+def conv_with_an_empty_slice(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    padded = torch.zeros(image.shape[0] + 2 * padding, image.shape[1] + 2 * padding)
+    padded[padding:-padding, padding:-padding] = image
+    return conv_by_windows(padded, kernel)
+
+
+def conv_place_by_place(
+    image: Tensor, kernel: Tensor, padding: int, *, way: str, places: int
+) -> Tensor:
+    """The loops of the solution, with an operation of its own at each place, ended early."""
+    padded = functional.pad(image, (padding,) * 4)
+    height, width = kernel.shape
+    output = torch.zeros(padded.shape[0] - height + 1, padded.shape[1] - width + 1)
+    for row in range(output.shape[0])[:places]:
+        for column in range(output.shape[1])[: None if places > 1 else 1]:
+            window = padded[row : row + height, column : column + width]
+            output[row, column] = {
+                "*": lambda window=window: (window * kernel).sum(),
+                "@": lambda window=window: (window @ kernel).sum(),
+                "no sum": lambda window=window: window * kernel,
+            }[way]()
+    return output
+
+
+def changed_conv(way: str = "*", places: int = 99) -> Any:
+    return lambda *arguments: conv_place_by_place(*arguments, way=way, places=places)
+
+
+def conv_of_one_row(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    right = conv_by_windows(image, kernel, padding)
+    return torch.cat([right[:1], torch.zeros_like(right[1:])])
+
+
 def pool(image: Tensor, size: int = 2) -> Tensor:
     return functional.max_pool2d(image[None], size)[0]
+
+
+def pool_by_windows(image: Tensor, size: int = 2) -> Tensor:
+    return image.unfold(0, size, size).unfold(1, size, size).amax(dim=(2, 3))
 
 
 def pool_in_lists(image: Tensor, size: int = 2) -> list[list[float]]:
@@ -117,6 +169,15 @@ def pool_without_the_last_column(image: Tensor, size: int) -> list[list[float]]:
     ]
 
 
+def pool_with_overlapping_blocks(image: Tensor, size: int) -> Tensor:
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    return image.unfold(0, size, 1).unfold(1, size, 1).amax(dim=(2, 3))[:rows, :columns]
+
+
+def counts_of_all_modules(model: nn.Module) -> dict[str, int]:
+    return {n: sum(p.numel() for p in layer.parameters()) for n, layer in model.named_modules()}
+
+
 def counts(model: nn.Module) -> dict[str, int]:
     return {
         name: sum(p.numel() for p in layer.parameters()) for name, layer in model.named_children()
@@ -140,13 +201,16 @@ def counts_of(convolution: Callable[[nn.Conv2d], int]) -> Callable[[nn.Module], 
 @pytest.mark.parametrize(
     ("check", "attempt"),
     [
-        (check_conv2d, conv),
+        (check_conv2d, conv_by_windows),
         (check_conv2d, conv_in_lists),
+        (check_conv2d, lambda *arguments: list(conv_by_windows(*arguments))),
         (
             check_conv2d,
-            lambda image, kernel, padding: conv(image.double(), kernel.double(), padding).numpy(),
+            lambda image, kernel, padding: conv_by_windows(
+                image.double(), kernel.double(), padding
+            ).numpy(),
         ),
-        (check_max_pool2d, pool),
+        (check_max_pool2d, pool_by_windows),
         (check_max_pool2d, pool_in_lists),
         (check_count_parameters, counts),
         (check_count_parameters, lambda model: {n: c for n, c in counts(model).items() if c}),
@@ -227,7 +291,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_conv2d,
             conv_for_kernels_of_three_by_three,
-            "for an image of 6×5, a kernel of 2×3 and padding=0, your code stopped with RuntimeError",
+            "for an image of 6×5, a kernel of 2×3 and padding=0, your code stopped with Runtime",
         ),
         (
             check_conv2d,
@@ -237,7 +301,32 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_conv2d,
             conv_that_stops_at_once,
-            "for an image of 5×7, a kernel of 3×3 and padding=0, your code stopped with ValueError: oh at `raise",
+            "a kernel of 3×3 and padding=0, your code stopped with ValueError: oh at `raise",
+        ),
+        (check_conv2d, conv, "it is PyTorch's `conv2d` that made them"),
+        (check_conv2d, conv_by_a_layer, "it is PyTorch's `conv2d` that made them"),
+        (check_max_pool2d, pool, "it is PyTorch's `max_pool2d` that made them"),
+        (check_max_pool2d, lambda image, size: nn.MaxPool2d(size)(image[None])[0], "`max_pool2d`"),
+        (check_conv2d, conv_of_whole_numbers, "keep the fractions: use float tensors"),
+        (check_conv2d, conv_with_an_empty_slice, "Where `p` is 0 this is `[0:0]`, for -0 is 0"),
+        (check_conv2d, changed_conv(places=1), "only its first number is there"),
+        (check_conv2d, conv_of_one_row, "only its first row is there"),
+        (check_conv2d, changed_conv("@"), "`@` is the matrix product"),
+        (check_conv2d, changed_conv("no sum"), "add the products up, by `.sum()`"),
+        (check_max_pool2d, pool_with_overlapping_blocks, "your blocks overlap"),
+        (check_count_parameters, counts_of_all_modules, "has an unknown ''; its keys should be"),
+        (check_count_parameters, counts_of_all_modules, "`named_children()` gives its layers"),
+        (
+            check_count_parameters,
+            lambda model: (
+                {"conv1": 608, "fc1": 287} if "fc1" in dict(model.named_children()) else {}
+            ),
+            "the count of conv1",
+        ),
+        (
+            check_untrained_loss,
+            lambda classes: {10: 2.3026, 2: 0.6931, 1000: 6.9078, 1: 0}.get(classes, 0),
+            "expected",
         ),
         (
             check_max_pool2d,
@@ -293,7 +382,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_count_parameters,
             lambda model: dict(list(counts(model).items())[:1]),
-            "your dict lacks fc1",
+            "your dict lacks 'fc1'",
         ),
         (
             check_count_parameters,
@@ -325,7 +414,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
                     + layer.out_channels
                 )
             ),
-            "kernel_size=(3, 7), stride=(1, 1)) is wrong: the kernel need not be square: take height · width",
+            "kernel_size=(3, 7), stride=(1, 1)) is wrong: the kernel need not be square",
         ),
         (
             check_count_parameters,
@@ -362,7 +451,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_untrained_loss,
             lambda classes: 2.302585,
-            "the loss for 2 classes is wrong: you have 2.30258, expected 0.693",
+            "the loss for 2 classes is wrong: you have 2.3025",
         ),
     ],
 )

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from digitlab import load_model
+from digitlab.evaluation import Prediction
 from digitlab.exercises import check_break_it, check_crop_and_center
 from digitlab.exercises._check import Attempt
 from digitlab.model import Calibration
@@ -43,6 +45,8 @@ def centered_by_box(image: Tensor) -> Tensor:
     ("attempt", "told"),
     [
         (crop, "has the shape"),
+        (lambda image: centered_by_mass(image)[None], "leave out the dimensions of size 1"),
+        (centered_by_box, "in which each row and column weighs as much as its ink"),
         (centered_by_box, "MNIST puts the centre of mass there"),
         (lambda image: centered_by_mass(image).T, "rows and columns are swapped"),
         (lambda image: centered_by_mass(image, 13), "aim at 14"),
@@ -75,6 +79,10 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
             lambda model: ("seven", DIGITS[7]),
             "the digit that a person reads, 0 to 9, and is 'seven'",
         ),
+        (lambda model: (10, DIGITS[7]), "0 to 9, and is 10"),
+        (lambda model: (True, DIGITS[1]), "0 to 9, and is True"),
+        (lambda model: (DIGITS[7], 7), "are the two swapped?"),
+        (lambda model: {"digit": 7, "strokes": DIGITS[7]}, "return two things"),
         (lambda model: (7, []), "should be strokes: nothing is drawn"),
         (lambda model: (7, [[(0, 0), (1, None)]]), "should be strokes: stroke 1"),
     ],
@@ -94,7 +102,31 @@ def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
     assert not verdict.passed and "doesn't look like a digit" in verdict.message
 
 
-def test_a_confident_misreading_passes() -> None:
-    assert check_break_it(
-        lambda model: (3, DIGITS[7])
-    ).passed  # a liar's way, but the check cannot see the drawing
+@pytest.mark.parametrize(
+    "digit", [3, np.int64(3), np.uint8(3), torch.tensor(3), torch.tensor([3]), np.array(3), 3.0]
+)
+def test_a_confident_wrong_prediction_passes_in_whatever_form_the_digit_comes(digit: Any) -> None:
+    # A liar's way, but the check can't see the drawing.
+    assert check_break_it(lambda model: (digit, DIGITS[7])).passed
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda stroke: torch.tensor(stroke, dtype=torch.float32, requires_grad=True),
+        lambda stroke: np.array(stroke, dtype=">f4"),
+        lambda stroke: (map(torch.tensor, point) for point in stroke),
+    ],
+)
+def test_strokes_may_be_tensors_arrays_or_generators(convert: Callable[[Any], Any]) -> None:
+    verdict = check_break_it(lambda model: (3, (convert(stroke) for stroke in DIGITS[7])))
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(("confidence", "passes"), [(0.9, False), (0.9000001, True)])
+def test_over_90_per_cent_is_not_exactly_90_per_cent(
+    confidence: float, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prediction = Prediction(torch.eye(10)[7], 7, confidence, is_digit=True)
+    monkeypatch.setattr("digitlab.exercises.draw.predict", lambda *_: prediction)
+    assert check_break_it(lambda model: (3, DIGITS[7])).passed == passes

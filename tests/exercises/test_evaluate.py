@@ -1,4 +1,4 @@
-"""The checks of notebook 04: right answers written in any way pass, and typical mistakes are told in words."""
+"""Notebook 4's checks: right answers written in any way pass, and typical mistakes are named."""
 
 import math
 from collections.abc import Callable
@@ -37,6 +37,25 @@ def wilson(
     centre /= denominator if "middle" in divided else 1
     spread /= denominator if "spread" in divided else 1
     return centre - spread, centre + spread
+
+
+def middle_and_half_width(correct: int, total: int) -> tuple[float, float]:
+    low, high = wilson(correct, total)
+    return (low + high) / 2, (high - low) / 2
+
+
+def with_brackets_missing_in_the_middle(correct: int, total: int) -> tuple[float, float]:
+    low, high = wilson(correct, total)
+    surplus = (1.96**2 / 2 * total - 1.96**2 / (2 * total)) / (1 + 1.96**2 / total)
+    return low + surplus, high + surplus
+
+
+def with_brackets_missing_in_the_root(correct: int, total: int) -> tuple[float, float]:
+    rate, z = correct / total, 1.96
+    spread = z * math.sqrt(rate * (1 - rate) / total + z**2 / 4 * total**2)
+    denominator = 1 + z**2 / total
+    middle = rate + z**2 / (2 * total)
+    return (middle - spread) / denominator, (middle + spread) / denominator
 
 
 def columns_only(confusion: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,6 +232,25 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             lambda c, n: c / (n - n),
             "your code stopped with ZeroDivisionError: ",
         ),
+        (check_accuracy_interval, lambda c, n: wilson(c // n, n), "`//` cuts off the fraction"),
+        (check_accuracy_interval, middle_and_half_width, "that is the middle and the half-width"),
+        (check_accuracy_interval, with_brackets_missing_in_the_middle, "write `z**2 / (2 * n)`"),
+        (check_accuracy_interval, with_brackets_missing_in_the_root, "write `z**2 / (4 * n**2)`"),
+        (
+            check_accuracy_interval,
+            lambda c, n: dict(zip(("low", "high"), wilson(c, n), strict=True)),
+            "return two things, low and high, and not {'high': ",
+        ),
+        (
+            check_precision_recall,
+            lambda confusion: [100 * part for part in precision_recall(confusion)],
+            "it is in percent",
+        ),
+        (
+            check_precision_recall,
+            lambda confusion: [part.floor() for part in precision_recall(confusion)],
+            "`//` cuts off the fraction",
+        ),
         (
             check_precision_recall,
             lambda confusion: precision_recall(confusion)[::-1],
@@ -224,11 +262,11 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             "have changed places",
         ),
         (check_precision_recall, columns_only, "divided by the sum of a column: that is precision"),
-        (check_precision_recall, with_nan, "where 4 is never read makes you divide 0 by 0"),
+        (check_precision_recall, with_nan, "where 4 is never predicted makes you divide 0 by 0"),
         (
             check_precision_recall,
             by_loops_without_a_guard,
-            "where 4 is never read makes you divide 0 by 0",
+            "where 4 is never predicted makes you divide 0 by 0",
         ),
         (check_precision_recall, of_all, "did you divide by all images?"),
         (
@@ -239,7 +277,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         (
             check_precision_recall,
             lambda confusion: (0.9, 0.9),
-            "the precision has the shape (), expected (10,)",
+            "the precision should be 10 numbers, and is 1 number",
         ),
         (
             check_temperature,
@@ -264,7 +302,22 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         ),
     ],
 )
-def test_a_typical_mistake_is_told(check: Any, attempt: Any, told: str) -> None:
+def test_a_typical_mistake_is_named(check: Any, attempt: Any, told: str) -> None:
     verdict = check(attempt)
     assert verdict.state == "not yet"
     assert told in verdict.message
+
+
+def times(factor: float) -> Callable[[Tensor, Tensor], float]:
+    return lambda logits, labels: factor * fit_temperature(logits, labels)
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+def test_a_temperature_that_is_5_per_cent_off_passes(factor: float) -> None:
+    assert check_temperature(times(factor)).passed
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_temperature_that_is_10_per_cent_off_does_not(factor: float) -> None:
+    verdict = check_temperature(times(factor))
+    assert not verdict.passed and "its cross-entropy is" in verdict.message

@@ -1,4 +1,4 @@
-"""Notebook 1's checks: right answers pass however they are written, and wrong ones hear what helps."""
+"""Notebook 1's checks: right answers pass however they are written, wrong ones are explained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from digitlab.exercises import check_nearest_mean, check_pixel_statistics, check_read_idx_header
 
@@ -80,6 +81,8 @@ def stub(*_: Any) -> Any:
     [
         (check_read_idx_header, sizes_of),
         (check_read_idx_header, header_by_numpy),
+        (check_read_idx_header, lambda c: np.frombuffer(c, ">u4", c[3], 4)),
+        (check_read_idx_header, lambda c: map(int, sizes_of(c))),
         (check_read_idx_header, header_by_arithmetic),
         (check_pixel_statistics, statistics),
         (check_pixel_statistics, statistics_by_hand),
@@ -117,6 +120,17 @@ def nearest_neighbour(
 ) -> Tensor:
     places = torch.cdist(images.float().flatten(1), train_images.float().flatten(1)).argmin(1)
     return train_labels[places] if labelled else places
+
+
+def by_cosine(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    means = normalize(means_of(train_images, train_labels), dim=1)
+    return (normalize(images.float().flatten(1), dim=1) @ means.T).argmax(1)
+
+
+def by_median(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    flat = train_images.float().flatten(1)
+    medians = [flat[train_labels == digit].median(0).values for digit in range(10)]
+    return torch.cdist(images.float().flatten(1), torch.stack(medians)).argmin(1)
 
 
 def by_signed_differences(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
@@ -181,6 +195,28 @@ def in_bytes_by_absolute_differences(
             "your list of sizes for the header 00 00 08 03 00 00 ea 60",
         ),
         (
+            check_read_idx_header,
+            lambda c: list(c[4:16]),
+            "12 bytes for 3 sizes; four bytes make one",
+        ),
+        (check_read_idx_header, lambda c: sizes_of(c)[0], "is your `return` inside the loop?"),
+        (check_read_idx_header, lambda c: sizes_of(c)[:1], "is your `return` inside the loop?"),
+        (
+            check_read_idx_header,
+            lambda c: [c[i : i + 4] for i in range(4, 4 + 4 * c[3], 4)],
+            "is bytes: `int.from_bytes(b'\\x00\\x00\\xea`', \"big\")` makes one number of them",
+        ),
+        (
+            check_read_idx_header,
+            lambda c: [c[i : i + 4].hex() for i in range(4, 4 + 4 * c[3], 4)],
+            "is text, '0000ea60': return numbers",
+        ),
+        (
+            check_pixel_statistics,
+            lambda i: ((i / i.max()).mean(), (i / i.max()).std()),
+            "not the largest here",
+        ),
+        (
             check_pixel_statistics,
             lambda i: (i.float().mean(), i.float().std()),
             "it is 255 times too large",
@@ -217,7 +253,7 @@ def in_bytes_by_absolute_differences(
         (
             check_pixel_statistics,
             lambda i: print(),
-            "does your function end with `return mean, std`?",
+            "does your function end with `return`?",
         ),
         (
             check_pixel_statistics,
@@ -243,6 +279,14 @@ def in_bytes_by_absolute_differences(
             "the places of training images",
         ),
         (check_nearest_mean, by_sums, "divide by their number"),
+        (check_nearest_mean, lambda t, *a: nearest_mean(t / 255, *a), "only the training images"),
+        (
+            check_nearest_mean,
+            lambda t, labels, i: nearest_mean(t, labels, i / 255),
+            "only the images to classify",
+        ),
+        (check_nearest_mean, by_cosine, "you compared directions"),
+        (check_nearest_mean, by_median, "take the mean"),
         (
             check_nearest_mean,
             lambda *a: distances(*a, p=1.0).argmin(1),
@@ -252,12 +296,12 @@ def in_bytes_by_absolute_differences(
         (
             check_nearest_mean,
             lambda *a: int(distances(*a).argmin()),
-            "has the shape (), expected (25,)",
+            "with `argmin(dim=1)`: you took that of all of them",
         ),
         (
             check_nearest_mean,
             lambda *a: distances(*a).argmin(0),
-            "has the shape (10,), expected (25,)",
+            "with `argmin(dim=1)`: you took that of each digit",
         ),
     ],
 )

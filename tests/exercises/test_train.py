@@ -246,7 +246,7 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
             lambda rates, losses: rates[losses.nan_to_num(nan=99).argmin()] / 10,
             "One lucky batch fooled you",
         ),
-        (lambda rates, losses: rates[smooth(losses, 7).argmin()] / 10, "belong to `rates[i + 3]`?"),
+        (lambda rates, losses: rates[smooth(losses, 7).argmin()], "lowest smoothed loss"),
         (
             lambda rates, losses: rates[losses.unfold(0, 7, 1).mean(1).argmin() + 3] / 10,
             "drop them first",
