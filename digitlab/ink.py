@@ -30,6 +30,11 @@ PEN_WIDTH = 2.4  # pixels; gives drawn digits about the mean intensity of MNIST'
 _AXIS = np.arange(SIZE, dtype=np.float32)
 
 
+def as_unit_float(images: Tensor) -> Tensor:
+    """Bring images of any shape, uint8 or float in [0, 1], to float32 in [0, 1]."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
 def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:
     """Draw pen strokes as MNIST would show them: scaled to a 20×20 box, anti-aliased, centre of mass in the middle.
 

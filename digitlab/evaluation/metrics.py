@@ -83,9 +83,14 @@ class Prediction:
         return f"{self.digit} · {percent(self.confidence)}"
 
 
-def percent(probability: float) -> str:
-    """Write a probability in [0, 1] as text such as ``98 %``: never ``100 %``, since no network is ever certain."""
-    return f"{min(round(100 * probability), 99)} %"
+def percent(probability: float, decimals: int = 0) -> str:
+    """Write a probability in [0, 1] as ``98 %``: never ``100 %``, since no network is certain."""
+    return f"{min(100 * probability, 100 - 10**-decimals):.{decimals}f} %"
+
+
+def short_number(value: float) -> str:
+    """Write a number as a person would: at most two decimals, a true minus sign, no minus zero."""
+    return f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> Evaluation:

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
+from digitlab.evaluation import short_number
 from digitlab.explain import Step, steps
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
 from digitlab.plots.pictures import digit
@@ -51,7 +52,7 @@ def tables(
             ax.text(
                 left + column + 0.5,
                 top + row + 0.5,
-                _short(value),
+                short_number(value),
                 ha="center",
                 va="center",
                 fontsize=10,
@@ -81,13 +82,6 @@ def tables(
     ax.set(aspect="equal", xlim=(-0.1, left - 1.2), ylim=(tallest + 0.1, -0.8))
     ax.set_axis_off()
     return ax
-
-
-def _short(value: float) -> str:
-    """A number as it is written by hand: at most two decimals, a true minus sign."""
-    return (
-        f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".").replace("-", "−")
-    )  # + 0.0: no minus zero
 
 
 def responses(

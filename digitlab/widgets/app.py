@@ -38,8 +38,8 @@ class Studio(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"Studio({self.pad!r})"
 
-    def _tell(self, error: Exception) -> None:
-        self.pad._tell(error)
+    def _show_error(self, error: Exception) -> None:
+        self.pad._show_error(error)
 
     @by_hand
     def _on_choice(self, change: Any) -> None:

@@ -56,7 +56,7 @@ class Sketch:
         # Callbacks run one after another in most kernels, but ipykernel 7.1 to 7.3 run them in a
         # thread of their own.
         self.lock = threading.RLock()
-        self._on_change, self._tell = on_change, on_error
+        self._on_change, self._show_error = on_change, on_error
         self._writing: asyncio.Task[None] | None = None
         self.canvas = self._new_canvas()
         self._redraw()
@@ -101,7 +101,7 @@ class Sketch:
                 self._end()
                 await asyncio.sleep(WRITING_PAUSE)
         except Exception as error:
-            self._tell(error)
+            self._show_error(error)
 
     def _is_writing(self) -> bool:
         return self._writing is not None and not self._writing.done()

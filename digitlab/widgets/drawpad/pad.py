@@ -88,7 +88,7 @@ class DrawPad(ipywidgets.Box):
         self.image: torch.Tensor | None = None
         self._last_prediction_at = -math.inf
         self._random = random.Random()
-        self._sketch = Sketch(size, on_change=self._changed, on_error=self._tell)
+        self._sketch = Sketch(size, on_change=self._changed, on_error=self._show_error)
         self.canvas, self.lock = self._sketch.canvas, self._sketch.lock
         self._build()
         super().__init__(self._columns(), live=live, pen_width=pen_width)
@@ -164,7 +164,7 @@ class DrawPad(ipywidgets.Box):
             try:
                 yield
             except Exception as error:
-                self._tell(error)
+                self._show_error(error)
                 raise
 
     # --- building ---------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ class DrawPad(ipywidgets.Box):
         self._picture.value = render.picture_html(self.image)
         self._bars.value = render.bars_svg(self.prediction)
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say on the pad what went wrong; the drawing stays."""
         self.log.warning("the drawing pad met an error", exc_info=error)
         self.image = None

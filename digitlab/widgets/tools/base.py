@@ -37,7 +37,7 @@ class Tool(ipywidgets.VBox):
         look = "digitlab-status wrong" if wrong else "digitlab-status"
         self._status.value = f'<div class="{look}" role="status">{escape(sentence)}</div>'
 
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Say what went wrong; tool and pad stay usable."""
         self.log.warning("a tool of the drawing pad met an error", exc_info=error)
         self._say(error_sentence(error), wrong=True)

@@ -122,7 +122,7 @@ class Teacher(Tool):
                 return
             self._outcome(await self._work_in_thread(images, labels))
         except Exception as error:
-            self._tell(error)
+            self._show_error(error)
         finally:
             self._teach_button.description = "Teach it"
 
