@@ -6,6 +6,7 @@ and a transparent canvas that notices mouse, finger and keys. Moving a frame lea
 it is.
 """
 
+import asyncio
 from typing import Any, TypeAlias
 
 import ipywidgets
@@ -15,6 +16,7 @@ from digitlab.widgets.common import NamedCanvas
 
 Place: TypeAlias = tuple[int, int]  # row and column of a pixel
 
+_WHEEL_PAUSE = 0.8  # seconds for which the page has the wheel to itself
 _SCALE = 10  # canvas pixels along each pixel of the picture: events come in whole canvas pixels
 _ARROWS = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "ArrowRight": (0, 1)}
 
@@ -51,6 +53,7 @@ class PixelOverlay(NamedCanvas):
         self.on_mouse_move(self._on_mouse_move)
         self.on_mouse_down(self._on_mouse_down)
         self.on_mouse_out(self._on_mouse_out)
+        self.on_mouse_wheel(self._on_mouse_wheel)
         # ipycanvas keeps touches to itself: a page makes no mouse events of them.
         self.on_touch_start(self._on_touch)
         self.on_touch_move(self._on_touch)
@@ -64,6 +67,11 @@ class PixelOverlay(NamedCanvas):
 
     def _on_mouse_out(self, x: float, y: float) -> None:
         self.hovered = None
+
+    def _on_mouse_wheel(self, x: float, y: float) -> None:
+        """Get out of the way for a moment: a canvas swallows the wheel, and the page stands still."""
+        self.add_class("digitlab-wheel")
+        asyncio.get_running_loop().call_later(_WHEEL_PAUSE, self.remove_class, "digitlab-wheel")
 
     def _on_touch(self, touches: list[tuple[float, float]]) -> None:
         if touches:

@@ -1,4 +1,4 @@
-"""The live curves in JupyterLab: they move while the kernel is busy, and the controls answer when it is done."""
+"""The live curves in JupyterLab: they move while the kernel is busy; then the controls work."""
 
 from collections.abc import Iterator
 
