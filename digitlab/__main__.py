@@ -142,16 +142,13 @@ def _train(options: argparse.Namespace) -> int:
         Run(recipe, seed, path, options.device, options.resume)
         for seed, path in zip(seeds, paths, strict=True)
     ]
-    with joined_process_group() as process_group:
-        if options.resume and process_group.size > 1:
-            raise ValueError("--resume is for one process; torchrun starts anew")
-        results = list(
-            train_all(runs, partial(load_mnist, options.data), process_group=process_group)
-        )
+    with joined_process_group() as group:
+        if options.resume and group.size > 1:
+            raise ValueError("--resume is for one process; torchrun starts again")
+        results = list(train_all(runs, partial(load_mnist, options.data)))
         if options.seeds is None:
-            print(
-                f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}"
-            )
+            accuracy = f"{results[0]['val_accuracy']:.2%} of the validation images classified right"
+            print(f"{accuracy}; weights saved to {path}")
         else:
             print(f"{table(results)}\nweights saved to {paths[0]} … {paths[-1].name}")
     return 0

@@ -1,4 +1,4 @@
-"""Evaluation: how good a network is, how sure of that we are, and what it predicts for one picture."""
+"""Evaluation: metrics and predictions; calibration; distortions that measure robustness."""
 
 from digitlab.evaluation.metrics import (
     Comparison,

@@ -13,8 +13,6 @@ from digitlab.evaluation import predict
 from digitlab.exercises._check import Attempt, Mistake, check, compare
 from digitlab.ink import rasterize
 
-_SURE = 0.9
-
 
 @check("Your drawing is where MNIST would have put it.")
 def check_crop_and_center(attempt: Attempt) -> None:
@@ -116,7 +114,7 @@ def check_break_it(attempt: Attempt) -> None:
         )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
-    if prediction.confidence < _SURE:
+    if not prediction.is_sure:
         raise Mistake(
             f"the network reads your {digit} as {prediction}, but hesitates; it should be sure (over 90 %)"
         )

@@ -1,7 +1,7 @@
-"""Every figure of the course: each function takes numbers and an ``ax``, draws, and returns the ``ax``.
+"""Every figure of the course: functions that take numbers and an ``ax``, and return the ``ax``.
 
 One module a notebook; all are found here: ``plots.digit(image)``. :func:`show` displays a figure
-with its description.
+with its description. Matplotlib's own settings stay as they are.
 """
 
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, panels, show, to_png
@@ -15,7 +15,6 @@ from digitlab.plots.build import (
 )
 from digitlab.plots.draw import strokes
 from digitlab.plots.evaluate import (
-    accuracies_by_chance,
     confusion_matrix,
     distortions,
     feature_maps,
@@ -24,6 +23,7 @@ from digitlab.plots.evaluate import (
     probability_bars,
     reliability_diagram,
     robustness,
+    sampled_accuracies,
     scores,
     temperature_losses,
 )
@@ -47,7 +47,6 @@ __all__ = [
     "GREEN",
     "ORANGE",
     "RED",
-    "accuracies_by_chance",
     "architecture",
     "axis_pictures",
     "batch_losses",
@@ -75,6 +74,7 @@ __all__ = [
     "reliability_diagram",
     "responses",
     "robustness",
+    "sampled_accuracies",
     "scores",
     "show",
     "strokes",

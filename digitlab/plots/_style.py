@@ -1,7 +1,7 @@
 """The one style of all figures, how a figure is shown, and what every drawing function needs.
 
-Colours are those of Okabe and Ito (2008), which readers with any kind of colour vision can tell
-apart; where lines must be told apart they differ in dash or marker as well.
+Colours are those of Okabe and Ito (2008), distinct for any kind of colour vision; lines differ in
+dash or marker as well.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import io
 from html import escape
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -21,25 +22,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
-TEN = (
-    "#000000",
-    ORANGE,
-    "#56B4E9",
-    GREEN,
-    BLUE,
-    RED,
-    "#CC79A7",
-    GRAY,
-    "#7A4B00",
-    "#5B2A86",
-)  # never without a label
+from digitlab.ink import as_unit_float
 
-plt.rcParams.update(
+Look: TypeAlias = dict[str, Any]  # keyword arguments of a Matplotlib function
+
+BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
+TEN = (  # one for each digit, and never without a label
+    *("#000000", ORANGE, "#56B4E9", GREEN, BLUE),
+    *(RED, "#CC79A7", GRAY, "#7A4B00", "#5B2A86"),
+)
+
+# Every drawing function wears this decorator. Matplotlib reads its settings when a figure, an image
+# or a legend is made: so these hold while a function draws, and the learner's own are left alone.
+styled = matplotlib.rc_context(
     {
-        "figure.figsize": (7.0, 3.2),
+        "figure.figsize": (7.0, 3.2),  # inches
         "figure.dpi": 100,
-        "savefig.dpi": 160,
+        "savefig.dpi": 160,  # sharp on a screen with 1.6 pixels to the dot
         "figure.constrained_layout.use": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -58,40 +57,44 @@ plt.rcParams.update(
 )
 
 
+@styled
 def show(picture: Axes | Figure, alt: str) -> None:
-    """Display a figure in a notebook, with a description for those who can't see it, and close it.
+    """Display a figure in a notebook, described by ``alt`` for those who can't see it; close it.
 
-    JupyterLab takes the description from HTML, other readers from the image's metadata, so both are
-    stored.
+    JupyterLab takes the description from HTML, other programs from the image's metadata, so both
+    are stored.
     """
     from IPython.display import display
 
     figure = cast(Figure, picture.figure if isinstance(picture, Axes) else picture)
     png = to_png(figure)
-    width = round(figure.get_figwidth() * 100)
+    width = round(figure.get_figwidth() * 100)  # pixels on the page, at 100 to the inch
     source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-    html = f'<img src="{source}" width="{width}" style="max-width: 100%; background: white" alt="{escape(alt)}">'
+    look = f'width="{width}" style="max-width: 100%; background: white"'
+    html = f'<img src="{source}" {look} alt="{escape(alt)}">'
     bundle = {"image/png": png, "text/html": html, "text/plain": alt}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
-    plt.close(figure)
+    plt.close(figure)  # else Jupyter would show it a second time
 
 
+@styled
 def to_png(figure: Figure) -> bytes:
-    """Render a figure as PNG in a palette of 256 colours, a third of the size of one in full colour."""
+    """Render a figure as PNG in a palette of 256 colours: a third of the size of full colour."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white")
     packed = io.BytesIO()
-    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        packed, format="png", optimize=True
-    )
+    palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    palette.save(packed, format="png", optimize=True)
     return packed.getvalue()
 
 
+@styled
 def axes_or_new(ax: Axes | None, *, width: float = 7.0, height: float = 3.2) -> Axes:
     """Return ``ax``, or the axes of a new figure of ``width`` × ``height`` inches."""
     return ax if ax is not None else plt.figure(figsize=(width, height)).add_subplot()
 
 
+@styled
 def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figure, list[Axes]]:
     """Make a row of ``count`` axes, each ``width`` × ``height`` inches, to draw into one by one."""
     figure = plt.figure(figsize=(count * width, height))
@@ -99,7 +102,6 @@ def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figu
 
 
 def as_pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
-    """Bring one picture, ``(1, 28, 28)`` or ``(28, 28)``, uint8 or float, to ``(28, 28)`` float32 in [0, 1]."""
-    values = torch.as_tensor(image).detach().cpu()
-    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    """Bring a picture ``(1, H, W)`` or ``(H, W)``, uint8 or float, to ``(H, W)`` in [0, 1]."""
+    values = as_unit_float(torch.as_tensor(image).detach().cpu())
     return values.reshape(values.shape[-2:]).numpy()

@@ -1,4 +1,4 @@
-"""Figures of notebook 2: kernels, responses, receptive fields, and the network drawn from itself."""
+"""Figures of notebook 2: kernels, responses, receptive fields, and the network as it is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,24 @@ from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
 from digitlab.evaluation import short_number
-from digitlab.explain import Step, steps
-from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
-from digitlab.plots.pictures import digit
+from digitlab.explain import Operation, operations
+from digitlab.plots._style import (
+    BLUE,
+    GRAY,
+    GREEN,
+    ORANGE,
+    RED,
+    Look,
+    as_pixels,
+    axes_or_new,
+    styled,
+)
+from digitlab.plots.pictures import digit, tile
+
+_CENTRED: Look = {"ha": "center", "va": "center"}
 
 
+@styled
 def tables(
     numbers: Sequence[Tensor],
     *,
@@ -27,20 +40,16 @@ def tables(
     block: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show small ``(h, w)`` tables of numbers side by side, with ``signs`` such as "×" and "=" between them.
+    """Show small ``(h, w)`` tables of numbers side by side, with ``signs`` such as "×" in between.
 
     Positive numbers are shaded red and negative ones blue; ``block`` draws a thick line around
     every ``block`` × ``block`` cells of the first table.
     """
     tallest = max(table.shape[0] for table in numbers)
-    ax = axes_or_new(
-        ax,
-        width=0.52 * sum(table.shape[1] + 1.3 for table in numbers),
-        height=0.52 * (tallest + 0.9),
-    )
-    limit = (
-        max(float(table.abs().max()) for table in numbers) * 2
-    )  # pale, since black numbers stand on it
+    columns = sum(table.shape[1] + 1.3 for table in numbers)  # 1.3 cells for the sign between two
+    ax = axes_or_new(ax, width=0.52 * columns, height=0.52 * (tallest + 0.9))
+    # Twice the largest number, so that colours are pale: black numbers stand on them.
+    limit = 2 * max(float(table.abs().max()) for table in numbers)
     left = 0.0
     for position, (table, caption) in enumerate(zip(numbers, captions, strict=True)):
         height, width = table.shape
@@ -49,41 +58,21 @@ def tables(
         mesh = ax.pcolormesh(*corners, table.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
         mesh.set(edgecolor=GRAY, linewidth=0.6)
         for (row, column), value in np.ndenumerate(table.numpy()):
-            ax.text(
-                left + column + 0.5,
-                top + row + 0.5,
-                short_number(value),
-                ha="center",
-                va="center",
-                fontsize=10,
-            )
+            x, y = left + column + 0.5, top + row + 0.5
+            ax.text(x, y, short_number(value), fontsize=10, **_CENTRED)
         ax.text(left + width / 2, top - 0.2, caption, ha="center", va="bottom", fontsize=9)
         if position < len(signs):
-            ax.text(
-                left + width + 0.65,
-                tallest / 2,
-                signs[position],
-                ha="center",
-                va="center",
-                fontsize=14,
-            )
+            ax.text(left + width + 0.65, tallest / 2, signs[position], fontsize=14, **_CENTRED)
         left += width + 1.3
     for row, column in np.ndindex(*(size // block for size in numbers[0].shape)) if block else ():
-        ax.add_patch(
-            Rectangle(
-                (column * block, row * block),
-                block,
-                block,
-                fill=False,
-                edgecolor="black",
-                linewidth=2,
-            )
-        )
+        corner = (column * block, row * block)
+        ax.add_patch(Rectangle(corner, block, block, fill=False, edgecolor="black", linewidth=2))
     ax.set(aspect="equal", xlim=(-0.1, left - 1.2), ylim=(tallest + 0.1, -0.8))
     ax.set_axis_off()
     return ax
 
 
+@styled
 def responses(
     maps: Sequence[Tensor],
     *,
@@ -92,7 +81,7 @@ def responses(
     label: str = "response",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show ``(H, W)`` responses side by side on one scale: red is positive, blue negative, white zero.
+    """Show ``(H, W)`` responses side by side on one scale: red is positive, blue negative.
 
     ``image``, ``(1, H, W)`` or ``(H, W)``, is the picture they belong to: shown first, in grey.
     ``label`` says what the scale measures.
@@ -104,11 +93,9 @@ def responses(
         ax.imshow(as_pixels(image), vmin=0, vmax=1, extent=(0, 1, 0, 1))
     shown = None
     for position, response in enumerate(maps, start=panels - len(maps)):
-        left = 1.08 * position
-        box = (left, left + 1, 0, 1)
-        shown = ax.imshow(
-            response.detach().numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=box
-        )
+        left = 1.08 * position  # each map is 1 wide
+        values, box = response.detach().numpy(), (left, left + 1, 0, 1)
+        shown = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=box)
         ax.add_patch(Rectangle((left, 0), 1, 1, fill=False, edgecolor=GRAY, linewidth=0.6))
     for position, caption in enumerate(captions):
         ax.text(1.08 * position + 0.5, -0.04, caption, ha="center", va="top", fontsize=9)
@@ -119,51 +106,42 @@ def responses(
     return ax
 
 
+@styled
 def receptive_fields(
     image: Tensor, fields: Mapping[str, tuple[int, int, int]], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw squares on a picture ``(1, H, W)``; ``fields``: name → (top row, left column, side), the smallest first."""
+    """Draw the squares ``fields`` on a picture ``(1, H, W)``, the smallest first.
+
+    ``fields``: by name, (top row, left column, side) in pixels.
+    """
     ax = digit(image, ax=axes_or_new(ax, width=6.2, height=3.8))
-    styles = zip((ORANGE, GREEN, BLUE, RED), ("-", "--", "-.", ":"), strict=True)
-    for order, ((name, (top, left, side)), (color, line)) in enumerate(
-        zip(fields.items(), styles, strict=False)
-    ):
+    looks = zip((ORANGE, GREEN, BLUE, RED), ("-", "--", "-.", ":"), strict=True)
+    for order, ((name, field), look) in enumerate(zip(fields.items(), looks, strict=False)):
+        top, left, side = field
         gap = 0.17 * (order - 1)  # else sides that coincide would hide each other
         corner = (left - 0.5 - gap, top - 0.5 - gap)  # a pixel's number is the place of its centre
         outer = side + 2 * gap
-        ax.add_patch(
-            Rectangle(
-                corner,
-                outer,
-                outer,
-                fill=False,
-                edgecolor=color,
-                linestyle=line,
-                linewidth=2.2,
-                label=name,
-            )
-        )
+        square = Rectangle(corner, outer, outer, fill=False, linewidth=2.2, label=name)
+        square.set(edgecolor=look[0], linestyle=look[1])
+        ax.add_patch(square)
     ax.set_anchor("W")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.5)
     return ax
 
 
+@styled
 def filters(weights: Tensor, *, columns: int = 8, ax: Axes | None = None) -> Axes:
-    """Show ``(N, 1, h, w)`` filters: red pulls the response up, blue pulls it down, white does nothing."""
-    count, _, height, width = weights.shape
-    rows = -(-count // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan, dtype=np.float32)
-    for index, weight in enumerate(weights.detach().cpu().squeeze(1).numpy()):
-        top, left = index // columns * (height + 1), index % columns * (width + 1)
-        sheet[top : top + height, left : left + width] = weight
+    """Show ``(N, 1, h, w)`` filters: red pulls the response up, blue pulls it down."""
+    sheet = tile(weights.detach().cpu().squeeze(1).numpy(), columns, gap=(1, 1))[:-1, :-1]
     limit = float(weights.detach().abs().max())
-    ax = axes_or_new(ax, width=6.0, height=6.0 * rows / columns + 0.3)
+    ax = axes_or_new(ax, width=6.0, height=6.0 * sheet.shape[0] / sheet.shape[1] + 0.3)
     picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
     cast(Figure, ax.figure).colorbar(picture, ax=ax, label="weight", shrink=0.9)
     ax.set_axis_off()
     return ax
 
 
+@styled
 def parameter_bars(counts: Mapping[str, int], *, ax: Axes | None = None) -> Axes:
     """Show how many parameters each layer has; ``counts``: name → number."""
     ax = axes_or_new(ax, height=2.0)
@@ -178,78 +156,68 @@ def parameter_bars(counts: Mapping[str, int], *, ax: Axes | None = None) -> Axes
     return ax
 
 
+@styled
 def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a network as it is: run it, and draw a block for each shape that comes up between picture and logits.
+    """Draw a network from what it does to a picture: a block for each shape on the way to logits.
 
     A block of ``(channels, height, width)`` is a pile of sheets, higher for more channels; one of
     ``(values,)`` is a column. The arrows say what is done, and how many parameters it takes.
     ``image`` ``(1, 28, 28)`` is drawn into the first block.
     """
-    blocks: list[tuple[tuple[int, ...], list[Step]]] = [((1, 28, 28), [])]
-    for step in steps(model):
-        if step.shape == blocks[-1][0] and not step.parameters:
-            blocks[-1][1].append(
-                step
-            )  # ReLU, for example, changes no shape: it is written on the same arrow
+    blocks: list[tuple[tuple[int, ...], list[Operation]]] = [((1, 28, 28), [])]
+    for operation in operations(model):
+        if operation.shape == blocks[-1][0] and not operation.parameters:
+            blocks[-1][1].append(operation)  # such as ReLU: it is written on the arrow before it
         else:
-            blocks.append((step.shape, [step]))
+            blocks.append((operation.shape, [operation]))
     # A page is 8 to 10 inches wide: a wider figure would be shrunk, and its text with it.
     ax = axes_or_new(ax, width=1.2 * len(blocks), height=2.3)
-    right = 0.0
+    right = 0.0  # where the next thing begins; a picture of 28×28 is 0.8 wide
     for shape, done in blocks:
         if done:
-            length = (
-                1.15 if any(step.parameters for step in done) else 0.85
-            )  # room for the word "parameters"
-            end, start = (right + length - 0.06, 0), (right + 0.06, 0)
-            ax.annotate(
-                "",
-                end,
-                start,
-                arrowprops={"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0},
-            )
-            middle = right + length / 2
-            ax.text(
-                middle,
-                0.07,
-                _arrow_text(done),
-                ha="center",
-                va="bottom",
-                fontsize=10.5,
-                linespacing=1.15,
-            )
-            right += length
+            right += _draw_arrow(ax, done, right)
         width = _draw_block(ax, shape, right, image=None if done else image)
         size = "×".join(f"{value:,}" for value in shape)
-        ax.text(
-            right + width / 2, -0.82, size, ha="center", va="top", fontsize=10.5, fontweight="bold"
-        )
+        look: Look = {"ha": "center", "va": "top", "fontsize": 10.5, "fontweight": "bold"}
+        ax.text(right + width / 2, -0.82, size, **look)
         right += width
     ax.set(xlim=(-0.05, right + 0.05), ylim=(-1.02, 1.36), aspect="equal")
     ax.set_axis_off()
     return ax
 
 
-def _arrow_text(done: Sequence[Step]) -> str:
+def _draw_arrow(ax: Axes, done: Sequence[Operation], left: float) -> float:
+    """Draw an arrow that begins at ``left`` and says what is ``done``; returns its length."""
+    parameters = any(operation.parameters for operation in done)
+    length = 1.15 if parameters else 0.85  # there has to be room for the word "parameters"
+    look: Look = {"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (left + length - 0.06, 0), (left + 0.06, 0), arrowprops=look)
+    text: Look = {"ha": "center", "va": "bottom", "fontsize": 10.5, "linespacing": 1.15}
+    ax.text(left + length / 2, 0.07, _arrow_text(done), **text)
+    return length
+
+
+def _arrow_text(done: Sequence[Operation]) -> str:
     """What an arrow says: the layer's name, what is done, and how many parameters it takes."""
-    lines = [
-        line for step in done for line in (step.layer, step.operation.replace(" ", "\n", 1)) if line
-    ]
-    parameters = sum(step.parameters for step in done)
-    return "\n".join(lines + ([f"{parameters:,}\nparameters"] if parameters else []))
+    lines = []
+    for operation in done:
+        lines += [operation.layer, operation.name.replace(" ", "\n", 1)]
+    parameters = sum(operation.parameters for operation in done)
+    lines += [f"{parameters:,}\nparameters"] if parameters else []
+    return "\n".join(line for line in lines if line)
 
 
 def _draw_block(ax: Axes, shape: tuple[int, ...], left: float, *, image: Tensor | None) -> float:
     """Draw one block with its left edge at ``left``, centred on 0; returns its width."""
     if len(shape) == 1:
         return _draw_column(ax, shape[0], left)
+    # 64 sheets would hide what follows: each doubling of the channels adds one sheet.
     sheets, side, offset = 1 + round(math.log2(shape[0])), 0.8 * shape[1] / 28, 0.04
     extent = side + offset * (sheets - 1)
+    look: Look = {"facecolor": "#CFE5F3", "edgecolor": "black", "linewidth": 0.8}
     for sheet in reversed(range(sheets)):
         corner = (left + sheet * offset, -extent / 2 + sheet * offset)
-        ax.add_patch(
-            Rectangle(corner, side, side, facecolor="#CFE5F3", edgecolor="black", linewidth=0.8)
-        )
+        ax.add_patch(Rectangle(corner, side, side, **look))
     if image is not None:
         bounds = (left, left + side, -extent / 2, -extent / 2 + side)
         ax.imshow(as_pixels(image), vmin=0, vmax=1, extent=bounds, zorder=3)
@@ -257,27 +225,14 @@ def _draw_block(ax: Axes, shape: tuple[int, ...], left: float, *, image: Tensor 
 
 
 def _draw_column(ax: Axes, values: int, left: float) -> float:
-    """Draw a column with its left edge at ``left``, cell by cell where the values are few; returns its width."""
+    """Draw a column with its left edge at ``left``, in cells if few; returns its width."""
     cells = values if values <= 16 else 1
     height, width = (1.5 if cells > 1 else 0.3 * math.log10(values)), 0.15
+    look: Look = {"facecolor": "#FBE3B5", "edgecolor": "black", "linewidth": 0.8}
     for cell in range(cells):
         bottom = height / 2 - height * (cell + 1) / cells
-        box = Rectangle(
-            (left, bottom),
-            width,
-            height / cells,
-            facecolor="#FBE3B5",
-            edgecolor="black",
-            linewidth=0.8,
-        )
-        ax.add_patch(box)
+        ax.add_patch(Rectangle((left, bottom), width, height / cells, **look))
         if cells > 1:
-            ax.text(
-                left + width / 2,
-                bottom + height / cells / 2,
-                str(cell),
-                ha="center",
-                va="center",
-                fontsize=8.5,
-            )
+            middle = left + width / 2, bottom + height / cells / 2
+            ax.text(*middle, str(cell), fontsize=8.5, **_CENTRED)
     return width

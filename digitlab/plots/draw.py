@@ -5,20 +5,16 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from digitlab.ink import Strokes, as_paths
-from digitlab.plots._style import BLUE, GREEN, ORANGE, RED, axes_or_new
+from digitlab.plots._style import BLUE, GREEN, ORANGE, RED, axes_or_new, styled
 
 
+@styled
 def strokes(lines: Strokes, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Show pen strokes as they were drawn, y downwards, a dot where each begins."""
     ax = axes_or_new(ax, width=2.4, height=2.6)
     for number, path in enumerate(as_paths(lines)):
-        ax.plot(
-            path[:, 0],
-            path[:, 1],
-            linewidth=3,
-            color=(BLUE, ORANGE, GREEN, RED)[number % 4],
-            linestyle="-",
-        )
+        color = (BLUE, ORANGE, GREEN, RED)[number % 4]
+        ax.plot(path[:, 0], path[:, 1], linewidth=3, color=color, linestyle="-")
         ax.plot(*path[0], "o", color="black", markersize=5)
     ax.set(title=title, aspect="equal", xticks=[], yticks=[], frame_on=False)
     ax.margins(0.15)

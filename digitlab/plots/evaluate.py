@@ -15,10 +15,20 @@ from torch import Tensor
 
 from digitlab.evaluation import wilson_interval
 from digitlab.evaluation.calibration import Reliability
-from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, as_pixels, axes_or_new
-from digitlab.plots.pictures import digit_grid
+from digitlab.plots._style import (
+    BLUE,
+    GRAY,
+    GREEN,
+    ORANGE,
+    RED,
+    Look,
+    as_pixels,
+    axes_or_new,
+    styled,
+)
+from digitlab.plots.pictures import digit_grid, tile
 
-_LINES: tuple[dict[str, Any], ...] = (  # told apart by marker and dash as well as by colour
+_LINES: tuple[Look, ...] = (  # told apart by marker and dash as well as by colour
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": RED, "marker": "s", "linestyle": "--"},
     {"color": GREEN, "marker": "^", "linestyle": "-."},
@@ -27,48 +37,35 @@ _LINES: tuple[dict[str, Any], ...] = (  # told apart by marker and dash as well 
 _FEW = 10  # answers; the accuracy of fewer is mostly chance
 
 
+@styled
 def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show ``(10, 10)`` counts, row: true digit, column: digit read. Only mistakes are shaded; a dot is a zero."""
+    """Show ``(10, 10)`` counts, row: true digit, column: predicted. A dot is a zero.
+
+    Only mistakes are shaded: next to the thousands on the diagonal none of them would show.
+    """
     ax = axes_or_new(ax, width=5.4, height=5.0)
     mistakes = confusion.float().clone().fill_diagonal_(0)
     shaded = np.ma.masked_equal(mistakes.numpy(), 0)  # the palest orange is not white
     ax.imshow(shaded, cmap="Oranges", vmin=0, vmax=max(1.0, float(mistakes.max()) * 1.3))
-    for row in range(10):
-        for column in range(10):
-            count = int(confusion[row, column])
-            hit = row == column
-            text = str(count) if count else "·"
-            ax.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color=BLUE if hit else "black",
-                fontweight="bold" if hit else "normal",
-            )
-    ax.set(
-        xlabel="digit read by the network", ylabel="true digit", xticks=range(10), yticks=range(10)
-    )
+    for (row, column), count in np.ndenumerate(confusion.long().numpy()):
+        hit = row == column
+        look: Look = {"color": BLUE, "fontweight": "bold"} if hit else {"color": "black"}
+        ax.text(column, row, f"{count or '·'}", ha="center", va="center", fontsize=8, **look)
+    ax.set(xlabel="predicted digit", ylabel="true digit", xticks=range(10), yticks=range(10))
     ax.grid(False)
     return ax
 
 
-def accuracies_by_chance(
+@styled
+def sampled_accuracies(
     accuracies: Tensor, interval: tuple[float, float], *, ax: Axes | None = None
 ) -> Axes:
-    """Show how often each accuracy ``(N,)`` came up, and the two between which 95 % of them lie."""
+    """Show how often each accuracy ``(N,)`` was sampled; 95 % of them lie in ``interval``."""
     ax = axes_or_new(ax, height=2.8)
     values, counts = torch.unique(accuracies, return_counts=True)
     width = float(values.diff().min()) if len(values) > 1 else 1e-4
-    ax.bar(
-        values.tolist(),
-        counts.tolist(),
-        width=0.9 * width,
-        color=GRAY,
-        label="accuracies that chance gave",
-    )
+    look: Look = {"width": 0.9 * width, "color": GRAY, "label": "sampled accuracies"}
+    ax.bar(values.tolist(), counts.tolist(), **look)
     for end, name in zip(interval, ("95 % of them lie between", None), strict=True):
         ax.axvline(end, color=BLUE, linestyle="--", label=name)
     ax.set(xlabel="accuracy on one test set", ylabel="test sets")
@@ -78,20 +75,14 @@ def accuracies_by_chance(
     return ax
 
 
+@styled
 def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show both, ``(10,)`` each, for every digit; the scale begins where the values do."""
     ax = axes_or_new(ax, height=2.8)
-    ax.plot(
-        range(10), precision.tolist(), "o", color=BLUE, label="precision: can a reading be trusted?"
-    )
-    ax.plot(
-        range(10),
-        recall.tolist(),
-        "s",
-        color=RED,
-        markerfacecolor="none",
-        label="recall: is a digit found?",
-    )
+    dot: Look = {"color": BLUE, "label": "precision: can a prediction be trusted?"}
+    square: Look = {"color": RED, "label": "recall: is a digit found?", "markerfacecolor": "none"}
+    ax.plot(range(10), precision.tolist(), "o", **dot)
+    ax.plot(range(10), recall.tolist(), "s", **square)
     ax.set(xlabel="digit", ylabel="share", xticks=range(10))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.margins(y=0.25)
@@ -100,10 +91,12 @@ def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None =
     return ax
 
 
+@styled
 def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None = None) -> Axes:
-    """Show accuracy against confidence, a line for each result; the bars are 95 % intervals, the diagonal is honest.
+    """Show accuracy against confidence, a line for each result, with bars for 95 % intervals.
 
-    Bins of fewer than ten answers are faded, and no line leads to them.
+    On the diagonal a network is as sure as it is right. Bins of fewer than ten answers are faded,
+    and no line leads to them.
     """
     ax = axes_or_new(ax, width=5.4, height=4.4)
     ax.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="as sure as right")
@@ -111,12 +104,8 @@ def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None =
         few = (result.counts > 0) & (result.counts < _FEW)
         _accuracies_with_intervals(ax, result, result.counts >= _FEW, label=name, **style)
         _accuracies_with_intervals(ax, result, few, alpha=0.3, **style | {"linestyle": ""})
-    ax.set(
-        xlabel="confidence (mean of the bin)",
-        ylabel="accuracy (share read right)",
-        xlim=(0, 1.02),
-        ylim=(0, 1.03),
-    )
+    ax.set(xlabel="confidence (mean of the bin)", ylabel="accuracy (share of right answers)")
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.03))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.legend(loc="lower right", fontsize=9)
@@ -134,6 +123,7 @@ def _accuracies_with_intervals(ax: Axes, result: Reliability, bins: Tensor, **st
     ax.errorbar(confidence, accuracy, yerr=[below, above], capsize=3, elinewidth=1, **style)
 
 
+@styled
 def temperature_losses(
     temperatures: Tensor, losses: Tensor, best: float, *, ax: Axes | None = None
 ) -> Axes:
@@ -151,34 +141,38 @@ def temperature_losses(
     return ax
 
 
+@styled
 def distortions(rows: Mapping[str, tuple[Sequence[float], Tensor]]) -> Figure:
-    """Show a picture distorted more and more, a named row for each kind, with the strength below each picture.
+    """Show a picture distorted more and more, a named row for each kind of distortion.
 
     Args:
         rows: by the distortion's name and unit: its strengths, and the pictures ``(N, 1, H, W)``
             that they gave.
     """
     longest = max(len(strengths) for strengths, _ in rows.values())
-    figure, axes = plt.subplots(
-        len(rows), 1, figsize=(0.8 * longest, 1.3 * len(rows)), squeeze=False
-    )
+    size = (0.8 * longest, 1.3 * len(rows))  # inches
+    figure, axes = plt.subplots(len(rows), 1, figsize=size, squeeze=False)
     for ax, (kind, (strengths, pictures)) in zip(axes.flat, rows.items(), strict=True):
         captions = [f"{strength:g}".replace("-", "−") for strength in strengths]
         digit_grid(pictures, captions=captions, columns=longest, title=kind, ax=ax)
     return figure
 
 
+@styled
 def robustness(
     panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]],
 ) -> Figure:
-    """Show accuracy against the strength of distortions, a panel for each, a line for each network.
+    """Show accuracy against the strength of distortions, a line for each of up to four networks.
 
     Args:
         panels: by the distortion's name and unit: its strengths, and each network's accuracies at
-            them.
+            them. There may be any number; they are drawn two in a row.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.2), sharey=True)
-    for ax, (kind, (strengths, curves)) in zip(axes.flat, panels.items(), strict=True):
+    rows = -(-len(panels) // 2)  # rounded up
+    figure, axes = plt.subplots(rows, 2, figsize=(7.0, 2.6 * rows), sharey=True, squeeze=False)
+    for unused in axes.flat[len(panels) :]:
+        unused.remove()
+    for ax, (kind, (strengths, curves)) in zip(axes.flat, panels.items(), strict=False):
         for (name, accuracies), style in zip(curves.items(), _LINES[: len(curves)], strict=True):
             ax.plot(strengths, accuracies, markersize=4, label=name, **style)
         ax.set(xlabel=kind, ylim=(0, 1.03))
@@ -189,27 +183,24 @@ def robustness(
     return figure
 
 
+@styled
 def feature_maps(
     maps: Tensor, *, columns: int = 16, title: str = "", ax: Axes | None = None
 ) -> Axes:
-    """Show ``(N, H, W)`` responses from 0 up, all on one scale: black is none, white the strongest half per cent."""
-    count, height, width = maps.shape
-    rows = -(-count // columns)
-    sheet = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), np.nan, dtype=np.float32)
-    for index, responses in enumerate(maps.numpy()):
-        top, left = index // columns * (height + 2), index % columns * (width + 2)
-        sheet[top : top + height, left : left + width] = responses
-    ax = axes_or_new(
-        ax, width=7.0, height=7.0 * sheet.shape[0] / sheet.shape[1] + 0.35 * bool(title)
-    )
+    """Show ``(N, H, W)`` responses from 0 up, on one scale: black is none, white the strongest."""
+    sheet = tile(maps.numpy(), columns, gap=(2, 2))[:-2, :-2]
+    height = 7.0 * sheet.shape[0] / sheet.shape[1] + 0.35 * bool(title)  # inches
+    ax = axes_or_new(ax, width=7.0, height=height)
+    # A single outlier would leave all else dark: the strongest half per cent are all white.
     ax.imshow(sheet, vmin=0, vmax=float(maps.quantile(0.995)) or 1.0)
     ax.set_title(title)
     ax.set_axis_off()
     return ax
 
 
+@styled
 def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
-    """Show, side by side, how far covering each place of a picture lowers the answer's probability.
+    """Show how far covering each place of a picture lowers the answer's probability, side by side.
 
     Red inside full lines: the probability falls there; blue inside dashed lines: it rises. Lines
     are at 0.1 and 0.5.
@@ -221,10 +212,9 @@ def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
     figure, axes = plt.subplots(1, len(maps), figsize=(3.1 * len(maps) + 0.8, 3.1), squeeze=False)
     for ax, (title, drops) in zip(axes.flat, maps.items(), strict=True):
         values = drops.numpy()
-        ax.imshow(1 - 0.6 * as_pixels(image), vmin=0, vmax=1)
-        picture = ax.imshow(
-            values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.clip(np.abs(values) * 1.5, 0, 0.75)
-        )
+        ax.imshow(1 - 0.6 * as_pixels(image), vmin=0, vmax=1)  # pale, for colour to lie on it
+        opacity = np.clip(np.abs(values) * 1.5, 0, 0.75)
+        picture = ax.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=opacity)
         levels = [level for level in (-0.5, -0.1, 0.1, 0.5) if values.min() < level < values.max()]
         if levels:
             lines = ["--" if level < 0 else "-" for level in levels]
@@ -236,26 +226,22 @@ def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
+@styled
 def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show ten probabilities; the largest is darker and carries its value. ``probabilities``: ``(10,)``."""
+    """Show ten ``probabilities``, ``(10,)``; the largest is darker and carries its value."""
     ax = axes_or_new(ax, width=4.5, height=2.4)
     values = probabilities.tolist()
     best = int(probabilities.argmax())
-    bars = ax.bar(
-        range(10), values, color=[BLUE if index == best else "#9CC7E0" for index in range(10)]
-    )
-    ax.bar_label(
-        bars,
-        labels=[
-            f"{value:.0%}".replace("%", " %") if i == best else "" for i, value in enumerate(values)
-        ],
-    )
+    colors, labels = ["#9CC7E0"] * 10, [""] * 10
+    colors[best], labels[best] = BLUE, f"{values[best]:.0%}".replace("%", " %")
+    ax.bar_label(ax.bar(range(10), values, color=colors), labels=labels)
     ax.set(xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1.12), title=title)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.grid(axis="x", visible=False)
     return ax
 
 
+@styled
 def scores(results: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Show how the scores of digits and of other drawings are spread, a panel for each network.
 
@@ -266,13 +252,10 @@ def scores(results: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     figure, axes = plt.subplots(1, len(results), figsize=(7.0, 2.6), sharey=True, squeeze=False)
     bins = np.linspace(0, 1, 26)
     for ax, (name, both) in zip(axes.flat, results.items(), strict=True):
-        looks = (
-            {"color": BLUE, "label": "digits"},
-            {"color": RED, "label": "other drawings", "hatch": "//"},
-        )
-        for values, look in zip(both, looks, strict=True):
-            shares = np.histogram(values.numpy(), bins)[0] / len(values)
-            ax.stairs(shares, bins, fill="hatch" not in look, alpha=0.6, linewidth=1.5, **look)
+        digits, others = (np.histogram(values.numpy(), bins)[0] / len(values) for values in both)
+        look: Look = {"alpha": 0.6, "linewidth": 1.5}
+        ax.stairs(digits, bins, fill=True, color=BLUE, label="digits", **look)
+        ax.stairs(others, bins, hatch="//", color=RED, label="other drawings", **look)
         ax.set(title=name, xlabel="the two likeliest digits together")
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))

@@ -10,11 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
-from digitlab.plots._style import BLUE, ORANGE, RED, TEN, as_pixels, axes_or_new
+from digitlab.plots._style import BLUE, ORANGE, RED, TEN, Look, as_pixels, axes_or_new, styled
+from digitlab.plots.pictures import tile
 
 
+@styled
 def class_counts(labels: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show how many images there are of each digit; ``labels``: ``(N,)`` int64."""
     ax = axes_or_new(ax)
@@ -27,8 +30,9 @@ def class_counts(labels: Tensor, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@styled
 def pixel_histogram(images: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show how often each brightness occurs, on a logarithmic scale; ``images``: uint8 of any shape."""
+    """Show how often each brightness occurs, logarithmic; ``images``: uint8 of any shape."""
     ax = axes_or_new(ax)
     counts = torch.bincount(images.flatten(), minlength=256)
     ax.bar(range(256), (counts / counts.sum()).tolist(), width=1.0, color=BLUE)
@@ -36,43 +40,41 @@ def pixel_histogram(images: Tensor, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@styled
 def centring(images: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show ``(N, 1, 28, 28)`` pictures in a row: the ink's bounding box, its middle (×) and its centre of mass (+)."""
+    """Show where the ink of ``(N, 1, 28, 28)`` pictures is, in a row.
+
+    A frame is the ink's bounding box, × the middle of that box, + the ink's centre of mass.
+    """
     ax = axes_or_new(ax, width=1.75 * len(images), height=2.1)
-    sheet = np.full((28, 30 * len(images) - 2), np.nan, dtype=np.float32)
-    axis = np.arange(28)
-    for number, image in enumerate(images):
-        pixels, left = as_pixels(image), 30 * number
-        sheet[:, left : left + 28] = pixels
+    pictures = np.stack([as_pixels(image) for image in images])
+    for left, pixels in zip(range(0, 30 * len(images), 30), pictures, strict=True):
         rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
         height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-        corner = (left + columns[0] - 0.5, rows[0] - 0.5)
+        corner = (left + columns[0] - 0.5, rows[0] - 0.5)  # a pixel's number is its centre's place
         ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=ORANGE, linewidth=1.5))
-        x, y = pixels.sum(axis=0) @ axis / pixels.sum(), pixels.sum(axis=1) @ axis / pixels.sum()
+        y, x = ndimage.center_of_mass(pixels)
         (mass,) = ax.plot(left + x, y, "+", color=BLUE, markersize=13, markeredgewidth=3)
-        (middle,) = ax.plot(
-            left + columns.mean(), rows.mean(), "x", color=RED, markersize=8, markeredgewidth=2
-        )
+        x, y = left + columns[[0, -1]].mean(), rows[[0, -1]].mean()
+        (middle,) = ax.plot(x, y, "x", color=RED, markersize=8, markeredgewidth=2)
         ax.text(left + 14, 28, f"{width}×{height}", ha="center", va="top", fontsize=9)
-    ax.imshow(sheet, vmin=0, vmax=1)
-    ax.legend(
-        [mass, middle],
-        ["centre of mass", "middle of the box"],
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncol=2,
-    )
+    ax.imshow(tile(pictures, len(images), gap=(0, 2))[:, :-2], vmin=0, vmax=1)
+    names = ["centre of mass", "middle of the box"]
+    ax.legend([mass, middle], names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2)
     ax.set_axis_off()
     return ax
 
 
+@styled
 def axis_pictures(axes: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show the first two axes of a map, ``(2, 784)`` or more rows, as pictures: red is positive, blue is negative."""
-    sheet = np.full((28, 58), np.nan, dtype=np.float32)  # two pictures, and a gap of two pixels
+    """Show the first two axes of a map, ``(2, 784)`` or more rows, as pictures.
+
+    Red is positive, blue is negative, white is zero.
+    """
     ax = axes_or_new(ax, width=6.0, height=3.4)
-    for left, name, values in zip((0, 30), ("first axis", "second axis"), axes, strict=False):
-        sheet[:, left : left + 28] = values.reshape(28, 28)
-        ax.text(left + 13.5, 28.2, name, ha="center", va="top", fontsize=10)
+    sheet = tile(axes[:2].reshape(2, 28, 28).numpy(), 2, gap=(0, 2))[:, :-2]
+    for middle, name in ((13.5, "first axis"), (43.5, "second axis")):  # pixels of the sheet
+        ax.text(middle, 28.2, name, ha="center", va="top", fontsize=10)
     limit = float(np.nanmax(np.abs(sheet)))
     picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
     cast(Figure, ax.figure).colorbar(picture, ax=ax, label="entry", shrink=0.9)
@@ -80,31 +82,29 @@ def axis_pictures(axes: Tensor, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@styled
 def digit_map(points: Tensor, labels: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show ``(N, 2)`` points, each as its digit, and a large digit at the mean of each class; ``labels``: ``(N,)``."""
+    """Show ``(N, 2)`` points, each as its digit of ``labels``; a large one at each mean."""
     ax = axes_or_new(ax, width=7.5, height=5.6)
     for digit in range(10):
         x, y = points[labels == digit].T.numpy()
         ax.scatter(x, y, s=16, marker=f"${digit}$", color=TEN[digit], linewidths=0.3)
     means = torch.stack([points[labels == digit].mean(dim=0) for digit in range(10)]).numpy()
-    for digit, (x, y) in enumerate(
-        _apart(means, distance=0.055 * float(np.ptp(points.numpy()[:, 0])))
-    ):
-        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "black"}
-        ax.text(
-            x, y, str(digit), ha="center", va="center", fontsize=13, fontweight="bold", bbox=box
-        )
+    places = _apart(means, distance=0.055 * float(np.ptp(points[:, 0].numpy())))
+    look: Look = {"ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold"}
+    circle: Look = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "black"}
+    for digit, (x, y) in enumerate(places):
+        ax.text(x, y, str(digit), bbox=circle, **look)
     ax.set(xlabel="along the first axis", ylabel="along the second axis", aspect="equal")
     return ax
 
 
 def _apart(places: NDArray[np.float32], *, distance: float) -> NDArray[np.float32]:
-    """Push ``(N, 2)`` places away from each other until no two are much closer than ``distance``."""
+    """Push ``(N, 2)`` places apart until no two are much closer than ``distance``."""
     places = places.copy()
     for _ in range(100):
         away = places[:, None] - places[None]  # (N, N, 2)
-        gaps = np.linalg.norm(away, axis=2) + np.eye(len(places)) * distance
-        places += 0.25 * (away / gaps[..., None] * np.maximum(distance - gaps, 0)[..., None]).sum(
-            axis=1
-        )
+        gaps = np.linalg.norm(away, axis=2) + np.eye(len(places)) * distance  # not from itself
+        push = np.maximum(distance - gaps, 0) / gaps  # (N, N): 0 where two are far enough apart
+        places += 0.25 * (away * push[..., None]).sum(axis=1)  # small steps, or they jump about
     return places

@@ -10,32 +10,44 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from digitlab.plots._style import as_pixels, axes_or_new
+from digitlab.plots._style import as_pixels, axes_or_new, styled
 
 
+def tile(
+    pictures: NDArray[np.float32], columns: int, *, gap: tuple[int, int], fill: float = np.nan
+) -> NDArray[np.float32]:
+    """Lay ``(N, H, W)`` pictures out in rows of ``columns``, as one picture.
+
+    ``gap``: the rows below, and the columns to the right, of each picture. They are filled with
+    ``fill``; what is nan, Matplotlib leaves transparent.
+    """
+    count, height, width = pictures.shape
+    rows = -(-count // columns)  # rounded up
+    cell_height, cell_width = height + gap[0], width + gap[1]
+    cells = np.full((rows * columns, cell_height, cell_width), fill, dtype=np.float32)
+    cells[:count, :height, :width] = pictures
+    grid = cells.reshape(rows, columns, cell_height, cell_width).swapaxes(1, 2)
+    return grid.reshape(rows * cell_height, columns * cell_width)
+
+
+@styled
 def digit(
     image: Tensor | NDArray[Any], *, title: str = "", numbers: bool = False, ax: Axes | None = None
 ) -> Axes:
-    """Show one picture, ``(1, H, W)`` or ``(H, W)``; ``numbers`` writes each pixel's value, 0 to 255, onto it."""
+    """Show a picture, ``(1, H, W)`` or ``(H, W)``; ``numbers`` writes 0 to 255 onto each pixel."""
     pixels = as_pixels(image)
     ax = axes_or_new(ax, width=7.0 if numbers else 2.2, height=7.0 if numbers else 2.4)
     ax.imshow(pixels, vmin=0, vmax=1)
     if numbers:
         for (row, column), value in np.ndenumerate(np.round(pixels * 255).astype(int)):
-            ax.text(
-                column,
-                row,
-                str(value),
-                ha="center",
-                va="center",
-                fontsize=6,
-                color="black" if value > 127 else "white",
-            )
+            color = "black" if value > 127 else "white"
+            ax.text(column, row, str(value), ha="center", va="center", fontsize=6, color=color)
     ax.set(title=title, xticks=[], yticks=[])
     ax.grid(False)
     return ax
 
 
+@styled
 def digit_grid(
     images: Tensor,
     *,
@@ -44,32 +56,20 @@ def digit_grid(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``, each with its caption, of one line or more, below."""
-    count, lines = (
-        len(images),
-        max((str(caption).count("\n") + 1 for caption in captions or ()), default=0),
-    )
-    gap = 2 + 7 * lines
+    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``; a caption may have several lines."""
+    texts = [str(caption) for caption in captions or ()]
+    lines = max((text.count("\n") + 1 for text in texts), default=0)
+    gap = (2 + 7 * lines, 2)  # pixels of a picture; a line of text is about 7 of them high
+    pixels = np.stack([as_pixels(image) for image in images])
+    sheet = tile(pixels, columns, gap=gap, fill=1.0)
     height, width = images.shape[-2:]
-    rows = -(-count // columns)
-    sheet = np.ones((rows * (height + gap), columns * (width + 2)), dtype=np.float32)
-    ax = axes_or_new(
-        ax,
-        width=0.68 * columns,
-        height=0.68 * rows * (height + gap) / (width + 2) + 0.35 * bool(title),
-    )
-    for index, image in enumerate(images):
-        top, left = index // columns * (height + gap), index % columns * (width + 2)
-        sheet[top : top + height, left : left + width] = as_pixels(image)
-        if captions is not None:
-            ax.text(
-                left + width / 2,
-                top + height,
-                str(captions[index]),
-                ha="center",
-                va="top",
-                fontsize=9,
-            )
+    size = 0.68 * columns / sheet.shape[1]  # inches a pixel: a picture and its gap take 0.68 inches
+    room_for_title = 0.35 * bool(title)
+    ax = axes_or_new(ax, width=0.68 * columns, height=size * sheet.shape[0] + room_for_title)
+    for index, text in enumerate(texts[: len(images)]):
+        middle = index % columns * (width + gap[1]) + width / 2
+        bottom = index // columns * (height + gap[0]) + height
+        ax.text(middle, bottom, text, ha="center", va="top", fontsize=9)
     ax.imshow(sheet, vmin=0, vmax=1)
     ax.set_title(title)
     ax.set_axis_off()

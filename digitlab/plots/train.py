@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
-from digitlab.plots._style import BLUE, GRAY, ORANGE, RED, axes_or_new
+from digitlab.plots._style import BLUE, GRAY, ORANGE, RED, Look, axes_or_new, styled
 from digitlab.training import History
 
 
+@styled
 def batch_losses(history: History, *, ax: Axes | None = None) -> Axes:
     """Show the loss of every batch, and its running mean over 25 batches."""
     ax = axes_or_new(ax)
@@ -22,18 +23,14 @@ def batch_losses(history: History, *, ax: Axes | None = None) -> Axes:
     ax.plot(losses, color=GRAY, alpha=0.5, linewidth=0.8, linestyle="-", label="each batch")
     if len(losses) >= 25:
         smooth = np.convolve(losses, np.full(25, 1 / 25), mode="valid")
-        ax.plot(
-            np.arange(24, len(losses)),
-            smooth,
-            color=BLUE,
-            linestyle="-",
-            label="mean of the last 25",
-        )
+        steps = np.arange(24, len(losses))
+        ax.plot(steps, smooth, color=BLUE, linestyle="-", label="mean of the last 25")
     ax.set(xlabel="step (one batch each)", ylabel="loss (cross-entropy, nats)", yscale="log")
     ax.legend()
     return ax
 
 
+@styled
 def learning_rates(history: History, *, ax: Axes | None = None) -> Axes:
     """Show the learning rate of every step."""
     ax = axes_or_new(ax)
@@ -42,6 +39,7 @@ def learning_rates(history: History, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@styled
 def validation_accuracies(history: History, *, ax: Axes | None = None) -> Axes:
     """Show the validation accuracy after every epoch."""
     ax = axes_or_new(ax)
@@ -49,22 +47,17 @@ def validation_accuracies(history: History, *, ax: Axes | None = None) -> Axes:
     ax.plot(epochs, history.val_accuracy, marker="o")
     for epoch, accuracy in zip(epochs, history.val_accuracy, strict=True):
         label = f"{accuracy:.1%}".replace("%", " %")
-        ax.annotate(
-            label,
-            (epoch, accuracy),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
+        above: Look = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(label, (epoch, accuracy), fontsize=9, **above)
     ax.set(xlabel="epoch", ylabel="validation accuracy", xticks=epochs)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.margins(x=0.25, y=0.3)
     return ax
 
 
+@styled
 def training(history: History) -> Figure:
-    """Show one training as the live curves do: loss by batch, validation accuracy by epoch, learning rate by step."""
+    """Show one training as the live curves do: losses, validation accuracies, learning rates."""
     figure = plt.figure(figsize=(9.0, 4.2))
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     batch_losses(history, ax=figure.add_subplot(grid[:, 0]))
@@ -73,6 +66,7 @@ def training(history: History) -> Figure:
     return figure
 
 
+@styled
 def loss_by_learning_rate(
     rates: Sequence[float],
     losses: Sequence[float],
@@ -89,14 +83,8 @@ def loss_by_learning_rate(
     ax = axes_or_new(ax)
     values = np.array(losses)
     noisy = window > 1
-    ax.plot(
-        rates,
-        values,
-        color=GRAY if noisy else BLUE,
-        linestyle="" if noisy else "-",
-        marker=".",
-        label="one batch" if noisy else "after the step",
-    )
+    look: Look = {"color": GRAY, "linestyle": ""} if noisy else {"color": BLUE, "linestyle": "-"}
+    ax.plot(rates, values, marker=".", label="one batch" if noisy else "after the step", **look)
     if noisy:
         smooth = np.convolve(values, np.full(window, 1 / window), mode="valid")
         middle = rates[window // 2 : window // 2 + len(smooth)]
@@ -110,49 +98,41 @@ def loss_by_learning_rate(
     return ax
 
 
+@styled
 def train_and_validation(
     histories: Sequence[History], *, title: str = "", ax: Axes | None = None
 ) -> Axes:
-    """Show the training and the validation loss by epoch: a thin line for each run, a thick one for their mean."""
+    """Show training and validation loss by epoch: thin lines for the runs, thick ones for means."""
     ax = axes_or_new(ax)
     for name, marker, color, style in (("train", "o", BLUE, "-"), ("val", "s", ORANGE, "--")):
-        runs = np.array(
-            [getattr(history, f"{name}_loss") for history in histories]
-        )  # (runs, epochs)
+        runs = np.array([getattr(run, f"{name}_loss") for run in histories])  # (runs, epochs)
         epochs = np.arange(1, runs.shape[1] + 1)
-        ax.plot(epochs, runs.T, color=color, linestyle=style, linewidth=0.7, alpha=0.6)
-        label = "training" if name == "train" else "validation"
-        ax.plot(
-            epochs,
-            runs.mean(0),
-            color=color,
-            linestyle=style,
-            marker=marker,
-            markersize=4,
-            markevery=3,
-            label=label,
-        )
+        look: Look = {"color": color, "linestyle": style}
+        ax.plot(epochs, runs.T, linewidth=0.7, alpha=0.6, **look)
+        look |= {"label": "training" if name == "train" else "validation"}
+        ax.plot(epochs, runs.mean(0), marker=marker, markersize=4, markevery=3, **look)
     ax.set(xlabel="epoch", ylabel="loss (nats)", yscale="log", title=title)
     ax.legend()
     return ax
 
 
+@styled
 def over_and_underfitting(runs: Mapping[str, Sequence[History]]) -> Figure:
     """Show the runs of each name in a panel of its own, all on the same scale."""
-    figure, panels = plt.subplots(
-        1, len(runs), figsize=(3.2 * len(runs), 3.2), sharey=True, squeeze=False
-    )
+    size = (3.2 * len(runs), 3.2)  # inches
+    figure, panels = plt.subplots(1, len(runs), figsize=size, sharey=True, squeeze=False)
     for ax, (title, histories) in zip(panels[0], runs.items(), strict=True):
         train_and_validation(histories, title=title, ax=ax)
         ax.label_outer()
     return figure
 
 
+@styled
 def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) -> Axes:
     """Show what each way of training reached: a dot for each seed, a bar for their mean.
 
-    ``rows``: as ``benchmarks/ingredients.py`` writes them, with ``name``, ``epochs``, ``images``,
-    ``val_accuracies``.
+    ``rows``: the results of ``benchmarks/ingredients.py``, each with ``name``, ``epochs``,
+    ``images`` and ``val_accuracies``.
     """
     ax = axes_or_new(ax, width=8.0, height=0.42 * len(rows) + 0.7)
     for place, row in enumerate(rows):
@@ -161,10 +141,8 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
         ax.plot(errors, [place] * len(errors), "o", color=BLUE, markersize=5, alpha=0.7)
         ax.plot([mean], [place], "|", color="black", markersize=18, markeredgewidth=2)
     labels = [f"{row['name']}\n{row['epochs']} × {row['images']:,} images" for row in rows]
-    ax.set(
-        xlabel="validation error (share read wrong, logarithmic); dot: one seed, bar: mean",
-        xscale="log",
-    )
+    label = "validation error (share of wrong predictions, logarithmic); dot: one seed, bar: mean"
+    ax.set(xlabel=label, xscale="log")
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.xaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.03, 0.05, 0.1]))
     ax.xaxis.set_minor_locator(NullLocator())
@@ -173,6 +151,7 @@ def ingredients(rows: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) ->
     return ax
 
 
+@styled
 def growth(
     seconds: Mapping[int, Sequence[float]],
     *,
@@ -181,7 +160,7 @@ def growth(
     marker: str = "o",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show how time grows with a number: a marker for each measurement, a line through their medians."""
+    """Show how time grows with a number: a marker for each measurement, a line for the medians."""
     ax = axes_or_new(ax)
     numbers = sorted(seconds)
     medians = [np.median(seconds[number]) for number in numbers]

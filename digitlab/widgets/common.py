@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import wraps
 from html import escape
 from pathlib import Path
@@ -31,7 +30,7 @@ def style_widget() -> ipywidgets.HTML:
     return style
 
 
-# --- errors ---------------------------------------------------------------------------------------
+# --- callbacks ------------------------------------------------------------------------------------
 
 
 class ShowsErrors(Protocol):
@@ -41,16 +40,7 @@ class ShowsErrors(Protocol):
         """Show a sentence on ``error``; the widget stays usable."""
 
 
-class OneAtATime(ShowsErrors, Protocol):
-    """Such a widget whose callbacks might be called from several threads."""
-
-    @property
-    def lock(self) -> AbstractContextManager[Any]:
-        """What a callback holds."""
-
-
 W = TypeVar("W", bound=ShowsErrors)
-L = TypeVar("L", bound=OneAtATime)
 P = ParamSpec("P")
 
 
@@ -63,18 +53,6 @@ def guarded(method: Callable[Concatenate[W, P], object]) -> Callable[Concatenate
             method(self, *args, **kwargs)
         except Exception as error:
             self._show_error(error)
-
-    return callback
-
-
-def by_hand(method: Callable[Concatenate[L, P], object]) -> Callable[Concatenate[L, P], None]:
-    """Make a guarded callback that lets the one before it end first."""
-
-    @guarded
-    @wraps(method)
-    def callback(self: L, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        with self.lock:
-            method(self, *args, **kwargs)
 
     return callback
 
@@ -92,6 +70,13 @@ def error_sentence(error: Exception) -> str:
     if len(reason) > _LONGEST_SENTENCE:
         reason = reason[: _LONGEST_SENTENCE - 1] + "…"
     return reason[0].upper() + reason[1:] + ("" if reason[-1] in ".…" else ".")
+
+
+def button(widget: W, name: str, action: Callable[[W], object], **look: Any) -> ipywidgets.Button:
+    """Make a button that calls ``action(widget)``; what that raises is shown in the widget."""
+    made, callback = ipywidgets.Button(description=name, **look), guarded(action)
+    made.on_click(lambda _: callback(widget))
+    return made
 
 
 # --- pictures -------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ end of this file. All state is in Python, so code can do what hands do.
 """
 
 import random
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -17,7 +16,14 @@ from torch import Tensor
 
 from digitlab.data import Mnist, load_mnist
 from digitlab.ink import SIZE
-from digitlab.widgets.common import error_sentence, figure_html, guarded, image_html, style_widget
+from digitlab.widgets.common import (
+    button,
+    error_sentence,
+    figure_html,
+    guarded,
+    image_html,
+    style_widget,
+)
 from digitlab.widgets.pixels import PixelOverlay, Place, frame, frames_svg, stacked
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
@@ -137,9 +143,9 @@ class DigitBrowser(ipywidgets.VBox):
             for name in ("Row", "Column")
         )
         self._buttons = [
-            self._new_button("Previous", DigitBrowser.previous),
-            self._new_button("Next", DigitBrowser.next),
-            self._new_button("Random", DigitBrowser.random),
+            button(self, "Previous", DigitBrowser.previous),
+            button(self, "Next", DigitBrowser.next),
+            button(self, "Random", DigitBrowser.random),
         ]
         self._caption, self._picture, self._frames, self._readout, self._strip, self._message = (
             ipywidgets.HTML() for _ in range(6)
@@ -150,11 +156,6 @@ class DigitBrowser(ipywidgets.VBox):
             name="The pixels: point, click, or use the arrow keys",
             next_control=self._buttons[0],
         )
-
-    def _new_button(self, name: str, action: Callable[["DigitBrowser"], None]) -> ipywidgets.Button:
-        button, handle = ipywidgets.Button(description=name), guarded(action)
-        button.on_click(lambda _: handle(self))
-        return button
 
     def _rows(self) -> list[ipywidgets.Widget]:
         """Choices on top, the picture beside its buttons (on a narrow page above), the strip."""

@@ -69,9 +69,10 @@ class PixelOverlay(NamedCanvas):
         self.hovered = None
 
     def _on_mouse_wheel(self, x: float, y: float) -> None:
-        """Get out of the way for a moment: a canvas swallows the wheel, and the page stands still."""
+        """Step aside for a moment: a canvas swallows the wheel, and the page would not scroll."""
+        loop = asyncio.get_running_loop()
         self.add_class("digitlab-wheel")
-        asyncio.get_running_loop().call_later(_WHEEL_PAUSE, self.remove_class, "digitlab-wheel")
+        loop.call_later(_WHEEL_PAUSE, self.remove_class, "digitlab-wheel")
 
     def _on_touch(self, touches: list[tuple[float, float]]) -> None:
         if touches:

@@ -1,39 +1,30 @@
 """The digit browser in JupyterLab: used by mouse and by keyboard, in both themes."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from digitlab import Mnist
 from digitlab.widgets.common import png_data_uri
-from tests.support.browser import find_chromium, lab_page, run_code, settled_box, use_theme
+from tests.support.browser import Theme, expect_within, run_in_kernel, settled_box
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
-CELL = """from digitlab import load_mnist
+CODE = """from digitlab import load_mnist
 from digitlab.widgets import DigitBrowser
 
 browser = DigitBrowser(load_mnist(source="sample"), seed=0)
 browser"""
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """One page for all tests: it takes seconds to open, and each test sets what it starts from."""
-    with lab_page(CELL) as page:
-        yield page
-
-
 @pytest.fixture
 def root(page: Page) -> Locator:
-    run_code(
+    """The widget, as it was at the beginning."""
+    run_in_kernel(
         page,
-        "browser.split, browser.digit, browser.row, browser.column = 'train', None, 14, 14; browser.show(0)",
+        "browser.split, browser.digit, browser.row, browser.column = 'train', None, 14, 14\n"
+        "browser.show(0)",
     )
     root = page.locator(".digitlab-browser")
     expect(root.locator(".digitlab-caption")).to_contain_text(re.compile(r"training image 0$"))
@@ -158,11 +149,22 @@ def test_pointing_at_a_pixel_shows_its_value_and_a_click_chooses_it(
     expect(frames).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_text_stands_out_from_the_page_in_both_themes(
-    page: Page, root: Locator, theme: str
-) -> None:
-    use_theme(page, theme)  # type: ignore[arg-type]
+def test_the_wheel_scrolls_the_page_also_over_the_picture(phone: Page, root: Locator) -> None:
+    page = phone  # on which there is something to scroll
+    box = settled_box(root.locator("canvas"))
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.wheel(0, 10)  # the canvas swallows it, and then steps aside
+    expect(root.locator("canvas.digitlab-wheel")).to_have_count(1)
+    before = root.bounding_box()
+    page.mouse.wheel(0, 50)
+    page.wait_for_function(
+        "([root, before]) => root.getBoundingClientRect().y !== before",
+        arg=[root.element_handle(), before["y"] if before else 0],
+    )
+    expect(root.locator("canvas.digitlab-wheel")).to_have_count(0)
+
+
+def test_text_stands_out_from_the_page_in_both_themes(root: Locator, theme: Theme) -> None:
     colours = root.locator(".digitlab-caption").evaluate(
         "node => [node, document.querySelector('.jp-Notebook')].map(n => getComputedStyle(n))"
         ".map((style, place) => [style.color, style.backgroundColor][place])"
@@ -171,18 +173,7 @@ def test_text_stands_out_from_the_page_in_both_themes(
     assert abs(text - paper) > 100, colours
 
 
-def test_it_fits_a_narrow_page(page: Page, root: Locator) -> None:
-    page.set_viewport_size({"width": 390, "height": 900})
-    page.evaluate("jupyterapp.shell.collapseLeft()")
-    picture(root).scroll_into_view_if_needed()
-    frame = root.bounding_box()
-    assert frame and frame["width"] < 390
-    for part in (
-        picture(root),
-        root.get_by_role("button", name="Random"),
-        root.locator(".digitlab-strip"),
-    ):
-        box = part.bounding_box()
-        assert (
-            box and box["width"] > 50 and box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
-        )
+def test_it_fits_a_narrow_page(root: Locator, phone: Page) -> None:
+    expect_within(phone.locator("body"), root)
+    random = root.get_by_role("button", name="Random")
+    expect_within(root, picture(root), random, root.locator(".digitlab-strip"))

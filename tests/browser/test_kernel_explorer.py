@@ -1,17 +1,14 @@
 """The kernel explorer in JupyterLab, used with mouse and keyboard."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support import browser
+from tests.support.browser import Theme
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CODE = """\
 import torch
@@ -20,22 +17,22 @@ from digitlab.widgets import KernelExplorer
 square, blank = torch.zeros(1, 28, 28), torch.zeros(1, 28, 28)
 square[:, 10:20, 8:18] = 1
 explorer = KernelExplorer(torch.stack([square, blank]))
+beginning = explorer.kernel
 explorer"""
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser.lab_page(CODE) as page:
-        yield page
+RESET = """\
+explorer.kernel, explorer.picture, explorer.relu, explorer.pool = beginning, 0, False, False
+explorer.go_to_largest()"""
 
 
 @pytest.fixture
 def explorer(page: Page) -> Locator:
-    browser.run_code(page, "explorer = KernelExplorer(torch.stack([square, blank]))\nexplorer")
-    root = page.locator(".digitlab-kernel-explorer").last
-    root.scroll_into_view_if_needed()
-    expect(response(root)).to_be_visible()
-    return root
+    """The explorer, as it was at the beginning."""
+    page.mouse.move(0, 0)
+    browser.run_in_kernel(page, RESET)
+    explorer = page.locator(".digitlab-kernel-explorer")
+    explorer.scroll_into_view_if_needed()
+    expect(explanation(explorer)).to_contain_text("Row 9, column 9: the nine products add up to +3")
+    return explorer
 
 
 def response(explorer: Locator) -> Locator:
@@ -54,9 +51,8 @@ def answer(explorer: Locator) -> Locator:
 def place(explorer: Locator, row: int, column: int) -> tuple[float, float]:
     """Where a pixel of the input is on the page."""
     box = browser.settled_box(explorer.locator("canvas"))
-    return box["x"] + (column + 0.5) * box["width"] / 28, box["y"] + (row + 0.5) * box[
-        "height"
-    ] / 28
+    x, y = (column + 0.5) / 28, (row + 0.5) / 28
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
 def test_the_mouse_shows_the_sum_where_it_is_and_a_click_keeps_it(
@@ -121,19 +117,11 @@ def test_relu_and_pooling_change_the_picture(page: Page, explorer: Locator) -> N
     )
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
-def test_text_is_legible_in_both_themes(page: Page, explorer: Locator, theme: str) -> None:
-    browser.use_theme(page, theme)  # type: ignore[arg-type]
+def test_text_is_legible_in_both_themes(explorer: Locator, theme: Theme) -> None:
     color = explanation(explorer).evaluate("element => getComputedStyle(element).color")
     brightness = sum(float(value) for value in color.split("(")[1].rstrip(")").split(",")[:3]) / 3
     assert brightness > 150 if theme == "JupyterLab Dark" else brightness < 100
 
 
-def test_it_fits_a_phones_width(page: Page, explorer: Locator) -> None:
-    page.evaluate("jupyterapp.shell.collapseLeft()")
-    page.set_viewport_size({"width": 390, "height": 800})
-    try:
-        assert explorer.evaluate("element => element.scrollWidth <= element.clientWidth")
-    finally:
-        page.evaluate("jupyterapp.shell.expandLeft()")
-        page.set_viewport_size({"width": 1280, "height": 900})
+def test_it_fits_a_phones_width(explorer: Locator, phone: Page) -> None:
+    browser.expect_to_fit(explorer)

@@ -1,4 +1,4 @@
-"""Whether confidence is measured, and mended, as it should be."""
+"""Whether confidence is measured, and corrected, as it should be."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_answers_are_sorted_by_confidence() -> None:
     assert bins.expected_calibration_error == pytest.approx((2 * 0.25 + 2 * 0.05) / 4)
 
 
-def test_who_says_half_and_is_right_half_the_time_has_no_error() -> None:
+def test_a_confidence_of_half_that_is_right_half_the_time_has_no_error() -> None:
     bins = reliability(torch.full((4, 2), 0.5), torch.tensor([0, 0, 1, 1]))
     assert bins.expected_calibration_error == 0
 
@@ -53,13 +53,19 @@ def test_no_other_temperature_has_a_smaller_loss() -> None:
     temperature = fit_temperature(2 * logits, labels)
     losses = [
         functional.cross_entropy(2 * logits.double() / (temperature * f), labels)
-        for f in (0.99, 1, 1.01)
+        for f in (1 - 1e-5, 1, 1 + 1e-5)
     ]
     assert losses[1] == min(losses)
 
 
 def test_where_every_answer_is_right_the_temperature_stays_finite() -> None:
-    assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(0.01, rel=0.01)
+    for scale in (1, 1000):
+        assert fit_temperature(scale * torch.eye(10), torch.arange(10)) == pytest.approx(0.01)
+
+
+def test_where_every_answer_is_wrong_the_temperature_is_the_largest() -> None:
+    labels = (torch.arange(10) + 1) % 10
+    assert fit_temperature(torch.eye(10), labels) == pytest.approx(100, rel=1e-5)
 
 
 def test_calibrating_finds_the_temperature_and_what_all_but_seven_in_1000_reach() -> None:

@@ -51,7 +51,7 @@ def test_noise_has_its_strength_and_the_same_pattern_every_time() -> None:
 
 
 @pytest.mark.parametrize("change", [-2, -1.5, -1, -0.5, 0.5, 1, 2, 3])
-def test_a_pen_is_wider_or_thinner_by_just_what_was_asked(change: float) -> None:
+def test_a_pen_becomes_wider_or_thinner_by_exactly_so_much(change: float) -> None:
     changed = change_pen_width(bar(), change)
     assert changed[0, 0, :, 14].sum().item() == pytest.approx(3 + change)
 
@@ -62,8 +62,7 @@ def test_a_wider_pen_leaves_edges_as_sharp_as_they_were() -> None:
 
 
 def test_a_pen_is_widened_alike_in_all_directions() -> None:
-    disc = ((torch.arange(28)[:, None] - 13.5) ** 2 + (torch.arange(28) - 13.5) ** 2 <= 16).float()[
-        None, None
-    ]
-    wider = change_pen_width(disc, 6)
+    squares = (torch.arange(28) - 13.5) ** 2
+    disc = (squares[:, None] + squares <= 16).float()  # of radius 4
+    wider = change_pen_width(disc[None, None], 6)
     assert (wider.sum() / torch.pi).sqrt().item() == pytest.approx(4 + 3, abs=0.3)

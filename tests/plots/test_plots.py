@@ -3,6 +3,9 @@
 import io
 import itertools
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -45,7 +48,7 @@ def test_every_figure_draws_into_the_axes_it_is_given(images: torch.Tensor) -> N
             [History(train_loss=[1.0, 0.5], val_loss=[1.1, 0.8])], ax=ax
         ),
         lambda ax: plots.confusion_matrix(torch.eye(10).long(), ax=ax),
-        lambda ax: plots.accuracies_by_chance(torch.rand(100), (0.2, 0.8), ax=ax),
+        lambda ax: plots.sampled_accuracies(torch.rand(100), (0.2, 0.8), ax=ax),
         lambda ax: plots.precision_and_recall(torch.rand(10), torch.rand(10), ax=ax),
         lambda ax: plots.temperature_losses(
             torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.2, 0.1, 0.3]), 1.0, ax=ax
@@ -86,7 +89,7 @@ def test_a_confusion_matrix_shows_each_count_in_its_place() -> None:
     confusion[4, 9] = 7
     ax = plots.confusion_matrix(confusion)
     assert texts(ax)[4 * 10 + 9] == "7" and texts(ax)[0] == "90" and texts(ax)[1] == "·"
-    assert ax.get_ylabel() == "true digit" and "read" in ax.get_xlabel()
+    assert ax.get_ylabel() == "true digit" and ax.get_xlabel() == "predicted digit"
 
 
 def test_bins_of_few_answers_are_faded_and_left_out_of_the_line() -> None:
@@ -132,6 +135,36 @@ def test_four_networks_differ_in_colour_marker_and_dash() -> None:
     assert len(looks) == 4 and all(
         first.isdisjoint(second) for first, second in itertools.combinations(looks, 2)
     )
+
+
+def test_robustness_has_a_panel_for_each_distortion_however_many() -> None:
+    for count in (1, 3, 4, 5):
+        names = [f"distortion {number}" for number in range(count)]
+        figure = plots.robustness({name: ([0, 1], {"plain": [0.9, 0.5]}) for name in names})
+        assert [ax.get_xlabel() for ax in figure.axes] == names
+
+
+def test_drawing_leaves_matplotlibs_settings_and_the_learners_own_figures_as_they_were() -> None:
+    code = """
+import matplotlib, matplotlib.pyplot as plt
+before = dict(matplotlib.rcParams)
+from digitlab import plots
+plots.panels(2)
+plots.to_png(plots.growth({1: [1.0], 2: [2.0]}, xlabel="n", label="one").figure)
+assert dict(matplotlib.rcParams) == before
+assert plt.figure().add_subplot().spines["top"].get_visible()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"MPLBACKEND": "agg"})
+
+
+def test_all_figures_have_the_courses_style() -> None:
+    _, (ax, _) = plots.panels(2)
+    plots.growth({1: [1.0], 2: [2.0]}, xlabel="n", label="one", ax=ax)
+    legend = ax.get_legend()
+    assert legend is not None and not legend.get_frame_on()
+    assert not ax.spines["top"].get_visible()
+    assert ax.xaxis.get_gridlines()[0].get_color() == "#E4E4E4"
+    assert plots.digit(torch.zeros(28, 28)).images[0].get_cmap().name == "gray"
 
 
 def test_the_largest_probability_carries_its_value() -> None:

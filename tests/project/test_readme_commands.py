@@ -83,9 +83,6 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("digitlab.data.load_mnist", lambda *_: few_images())
     for name in ("quick", "best"):
         monkeypatch.setattr(Recipe, name, lambda: Recipe(batch_size=16))
-    monkeypatch.setattr(
-        "digitlab.training.runs.suitable_workers", lambda _: 1
-    )  # others would train on all of MNIST
     return tmp_path
 
 

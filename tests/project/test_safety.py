@@ -238,9 +238,8 @@ def widgets(sample: Mnist) -> dict[str, ipywidgets.Widget]:
 
 def test_whatever_an_error_says_a_page_shows_it_as_text(sample: Mnist) -> None:
     for name, widget in widgets(sample).items():
-        parts = [
-            part for part in (widget, *getattr(widget, "children", ())) if hasattr(part, "_show_error")
-        ]
+        family = (widget, *getattr(widget, "children", ()))
+        parts = [part for part in family if hasattr(part, "_show_error")]
         assert parts, name
         for part in parts:
             part._show_error(RuntimeError(HOSTILE))

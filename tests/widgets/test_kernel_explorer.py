@@ -124,13 +124,6 @@ def test_a_click_updates_what_is_shown_once(explorer: KernelExplorer) -> None:
     assert len({change.owner for change in changes}) == len(changes)
 
 
-def test_a_finger_chooses_the_place(explorer: KernelExplorer) -> None:
-    send(explorer._overlay, "touch_start", 12, 13)
-    assert explanation(explorer).startswith("Row 12, column 13")
-    send(explorer._overlay, "touch_move", 12, 40)
-    assert (explorer.row, explorer.column) == (12, 27)
-
-
 def test_moving_the_mouse_leaves_the_pictures_as_they_are(explorer: KernelExplorer) -> None:
     pictures = explorer._input.value, explorer._output.value
     send(explorer._overlay, "mouse_move", 20, 12)

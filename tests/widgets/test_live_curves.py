@@ -1,6 +1,5 @@
 """The live curves without a page: what they show, and that they can't hurt a training."""
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from torch import Tensor, nn
 
 from digitlab import Mnist, Recipe, fit
+from digitlab.evaluation import percent
 from digitlab.training import History, Progress
 from digitlab.widgets import LiveCurves
 from digitlab.widgets.live_curves import render as render
@@ -24,14 +24,12 @@ class Linear(nn.Module):
         self.layer = nn.Linear(784, 10)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layer(images.float().flatten(1) / 255)
+        return self.layer(images.flatten(1))
 
 
 @pytest.fixture(scope="module")
 def few(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample, train_images=sample.train_images[:640], train_labels=sample.train_labels[:640]
-    )
+    return sample.first(train=640)
 
 
 def history(steps: int, epochs_done: int = 0, loss: float = 0.5) -> History:
@@ -66,7 +64,7 @@ def test_a_training_is_followed_to_its_end(few: Mnist) -> None:
     returned = fit(Linear(), few, recipe=Recipe(epochs=2), device="cpu", on_progress=curves)
     assert curves.history is returned and curves.state == "done"
     assert "Done: epoch 2 of 2, step 20 of 20" in words(curves)
-    assert f"{render.percent(returned.val_accuracy[-1])} after epoch 2" in words(curves)
+    assert f"{percent(returned.val_accuracy[-1], 1, counted=True)} after epoch 2" in words(curves)
     assert picture(curves).count("<circle") >= 2  # one an epoch
 
 
@@ -212,7 +210,6 @@ def test_a_long_training_is_drawn_with_few_points() -> None:
         (render.number(0.01234), "0.0123"),
         (render.number(4.4e-9), "4.4e-09"),
         (render.number(math.nan), "not a number"),
-        (render.percent(0.98765), "98.8 %"),
     ],
 )
 def test_numbers_are_written_for_people(text: str, expected: str) -> None:

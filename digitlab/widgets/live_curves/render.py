@@ -7,12 +7,14 @@ from left to right and never jumps. Colours come from the theme of the page.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from digitlab.evaluation import percent
 from digitlab.training import History
 
 Points: TypeAlias = Sequence[tuple[float, float]]  # (step, value)
@@ -25,6 +27,7 @@ WINDOW = 25
 # Points along a line, at most: a panel is some 350 pixels wide. More would not be seen, but they
 # would be sent, ten times a second.
 _COLUMNS = 160
+_percent = partial(percent, decimals=1, counted=True)  # of an accuracy
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def numbers_at(history: History, step: int, epochs_done: int) -> str:
         f"learning rate {number(rate)}"
     )
     if epochs_done:
-        accuracy = percent(history.val_accuracy[epochs_done - 1])
+        accuracy = _percent(history.val_accuracy[epochs_done - 1])
         text += f", validation accuracy {accuracy} after epoch {epochs_done}"
     return text
 
@@ -100,11 +103,6 @@ def number(value: float) -> str:
     if not isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
     return f"{value:.3g}" if 1e-4 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
-
-
-def percent(accuracy: float) -> str:
-    """Write an accuracy as ``98.7 %``. Unlike a confidence, it may well be 100 %."""
-    return f"{100 * accuracy:.1f} %"
 
 
 def duration(seconds: float) -> str:
@@ -205,8 +203,8 @@ def _accuracy_panel(view: View) -> str:
     ticks = [(value, f"{100 * value:g} %") for value in (low, (1 + low) / 2, 1.0)]
     points = _at_epochs(accuracies, view)
     lines = {"before": _at_epochs(before, view), "line": points, "dots": points}
-    title = "Validation accuracy by epoch" + (f": {percent(accuracies[-1])}" if accuracies else "")
-    each = [f"epoch {epoch}: {percent(value)}" for epoch, value in enumerate(accuracies, 1)]
+    title = "Validation accuracy by epoch" + (f": {_percent(accuracies[-1])}" if accuracies else "")
+    each = [f"epoch {epoch}: {_percent(value)}" for epoch, value in enumerate(accuracies, 1)]
     label = f"Validation accuracy: {', '.join(each) or 'none yet'}"
     return _panel(view, title, label, ticks, lines, (280, 122), names_steps=False)
 

@@ -1,12 +1,13 @@
 """It was a …: ten buttons that save the pad's drawing with the digit that was meant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from digitlab.drawings import Collection, Drawing
+from digitlab.ink import Point
+from digitlab.widgets.common import button
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, row
 
 
 class Labels(Tool):
@@ -15,18 +16,20 @@ class Labels(Tool):
     Args:
         pad: the drawing pad.
         collection: where to save.
-        on_change: called when something was saved.
+        on_change: called with all drawings when something was saved.
     """
 
     def __init__(
-        self, pad: DrawPad, collection: Collection, on_change: Callable[[], object] = lambda: None
+        self,
+        pad: DrawPad,
+        collection: Collection,
+        on_change: Callable[[Sequence[Drawing]], object] = lambda drawings: None,
     ) -> None:
         super().__init__(pad, "Was it right?")
         self.collection = collection
         self._on_change = on_change
-        self._saved: tuple[tuple[list[Stroke], float], Drawing] | None = (
-            None  # what was drawn, and what became of it
-        )
+        # What was on the pad (strokes and pen width) when a drawing was saved, and that drawing.
+        self._saved: tuple[tuple[list[list[Point]], float], Drawing] | None = None
         self.buttons = [
             button(
                 self,
@@ -37,7 +40,9 @@ class Labels(Tool):
             for digit in range(10)
         ]
         self.children = [self._head, row("It was a …", *self.buttons), self._status]
-        self._say("Draw a digit, then say which one it was: it is saved among your drawings.")
+        self._set_status(
+            "Draw a digit, then say which one it was: it is saved among your drawings."
+        )
 
     def save(self, label: int) -> None:
         """Save the drawing on the pad as a ``label``, in place of what it was saved as before.
@@ -47,19 +52,20 @@ class Labels(Tool):
         """
         strokes, pen_width = self.pad.strokes, self.pad.pen_width
         if not strokes:
-            self._say("There is nothing on the pad yet: draw a digit, then say which one it was.")
+            self._set_status(
+                "There is nothing on the pad yet: draw a digit, then say which one it was."
+            )
             return
         before = self._saved[1] if self._saved and self._saved[0] == (strokes, pen_width) else None
-        if before and before.label == label and before in self.collection.drawings():
-            self._say(f"This drawing is saved as a {label} already.")
+        if before and before.label == label and before in self.collection:
+            self._set_status(f"This drawing is saved as a {label} already.")
             return
-        read = self.pad.prediction.digit if self.pad.prediction else None
-        drawing = self.collection.add(strokes, label, read=read, pen_width=pen_width)
+        predicted = self.pad.prediction.digit if self.pad.prediction else None
+        drawing = self.collection.add(strokes, label, read=predicted, pen_width=pen_width)
         self._saved = (strokes, pen_width), drawing
         corrected = before is not None and self.collection.remove(before)
-        self._on_change()
-        count = len(self.collection)
+        drawings = self.collection.drawings()
+        self._on_change(drawings)
         change = f", no longer as a {before.label}" if before and corrected else ""
-        self._say(
-            f"Saved as a {label}{change}. You have {count} drawing{'s' if count != 1 else ''}."
-        )
+        count = f"{len(drawings)} drawing{'s' if len(drawings) != 1 else ''}"
+        self._set_status(f"Saved as a {label}{change}. You have {count}.")
