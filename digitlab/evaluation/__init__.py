@@ -11,6 +11,7 @@ from digitlab.evaluation.metrics import (
     precision_recall,
     predict,
     predict_logits,
+    short_number,
     wilson_interval,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "precision_recall",
     "predict",
     "predict_logits",
+    "short_number",
     "wilson_interval",
 ]

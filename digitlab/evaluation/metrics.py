@@ -103,6 +103,12 @@ def percent(share: float, decimals: int = 0, *, counted: bool = False) -> str:
     return f"{min(round(100 * share, decimals), highest):.{decimals}f} %"
 
 
+def short_number(value: float) -> str:
+    """Write a number as a person would: at most two decimals, a true minus sign."""
+    rounded = round(float(value), 2) + 0.0  # + 0.0 makes 0 of −0
+    return f"{rounded:.2f}".rstrip("0").rstrip(".").replace("-", "−")
+
+
 def evaluate(
     model: nn.Module, images: Tensor | NDArray[Any], labels: Tensor | NDArray[Any]
 ) -> Evaluation:

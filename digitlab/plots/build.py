@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
+from digitlab.evaluation import short_number
 from digitlab.explain import Operation, operations
 from digitlab.plots._style import (
     BLUE,
@@ -58,7 +59,7 @@ def tables(
         mesh.set(edgecolor=GRAY, linewidth=0.6)
         for (row, column), value in np.ndenumerate(table.numpy()):
             x, y = left + column + 0.5, top + row + 0.5
-            ax.text(x, y, _short(value), fontsize=10, **_CENTRED)
+            ax.text(x, y, short_number(value), fontsize=10, **_CENTRED)
         ax.text(left + width / 2, top - 0.2, caption, ha="center", va="bottom", fontsize=9)
         if position < len(signs):
             ax.text(left + width + 0.65, tallest / 2, signs[position], fontsize=14, **_CENTRED)
@@ -69,12 +70,6 @@ def tables(
     ax.set(aspect="equal", xlim=(-0.1, left - 1.2), ylim=(tallest + 0.1, -0.8))
     ax.set_axis_off()
     return ax
-
-
-def _short(value: float) -> str:
-    """A number as it is written by hand: at most two decimals, a true minus sign."""
-    rounded = round(float(value), 2) + 0.0  # + 0.0 makes 0 of −0
-    return f"{rounded:.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 @styled

@@ -29,14 +29,14 @@ def expect_cell(explorer: Locator, sentence: str, *, pictures: int) -> None:
 
 
 def test_it_opens_on_the_largest_confusion(explorer: Locator) -> None:
-    expect_cell(explorer, "4 read as 9: 2 times", pictures=2)
+    expect_cell(explorer, "4 predicted as 9: 2 times", pictures=2)
 
 
 def test_a_click_on_a_cell_shows_its_digits(explorer: Locator) -> None:
-    explorer.locator("button[title='7 read as 2: once']").click()
-    expect_cell(explorer, "7 read as 2: once", pictures=1)
+    explorer.locator("button[title='7 predicted as 2: once']").click()
+    expect_cell(explorer, "7 predicted as 2: once", pictures=1)
     expect(explorer.locator("button.digitlab-chosen")).to_have_attribute(
-        "title", "7 read as 2: once"
+        "title", "7 predicted as 2: once"
     )
 
 
@@ -48,12 +48,12 @@ def test_the_keyboard_alone_reaches_every_cell(explorer: Locator, page: Page) ->
     for _ in range(10):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect_cell(explorer, "5 read right: 20 times", pictures=15)
+    expect_cell(explorer, "5 predicted correctly: 20 times", pictures=15)
     for _ in range(7):
         page.keyboard.press("Tab")
     expect(explorer.get_by_role("button", name="Next mistake")).to_be_focused()
     page.keyboard.press("Enter")
-    expect_cell(explorer, "4 read as 9: 2 times", pictures=2)
+    expect_cell(explorer, "4 predicted as 9: 2 times", pictures=2)
     assert (
         page.evaluate("jupyterapp.shell.currentWidget.content.model.cells.length") == 1
     )  # no key went to JupyterLab

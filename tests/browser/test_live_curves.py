@@ -1,4 +1,4 @@
-"""The live curves in JupyterLab: they move while the kernel is busy, and the controls answer when it is done."""
+"""The live curves in JupyterLab: they move while the kernel is busy; then the controls work."""
 
 import pytest
 from playwright.sync_api import Page, expect
