@@ -262,7 +262,7 @@ def test_in_voila_two_visitors_at_once_see_nothing_of_each_other(
         for pad, digit in zip(pads, (3, 7), strict=True):
             pad.expect_digit(digit)
             expect(
-                pad.page.get_by_role("status").filter(has_text=f"Read as {digit}.")
+                pad.page.get_by_role("status").filter(has_text=f"Predicted: {digit}.")
             ).to_be_visible()
             expect(pad.page.get_by_text("It was a")).to_have_count(
                 0
