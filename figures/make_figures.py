@@ -56,7 +56,7 @@ pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
 """
 TOOLS = {  # what to run, and what it says when it is done
     "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four pictures, three steps"),
-    "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Read as"),
+    "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Predicted:"),
     "photo.png": (
         """
 import io

@@ -198,7 +198,7 @@ def test_in_voila_two_visitors_one_on_a_phone_see_nothing_of_each_other(
         for page, digit in ((laptop, 3), (phone, 7)):
             Pad(page).expect_digit(digit)
             page.get_by_role("button", name="Why?").click()
-            browser.said(page, f"Read as {digit}.")
+            browser.said(page, f"Predicted: {digit}.")
             expect(page.get_by_role("img", name="The 64 feature maps")).to_be_visible()
             # What is saved, all visitors would share.
             expect(page.get_by_text("It was a")).to_have_count(0)
