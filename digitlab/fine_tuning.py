@@ -22,7 +22,7 @@ from torch.nn import functional
 from digitlab.augment import RandomAffine
 from digitlab.data import Mnist
 from digitlab.evaluation import Evaluation, evaluate_logits
-from digitlab.evaluation.metrics import forward_in_batches
+from digitlab.evaluation.inference import forward_in_batches
 from digitlab.model import DigitCNN
 
 FEATURE_WORK = 10  # finding the features of a batch takes about as long as ten steps
