@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from digitlab.evaluation.metrics import device_of, evaluation_mode, forward_in_batches
+from digitlab.evaluation.inference import device_of, evaluation_mode, forward_in_batches
 from digitlab.ink import SIZE, as_unit_float
 from digitlab.model import Calibration, unwrap
 

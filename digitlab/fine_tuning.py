@@ -24,7 +24,7 @@ from torch.nn import functional
 from digitlab.augment import RandomAffine
 from digitlab.data import Mnist
 from digitlab.evaluation import Evaluation, evaluate_logits
-from digitlab.evaluation.metrics import forward_in_batches
+from digitlab.evaluation.inference import forward_in_batches
 from digitlab.ink import as_unit_float
 from digitlab.model import DigitCNN
 

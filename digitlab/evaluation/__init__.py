@@ -1,5 +1,6 @@
 """Evaluation: metrics and predictions; calibration; distortions that measure robustness."""
 
+from digitlab.evaluation.inference import predict_logits
 from digitlab.evaluation.metrics import (
     Comparison,
     Evaluation,
@@ -10,7 +11,6 @@ from digitlab.evaluation.metrics import (
     percent,
     precision_recall,
     predict,
-    predict_logits,
     short_number,
     wilson_interval,
 )

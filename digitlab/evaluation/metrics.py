@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from digitlab.ink import SIZE, check_range, scale_to_unit
+from digitlab.evaluation.inference import as_image_batch, as_labels, as_tensor, predict_logits
+from digitlab.ink import SIZE
 from digitlab.model import Calibration
 
-_EVALUATION_BATCH = 500  # small enough to stay in a CPU's cache, large enough for a GPU
 _CLOSE = 0.5  # a runner-up with this fraction of the likeliest digit's probability is worth naming
 _SURE = 0.9  # of confidence: what "break it" asks for, on the pad and in the exercise
 
@@ -130,7 +126,7 @@ def evaluate(
     """
     images = as_image_batch(images)
     labels = as_labels(labels, len(images))  # before the work, not after it
-    return evaluate_logits(_ten_logits(model, images), labels)
+    return evaluate_logits(predict_logits(model, images), labels)
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor | NDArray[Any]) -> Evaluation:
@@ -141,69 +137,6 @@ def evaluate_logits(logits: Tensor, labels: Tensor | NDArray[Any]) -> Evaluation
     confusion = torch.bincount(labels * 10 + predicted, minlength=100).reshape(10, 10).cpu()
     loss = float(functional.cross_entropy(logits, labels))
     return Evaluation(int(confusion.trace()), total=len(labels), loss=loss, confusion=confusion)
-
-
-def predict_logits(model: nn.Module, images: Tensor | NDArray[Any]) -> Tensor:
-    """Run a network over images, in batches and in evaluation mode.
-
-    Args:
-        model: network from ``(N, 1, 28, 28)`` float32 images in [0, 1] to ``(N, 10)`` logits.
-        images: ``(N, 1, 28, 28)`` or ``(N, 28, 28)``, uint8, bool, or float in [0, 1].
-
-    Returns:
-        ``(N, 10)`` logits on the network's device.
-
-    Raises:
-        ValueError: images or logits have another shape, type or range.
-    """
-    return _ten_logits(model, as_image_batch(images))
-
-
-def _ten_logits(model: nn.Module, images: Tensor) -> Tensor:
-    """Run a network over images that have been checked, and check its logits."""
-    logits = forward_in_batches(model, images)
-    if logits.shape != (len(images), 10):
-        raise ValueError(
-            f"expected {(len(images), 10)} logits from the network, a row of ten for each image, "
-            f"got {tuple(logits.shape)}"
-        )
-    return logits
-
-
-@torch.no_grad()
-def forward_in_batches(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Run any network over any inputs, ``(N, …)``, as float32, in evaluation mode and unchecked."""
-    device = device_of(model)
-    if inputs.dtype != torch.uint8:  # bytes become floats, a batch at a time, on the device
-        inputs = inputs.float()  # before they are moved: Apple's GPUs have no float64
-    with evaluation_mode(model):
-        outputs = [
-            model(scale_to_unit(batch.to(device))) for batch in inputs.split(_EVALUATION_BATCH)
-        ]
-    if not all(isinstance(output, Tensor) for output in outputs):
-        raise ValueError(
-            "expected a tensor of logits from the network, "
-            f"got a {type(outputs[0]).__name__}: let it return the logits alone"
-        )
-    return torch.cat(outputs)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """The device that a network is on; the CPU for one without parameters and buffers."""
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Switch a network to evaluation mode; afterwards each of its modules is in its mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
@@ -225,7 +158,7 @@ def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
     Raises:
         ValueError: ``image`` or the logits have another shape, type or range.
     """
-    picture = _as_tensor(image)
+    picture = as_tensor(image)
     if picture.shape not in ((SIZE, SIZE), (1, SIZE, SIZE)):
         raise ValueError(
             f"expected one image of shape (1, 28, 28), got {tuple(picture.shape)}; see digitlab.ink"
@@ -241,56 +174,6 @@ def predict(model: nn.Module, image: Tensor | NDArray[Any]) -> Prediction:
     confidence, digit = probabilities.max(dim=0)
     is_digit = bool(picture.any()) and bool(calibration.is_digit(probabilities))
     return Prediction(probabilities, int(digit), confidence=float(confidence), is_digit=is_digit)
-
-
-def as_image_batch(images: Tensor | NDArray[Any]) -> Tensor:
-    """Check the shape and range of images, and bring them to ``(N, 1, 28, 28)``.
-
-    Args:
-        images: ``(N, 1, 28, 28)`` or ``(N, 28, 28)``, uint8, bool, or float in [0, 1].
-
-    Raises:
-        ValueError: they have another shape, type or range.
-    """
-    images = _as_tensor(images)
-    batch = images.unsqueeze(1) if images.dim() == 3 else images
-    if batch.shape[1:] != (1, SIZE, SIZE):
-        raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
-    check_range(batch)
-    return batch
-
-
-def as_labels(labels: Tensor | NDArray[Any], count: int) -> Tensor:
-    """Check the labels of ``count`` images, and bring them to ``(N,)`` int64.
-
-    Raises:
-        ValueError: there are none, not as many as images, or they aren't integers from 0 to 9.
-    """
-    labels = _as_tensor(labels)
-    if labels.shape != (count,) or not count:
-        is_one_hot = labels.dim() == 2 and labels.shape[1] == 10
-        hint = "; if they are one-hot, pass labels.argmax(dim=1)" if is_one_hot else ""
-        raise ValueError(
-            "expected as many images as labels and at least one, labels of shape (N,), "
-            f"got {count} images and labels of shape {tuple(labels.shape)}{hint}"
-        )
-    if labels.dtype == torch.bool or labels.is_floating_point() or labels.is_complex():
-        raise ValueError(f"expected integers as labels, got {labels.dtype}: convert with .long()")
-    labels = labels.long()
-    if labels.amin() < 0 or labels.amax() > 9:
-        raise ValueError(f"expected labels from 0 to 9, got {labels.amin()} to {labels.amax()}")
-    return labels
-
-
-def _as_tensor(values: Tensor | NDArray[Any]) -> Tensor:
-    """Take arrays of any stride and byte order as well; a list of numbers becomes an array."""
-    if isinstance(values, Tensor):
-        return values
-    array = np.array(values, order="C")
-    try:
-        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-    except TypeError:
-        raise ValueError(f"expected a tensor or an array of numbers, got {array.dtype}") from None
 
 
 def wilson_interval(correct: int, total: int, *, z: float = 1.96) -> tuple[float, float]:

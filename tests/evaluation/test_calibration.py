@@ -13,7 +13,7 @@ from digitlab.model import Calibration
 
 
 def calibrated(count: int = 20_000, *, classes: int = 10, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits, and labels drawn from the very probabilities that they stand for."""
+    """Logits, and labels sampled from the very probabilities that they stand for."""
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(count, classes, generator=generator)
     return logits, torch.multinomial(logits.softmax(dim=1), 1, generator=generator).squeeze(1)

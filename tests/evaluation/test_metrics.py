@@ -177,6 +177,15 @@ def test_a_network_that_returns_more_than_logits_is_refused(mnist: Mnist) -> Non
         predict(Pair(), mnist.test_images[0])
 
 
+def test_a_network_that_returns_a_single_number_is_refused(mnist: Mnist) -> None:
+    class Mean(DigitCNN):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images).mean()
+
+    with pytest.raises(ValueError, match=r"expected \(1, 10\) logits.*got \(1,\)"):
+        predict(Mean(), mnist.test_images[0])
+
+
 def test_a_network_whose_training_diverged_is_named_as_the_cause(mnist: Mnist) -> None:
     model = DigitCNN()
     nn.init.constant_(model.fc2.bias, torch.nan)
@@ -287,7 +296,7 @@ def test_the_networks_calibration_decides_its_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "told"),
+    ("image", "message"),
     [
         (
             torch.zeros(2, 1, 28, 28),
@@ -299,8 +308,8 @@ def test_the_networks_calibration_decides_its_probabilities() -> None:
         (torch.full((1, 28, 28), torch.nan), r"float pixels in \[0, 1\]"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_words(image: Tensor, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_picture_is_refused_in_words(image: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         predict(DigitCNN(), image)
 
 
