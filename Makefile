@@ -8,7 +8,7 @@
 #   make lab PYTHON=python3.12                  a Python of your choice
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test app train notebooks figures bench lint update
+.PHONY: help setup lab test fuzz app train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
@@ -37,6 +37,9 @@ lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
 
 test: $(STAMP)-test      ## run every test, every notebook included
 	$(IN_VENV) -m pytest $(TESTS) $(NBVAL) -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(STAMP)-test      ## try ten thousand damaged files, drawings and events of each kind
+	DIGITLAB_FUZZ_CASES=10000 $(IN_VENV) -m pytest tests/robustness -n 2 $(ARGS)
 
 app: $(STAMP)-lab        ## serve the drawing pad, with three of its tools, at http://127.0.0.1:5000
 	$(IN_VENV) -m voila digitlab/widgets/app.ipynb --Voila.ip=127.0.0.1 --port=$(or $(PORT),5000) $(ARGS)

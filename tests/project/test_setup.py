@@ -367,6 +367,7 @@ def test_every_command_is_listed_by_help(checkout):
         "setup",
         "lab",
         "test",
+        "fuzz",
         "app",
         "train",
         "notebooks",

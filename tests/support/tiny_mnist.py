@@ -1,7 +1,7 @@
-"""A miniature MNIST: four files of the same kinds, small enough to make, serve and damage; and a few images."""
+"""A miniature MNIST: four files, small enough to make, serve and damage; and a few images."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -16,24 +16,22 @@ SHAPES = {
 }
 
 
-def idx_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
-    return (
-        bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + values
-    )
+def idx_bytes(shape: Sequence[int], values: bytes) -> bytes:
+    sizes = b"".join(size.to_bytes(4, "big") for size in shape)
+    return bytes([0, 0, 8, len(shape)]) + sizes + values
 
 
 def few_images() -> Mnist:
-    """So few that training on them takes no time; they show nothing."""
+    """So few images that training on them takes no time; they are noise."""
     chance = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (96, 1, 28, 28), dtype=torch.uint8, generator=chance)
     labels = torch.arange(96) % 10
-    return Mnist(
-        images, labels, images[:20], labels[:20], images[:20], labels[:20], source="sample"
-    )
+    few = images[:20], labels[:20]
+    return Mnist(images, labels, *few, *few, source="sample")
 
 
 def expect_tiny(replace: Callable[[object, str, object], None] = setattr) -> dict[str, bytes]:
-    """Make ``digitlab.data`` expect four tiny files instead of MNIST's; returns their contents by name."""
+    """Make ``digitlab.data`` expect four tiny files; returns their contents by name."""
     contents, files = {}, []
     for constant, (name, shape) in SHAPES.items():
         count = int(torch.Size(shape).numel())
