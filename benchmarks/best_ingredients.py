@@ -1,4 +1,4 @@
-"""What each ingredient of ``Recipe.best()`` buys: trained with everything, and with one thing left out at a time.
+"""What each ingredient of ``Recipe.best()`` buys: an ablation, one ingredient left out at a time.
 
     python -m benchmarks.best_ingredients [--data FOLDER]
 
@@ -10,9 +10,7 @@ digits; and the pen letters, which are to be told from those.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -21,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.confidence import auroc, read_letters
-from benchmarks.report import PEN_DIGITS, markdown_table, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, arguments, markdown_table, publish
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
@@ -55,8 +53,8 @@ def recipes() -> dict[str, Recipe]:
         "everything": small,
         "no augmentation": replace(small, augment=None),
         "no noise": replace(small, noise=0.0),
-        "no written digits": replace(small, written_digits=0),
-        "no written non-digits": replace(small, non_digits=0),
+        "no synthetic digits": replace(small, written_digits=0),
+        "no synthetic non-digits": replace(small, non_digits=0),
         "no dropout": replace(small, dropout=0.0),
         "no smoothed labels": replace(small, label_smoothing=0.0),
         "no averaged weights": replace(small, ema_decay=0.0),
@@ -66,13 +64,7 @@ def recipes() -> dict[str, Recipe]:
 
 def main() -> None:
     """Train and measure every row, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    folder = data_folder(parser.parse_args().data)
+    folder = data_folder(arguments(__doc__).data)
     mnist = load_mnist(folder, source="mnist")
     pen, letters = read_pen_digits(folder / PEN_DIGITS), read_letters(folder / "pen_letters")
     jobs = tqdm([(name, recipe, seed) for name, recipe in recipes().items() for seed in SEEDS])
@@ -81,20 +73,12 @@ def main() -> None:
         jobs.set_postfix_str(name)
         rows.setdefault(name, []).append(measure(trained(mnist, recipe, seed), mnist, pen, letters))
     results = {"seeds": SEEDS, "part": PART, "rows": rows}
-    save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    publish(NAME, results, readme_table(results))
 
 
 def trained(mnist: Mnist, recipe: Recipe, seed: int) -> DigitCNN:
     """Train on the first images; of the validation images, ``fit`` watches just as few."""
-    few = replace(
-        mnist,
-        train_images=mnist.train_images[: len(mnist.train_images) // PART],
-        train_labels=mnist.train_labels[: len(mnist.train_labels) // PART],
-        val_images=mnist.val_images[: len(mnist.val_images) // PART],
-        val_labels=mnist.val_labels[: len(mnist.val_labels) // PART],
-    )
+    few = mnist.first(train=len(mnist.train_labels) // PART, val=len(mnist.val_labels) // PART)
     torch.manual_seed(seed)
     model = DigitCNN()
     fit(model, few, recipe=recipe, seed=seed)
@@ -106,7 +90,7 @@ def measure(
 ) -> dict[str, float]:
     """Accuracies, and the area under the ROC curve for letters, all as fractions."""
 
-    def surety(images: Tensor) -> Tensor:
+    def confidence(images: Tensor) -> Tensor:
         return top_two(predict_logits(model, images).softmax(dim=1))
 
     noisy = add_noise(mnist.val_images.float() / 255, NOISE)
@@ -114,7 +98,7 @@ def measure(
         "val": evaluate(model, mnist.val_images, mnist.val_labels).accuracy,
         "noisy": evaluate(model, noisy, mnist.val_labels).accuracy,
         "pen": evaluate(model, *pen).accuracy,
-        "letters": auroc(surety(pen[0]), surety(letters)),
+        "letters": auroc(confidence(pen[0]), confidence(letters)),
     }
     return {name: round(value, 4) for name, value in found.items()}
 

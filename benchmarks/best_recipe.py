@@ -1,15 +1,14 @@
-"""What ``Recipe.best()`` reaches: trained with several seeds, and the seed to ship chosen on the validation images.
+"""What ``Recipe.best()`` reaches with several seeds; the seed to ship is chosen on validation.
 
     python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER]
 
 A seed takes about a quarter of an hour on two CPU cores, five take 68 minutes. Each network is kept
-in ``best_recipe/`` in the work folder, so that a run that was cut off goes on where it stopped.
+in ``best_recipe/`` in the work folder, so that an interrupted run resumes where it stopped.
 ``--ship`` copies the chosen network over the one that comes with digitlab.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, save_model
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
@@ -29,25 +28,16 @@ NAME = "best_recipe"
 
 def main() -> None:
     """Train what is not trained yet, choose, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    options = arguments(
+        __doc__,
+        seeds={"type": int, "nargs": "+", "default": [0, 1, 2, 3, 4]},
+        ship={"action": "store_true", "help": "ship the chosen network with digitlab"},
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument(
-        "--ship",
-        action="store_true",
-        help="make the chosen network the one that comes with digitlab",
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    options = parser.parse_args()
     mnist = load_mnist(options.data, source="mnist")
     pen = read_pen_digits(data_folder(options.data) / PEN_DIGITS)
     rows = [measure(trained(seed, options.data), seed, mnist, pen) for seed in options.seeds]
     chosen = max(rows, key=lambda row: (row["val"], -row["val_loss"]))["seed"]
     results = {"recipe": asdict(Recipe.best()), "seeds": rows, "chosen": chosen}
-    save_results(NAME, results)
     if options.ship:
         measured = load_info(weights(chosen))["results"]
         save_model(
@@ -57,8 +47,7 @@ def main() -> None:
             results=measured,
             overwrite=True,
         )
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    publish(NAME, results, readme_table(results))
 
 
 def weights(seed: int) -> Path:

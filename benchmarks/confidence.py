@@ -1,23 +1,22 @@
-"""Whether the shipped network knows what it does not know: its calibration, and what is no digit.
+"""The shipped network's calibration, and whether it rejects what is no digit.
 
     python -m benchmarks.confidence [--data FOLDER]
 
 Reads the pen digits (``pen_digits/pendigits-orig.tra``) and the letters (``pen_letters/*.txt``, of
 UCI's "UJI Pen Characters", Llorens et al. 2008) in the data folder; of the letters, those that do
-not look like digits. Scribbles, lines and dots are written by rule, with a seed that no training
+not look like digits. Scribbles, lines and dots are synthetic, with a seed that no training
 uses.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
 from digitlab import DigitCNN, load_mnist, load_model, rasterize
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits, wilson_interval
@@ -36,13 +35,7 @@ BINS = 15  # as usual since Guo et al. 2017
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    folder = data_folder(parser.parse_args().data)
+    folder = data_folder(arguments(__doc__).data)
     mnist = load_mnist(folder, source="mnist")
     digits = {
         "mnist": (mnist.test_images, mnist.test_labels),
@@ -50,12 +43,10 @@ def main() -> None:
     }
     others = {
         "letters": read_letters(folder / "pen_letters"),
-        **{kind: written(kind) for kind in NON_DIGITS},
+        **{kind: synthetic(kind) for kind in NON_DIGITS},
     }
     results = measure(load_model(), digits, others)
-    save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    publish(NAME, results, readme_table(results))
 
 
 def read_letters(folder: Path) -> Tensor:
@@ -70,8 +61,8 @@ def read_letters(folder: Path) -> Tensor:
     )
 
 
-def written(kind: str) -> Tensor:
-    """Pictures of what is no digit, written by rule: ``(EACH, 1, 28, 28)``."""
+def synthetic(kind: str) -> Tensor:
+    """Pictures of what is no digit, synthetic: ``(EACH, 1, 28, 28)``."""
     return torch.stack(
         [rasterize(write_non_digit(kind=kind, seed=SEED + number)) for number in range(EACH)]
     )
@@ -80,7 +71,7 @@ def written(kind: str) -> Tensor:
 def measure(
     model: DigitCNN, digits: dict[str, tuple[Tensor, Tensor]], others: dict[str, Tensor]
 ) -> dict[str, Any]:
-    """Calibration errors on digits, and the shares that pass for digits, of digits and of others."""
+    """Calibration errors on digits, and the accepted shares of digits and of non-digits."""
 
     def probabilities(images: Tensor) -> Tensor:
         return model.calibration.probabilities(predict_logits(model, images))
@@ -119,9 +110,10 @@ def accepted(model: DigitCNN, probabilities: Tensor) -> dict[str, Any]:
 
 
 def auroc(positive: Tensor, negative: Tensor) -> float:
-    """Area under the receiver operating characteristic: how often a positive scores above a negative; ties count half.
+    """Area under the receiver operating characteristic (ROC).
 
-    By ranks, as Mann and Whitney (1947) count.
+    How often a positive scores above a negative, ties counting half; by ranks, as Mann and Whitney
+    (1947) count.
     """
     ordered = negative.sort().values
     below, not_above = (
@@ -135,20 +127,20 @@ def readme_table(results: dict[str, Any]) -> str:
     error, share = results["calibration_error"], results["accepted"]
     rejected = {name: 1 - found["share"] for name, found in share.items()}
     kinds = [name for name in NON_DIGITS if name != "letter"]
-    written_rejected = [rejected[name] for name in kinds]
+    synthetic_rejected = [rejected[name] for name in kinds]
     rows = [
         ["calibration error, MNIST test images", percent(error["mnist"]), "0.5 % at most"],
         ["calibration error, pen digits", percent(error["pen"]), "2 % at most"],
-        ["pen digits taken for digits", percent(share["pen"]["share"], 1), "98 %"],
-        ["letters by pen said to be no digits", percent(rejected["letters"], 1), "75 %"],
+        ["pen digits accepted as digits", percent(share["pen"]["share"], 1), "98 %"],
+        ["letters by pen rejected", percent(rejected["letters"], 1), "75 %"],
         ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.95"],
         [
-            "scribbles, lines, dots, … said to be no digits",
-            f"{percent(min(written_rejected), 1)} or more of each",
+            "synthetic scribbles, lines, dots, … rejected",
+            f"{percent(min(synthetic_rejected), 1)} or more of each",
             "95 %",
         ],
     ]
-    return markdown_table(["does it know what it does not know?", "measured", "aim"], rows)
+    return markdown_table(["confidence", "measured", "aim"], rows)
 
 
 if __name__ == "__main__":

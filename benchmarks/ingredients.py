@@ -2,19 +2,17 @@
 
     python -m benchmarks.ingredients [--data FOLDER]
 
-Every row trains fresh networks with seeds 0, 1 and 2 and reads the 5,000 validation images; the
-test images stay out of it. All rows but one train on the first 5,000 training images only, so that
-everything takes minutes and not hours: read the differences, not the heights. A row differs from
-the one that it names in ``compared_with`` by one ingredient; "regularised" adds three that belong
-together. It took 13 minutes with one thread on a busy machine of two cores.
+Every row trains fresh networks with seeds 0, 1 and 2 and evaluates on the 5,000 validation images;
+the test images stay out of it. All rows but one train on the first 5,000 training images only, so
+that everything takes minutes and not hours: compare the differences, not the heights. A row differs
+from the one that it names in ``compared_with`` by one ingredient; "regularised" adds three that
+belong together. It took 13 minutes with one thread on a busy machine of two cores.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +20,7 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer
 from tqdm import tqdm
 
-from benchmarks.report import save_results
+from benchmarks.report import arguments, save_results
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
 from digitlab.augment import RandomAffine
 
@@ -37,7 +35,7 @@ Train = Callable[[DigitCNN, Mnist, int], object]
 
 @dataclass(frozen=True)
 class Ingredient:
-    """One row: what it is called, the row it is compared with, how it trains, and on how many images."""
+    """One row: its name, the row it is compared with, how it trains, on how many images."""
 
     name: str
     compared_with: str | None
@@ -91,13 +89,7 @@ def constantly(kind: Callable[..., Optimizer], learning_rate: float) -> Train:
 
 def measure(row: Ingredient, mnist: Mnist) -> dict[str, Any]:
     """Train with each seed; returns the row with its validation accuracies."""
-    data = replace(
-        mnist,
-        train_images=mnist.train_images[: row.images],
-        train_labels=mnist.train_labels[: row.images],
-        val_images=mnist.val_images[:WATCHED],
-        val_labels=mnist.val_labels[:WATCHED],
-    )
+    data = mnist.first(train=row.images, val=WATCHED)
     accuracies = []
     for seed in SEEDS:
         torch.manual_seed(seed)
@@ -115,13 +107,7 @@ def measure(row: Ingredient, mnist: Mnist) -> dict[str, Any]:
 
 def main() -> None:
     """Measure every row and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    mnist = load_mnist(parser.parse_args().data, source="mnist")
+    mnist = load_mnist(arguments(__doc__).data, source="mnist")
     save_results(NAME, {"seeds": SEEDS, "rows": [measure(row, mnist) for row in tqdm(rows())]})
 
 

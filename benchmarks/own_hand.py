@@ -1,18 +1,17 @@
-"""What teaching the learner's own hand is worth, and what it costs: 30 real writers, one after the other.
+"""What fine-tuning on the learner's own drawings gains, and what it costs: 30 real writers in turn.
 
     python -m benchmarks.own_hand [--pen FILE] [--data FOLDER]
 
 ``FILE`` is ``pendigits-orig.tra`` of UCI's "Pen-Based Recognition of Handwritten Digits" (original
 version, Alpaydin and Alimoglu 1998); its ``.COMMENT`` lines name the writer, and count what each
-has written. Each writer in turn is the learner: the first few of each digit are taught to the
-shipped network, all but the first ten of each digit are then read, and so are MNIST's validation
-images. The last row leaves the rehearsal out. Nothing that is taught is kept. The defaults of
-``Lesson`` were chosen on the writers ``TUNED``, so they and the others are given apart.
+has written. Each writer in turn is the learner: the shipped network is fine-tuned on the first few
+of each digit, all but the first ten of each digit are then classified, and so are MNIST's
+validation images. The last row leaves the rehearsal out. No network is kept. The defaults of
+``FineTuning`` were chosen on the writers ``TUNED``, so they and the others are given apart.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 from itertools import groupby
 from pathlib import Path
@@ -22,18 +21,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import save_results
+from benchmarks.report import PEN_DIGITS, arguments, save_results
 from digitlab import DigitCNN, evaluate, load_mnist, load_model, rasterize
 from digitlab.data import data_folder
 from digitlab.evaluation import Evaluation
 from digitlab.fine_tuning import (
     REHEARSED,
     Examples,
-    Lesson,
-    find_features,
-    head,
+    FineTuning,
+    evaluate_head,
+    extract_features,
     multiply,
-    teach_beside,
+    train_head,
 )
 from digitlab.handwriting.recorded import read_unipen
 
@@ -43,11 +42,11 @@ HELD_OUT = 10  # of each digit, the first so many are never among those read in 
 # writers whose first ten of each digit, which are not among those read, the shipped network reads
 # worst
 WORST = 8
-COUNTS = (1, 3, 10)  # drawings of each digit that are taught
+COUNTS = (1, 3, 10)  # drawings of each digit that are shown
 
 
 class Bench:
-    """The shipped network, and what its convolutions find in the images that every lesson needs."""
+    """The shipped network, and its features of the images that every fine-tuning needs."""
 
     def __init__(self, root: Path | None) -> None:
         mnist = load_mnist(root, source="mnist")
@@ -59,21 +58,26 @@ class Bench:
         self.val = self.look(mnist.val_images, mnist.val_labels)
 
     def look(self, images: Tensor, labels: Tensor) -> Examples:
-        """Find the features of images."""
-        return find_features(self.model, images, labels, lambda work: None)
+        """Extract the features of images."""
+        return extract_features(self.model, images, labels, lambda work: None)
 
-    def teach(self, images: Tensor, labels: Tensor, lesson: Lesson) -> DigitCNN:
-        """Teach the shipped network some drawings, as ``digitlab.fine_tuning.teach`` does."""
+    def fine_tune(self, images: Tensor, labels: Tensor, settings: FineTuning) -> DigitCNN:
+        """Fine-tune on some drawings, as ``digitlab.fine_tuning.fine_tune`` does."""
         generator = torch.Generator().manual_seed(0)
         pictures, source = multiply(images, generator)
         new = self.look(pictures, labels[source])
-        return teach_beside(
-            self.model, new, self.old, lesson=lesson, generator=generator, tick=lambda work: None
+        return train_head(
+            self.model,
+            new,
+            self.old,
+            settings=settings,
+            generator=generator,
+            advance=lambda work: None,
         )
 
 
 def read_writers(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
-    """For each writer ``(n, 1, 28, 28)`` uint8 images and ``(n,)`` labels, in the order of writing."""
+    """Each writer's ``(n, 1, 28, 28)`` uint8 images and ``(n,)`` labels, in writing order."""
     recordings = read_unipen(path, y_up=True)
     text = path.read_text(encoding="utf-8", errors="replace")
     notes = re.findall(r"^\.COMMENT\s+(\d)\s+(\d+)\s+(\d+)\s*$", text, flags=re.MULTILINE)
@@ -108,22 +112,22 @@ def rank(labels: Tensor) -> Tensor:
 
 
 def measure(
-    bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int, lesson: Lesson
+    bench: Bench, writers: dict[int, tuple[Tensor, Tensor]], count: int, settings: FineTuning
 ) -> dict[str, Any]:
-    """Teach ``count`` drawings of each digit for each writer; returns what was read before and after."""
+    """Fine-tune on ``count`` drawings a digit, for each writer: accuracy before and after."""
     before, after, early, mnist = {}, {}, {}, []
     for writer, (images, labels) in tqdm(
-        writers.items(), desc=f"{count} of each digit, {lesson.old} rehearsed"
+        writers.items(), desc=f"{count} of each digit, {settings.old} rehearsed"
     ):
-        taught, read = rank(labels) < count, rank(labels) >= HELD_OUT
-        model = bench.teach(images[taught], labels[taught], lesson)
+        shown, read = rank(labels) < count, rank(labels) >= HELD_OUT
+        model = bench.fine_tune(images[shown], labels[shown], settings)
         early[writer] = evaluate(bench.model, images[~read], labels[~read]).accuracy
         before[writer] = evaluate(bench.model, images[read], labels[read])
         after[writer] = evaluate(model, images[read], labels[read])
-        mnist.append(evaluate(head(model), bench.val.features, bench.val.labels).accuracy)
+        mnist.append(evaluate_head(model, bench.val).accuracy)
     return {
         "drawings_of_each_digit": count,
-        "rehearsed_per_step": lesson.old,
+        "rehearsed_per_step": settings.old,
         "all": pooled(before, after, set(writers)),
         "tuned_on": pooled(before, after, set(TUNED)),
         "others": pooled(before, after, set(writers) - set(TUNED)),
@@ -151,27 +155,13 @@ def pooled(
 
 def main() -> None:
     """Measure and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    parser.add_argument(
-        "--pen",
-        type=Path,
-        help="pen strokes (default: pen_digits/pendigits-orig.tra in that folder)",
-    )
-    options = parser.parse_args()
-    writers = read_writers(
-        options.pen or data_folder(options.data) / "pen_digits" / "pendigits-orig.tra"
-    )
+    pen = {"type": Path, "help": f"pen strokes (default: {PEN_DIGITS} in that folder)"}
+    options = arguments(__doc__, pen=pen)
+    writers = read_writers(options.pen or data_folder(options.data) / PEN_DIGITS)
     bench = Bench(options.data)
-    mnist_before = round(
-        evaluate(head(bench.model), bench.val.features, bench.val.labels).accuracy, 5
-    )
-    rows = [measure(bench, writers, count, Lesson()) for count in COUNTS]
-    rows.append(measure(bench, writers, count=3, lesson=Lesson(old=0)))
+    mnist_before = round(evaluate_head(bench.model, bench.val).accuracy, 5)
+    rows = [measure(bench, writers, count, FineTuning()) for count in COUNTS]
+    rows.append(measure(bench, writers, count=3, settings=FineTuning(old=0)))
     save_results(NAME, {"mnist_before": mnist_before, "rows": rows})
 
 

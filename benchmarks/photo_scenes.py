@@ -1,4 +1,4 @@
-"""Photos of a written digit, made by rule: paper, ink, printed lines, light, shadow, blur, noise and JPEG.
+"""Synthetic photos of a digit: paper, ink, printed lines, light, shadow, blur, noise and JPEG.
 
 A photo is computed backwards: for each of its pixels the place on the paper is worked out, and
 there the ink and the printed lines are looked up. So the whole sheet is turned and seen in
@@ -53,41 +53,30 @@ PRINTS = [(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.85, 0.45, 0.4), (0.3, 0.6, 0.55)
 class Scene:
     """How a photo is taken; the defaults are a good scan of black ink on white paper."""
 
-    width: int = 480
+    width: int = 480  # pixels
     height: int = 480
     size: float = 0.5  # of the digit's longer side, in shorter sides of the photo
-    place: tuple[float, float] = (
-        0.5,
-        0.5,
-    )  # of the digit in the room there is: 0 is left or top, 1 right or bottom
+    # Of the digit in the room there is: 0 is left or top, 1 right or bottom.
+    place: tuple[float, float] = (0.5, 0.5)
     angle: float = 0.0  # degrees by which the sheet is turned
-    tilt: tuple[float, float] = (
-        0.0,
-        0.0,
-    )  # how much smaller the sheet gets towards the right, and towards the bottom
+    # How much smaller the sheet gets towards the right, and towards the bottom.
+    tilt: tuple[float, float] = (0.0, 0.0)
     paper: Color = WHITE
     ink: Color = BLACK
     pen: float = 0.08  # width of a written digit's line; those of MNIST keep their own
-    spacing: tuple[float, float] = (
-        0.0,
-        0.0,
-    )  # between printed lines that run across, and down; 0: there are none
+    # Between printed lines that run across, and down; 0: there are none.
+    spacing: tuple[float, float] = (0.0, 0.0)
     offset: tuple[float, float] = (0.0, 0.0)  # of the first line from the digit's middle
     line_width: float = 0.02
     line_color: Color = PRINTS[0]
     line_cover: float = 0.4  # how much of the paper's colour a line hides
-    gradient: tuple[float, float] = (
-        0.0,
-        0.0,
-    )  # share of the light lost from left to right, and from top to bottom
+    # Share of the light lost from left to right, and from top to bottom.
+    gradient: tuple[float, float] = (0.0, 0.0)
     vignette: float = 0.0  # share of the light lost in the corners
     shadow: float = 0.0  # share of the light lost in the shadow
-    shadow_disc: tuple[float, float, float] = (
-        0.0,
-        0.0,
-        1.0,
-    )  # centre and radius, in shorter sides of the photo
-    shadow_edge: float = 0.02  # width of its soft edge, in the same
+    # Its centre and radius, and the width of its soft edge, in shorter sides of the photo.
+    shadow_disc: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    shadow_edge: float = 0.02
     specks: int = 0  # of dust
     blur: float = 0.0  # standard deviation
     noise: float = 0.0  # standard deviation, in [0, 1]
@@ -126,7 +115,7 @@ def stroke_shape(strokes: list[NDArray[np.float64]], pen: float) -> Array:
 
 
 def side_by_side(shapes: list[Array], gap: float) -> Array:
-    """Put shapes next to each other, standing on one line, ``gap`` apart (in longer sides of a digit)."""
+    """Put shapes next to each other on one line, ``gap`` apart (in longer sides of a digit)."""
     height = max(len(shape) for shape in shapes)
     standing = [np.pad(shape, ((height - len(shape), 0), (0, 0))) for shape in shapes]
     between = np.zeros((height, round(gap * SHEET)), dtype=np.float32)
@@ -139,9 +128,8 @@ def side_by_side(shapes: list[Array], gap: float) -> Array:
 def photograph(shape: Array | None, scene: Scene, random: np.random.Generator) -> Image.Image:
     """Take the photo of a shape, or with None of paper that nothing is written on."""
     ink = np.zeros((SHEET, SHEET), dtype=np.float32) if shape is None else shape
-    scale = (
-        scene.size * min(scene.width, scene.height) / max(ink.shape[1] / SHEET, 1)
-    )  # two digits in the room of one
+    # Pixels of a longer side; two digits get the room of one.
+    scale = scene.size * min(scene.width, scene.height) / max(ink.shape[1] / SHEET, 1)
     across, down = _paper_places(ink, scene, scale)
     color = np.broadcast_to(np.float32(scene.paper), (scene.height, scene.width, 3))
     color = _paint(color, scene.line_cover * _printed_lines(across, down, scene), scene.line_color)
@@ -157,7 +145,7 @@ def photograph(shape: Array | None, scene: Scene, random: np.random.Generator) -
 
 
 def _paper_places(shape: Array, scene: Scene, scale: float) -> tuple[Array, Array]:
-    """Where on the paper each pixel looks: ``(H, W)`` to the right and down of the digit's middle."""
+    """The place on the paper of each pixel: ``(H, W)``, right and down of the digit's middle."""
     cos, sin = math.cos(math.radians(scene.angle)), math.sin(math.radians(scene.angle))
     high, wide = (side / SHEET for side in shape.shape)
     reach = (
@@ -227,7 +215,7 @@ def _compress(photo: Image.Image, quality: int) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-# --- Faults: each draws, by chance, what is wrong with a scene
+# --- Faults: each samples what is wrong with a scene
 
 
 def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
@@ -265,7 +253,7 @@ def _any_pen(random: np.random.Generator) -> Changes:
 
 
 def _uneven_light(random: np.random.Generator) -> Changes:
-    """A lamp at one side, a lens that is darker in its corners, and the edge of a shadow through the picture."""
+    """A lamp at one side, a lens that is darker in its corners, and the edge of a shadow."""
     radius, towards = _log_uniform(random, 0.4, 4), random.uniform(0, 2 * math.pi)
     away = radius + random.uniform(-0.4, 0.4)
     return {
@@ -335,7 +323,7 @@ def one_fault(name: str, random: np.random.Generator) -> Scene:
 
 
 def many_faults(random: np.random.Generator) -> Scene:
-    """A poor photo: of any size, place and turn, one in four on a dark board, and each other fault in two of three."""
+    """A poor photo of any size, place and turn; most other faults come in two of three photos."""
     scene = replace(
         Scene(), **_size(random), place=tuple(random.uniform(0, 1, 2)), **_turned(random)
     )

@@ -1,17 +1,14 @@
-"""How well ``from_image`` reads photos: digits photographed by rule, with each fault alone and with many at once.
+"""How well ``from_image`` finds digits: synthetic photos with each fault alone, and with many.
 
-    python -m benchmarks.photos [--data FOLDER] [--each 200]
+    python -m benchmarks.photos [--data FOLDER] [--each 100]
 
-Half of the digits are of MNIST's test images, the others written by rule with pens that are not
+Half of the digits are MNIST's test images, the others synthetic ones written with pens that are not
 MNIST's (see ``benchmarks/photo_scenes.py``). Photos of empty paper and of two digits shall be
 refused.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +27,7 @@ from benchmarks.photo_scenes import (
     side_by_side,
     stroke_shape,
 )
-from benchmarks.report import markdown_table, percent, save_results, update_readme
+from benchmarks.report import arguments, markdown_table, percent, publish
 from digitlab import DigitCNN, from_image, load_mnist, load_model, write_digit
 from digitlab.data import data_folder
 from digitlab.evaluation import wilson_interval
@@ -38,34 +35,22 @@ from digitlab.evaluation import wilson_interval
 NAME = "photos"
 SEED = 1_000_000  # no training uses it
 GAPS = (0.15, 0.6)  # between two digits, in longer sides of a digit
-MIXED = (
-    "many faults",
-    "empty paper",
-    "two digits",
-)  # photographed three times as often as each single fault
+MIXED = ("many faults", "empty paper", "two digits")  # three times as many as of each fault
 
 Photo = tuple[Image.Image, int]  # and the digit that it shows
 
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    parser.add_argument("--each", type=int, default=200, help="photos with each fault")
-    arguments = parser.parse_args()
-    mnist = load_mnist(data_folder(arguments.data), source="mnist")
-    studio = Studio(mnist.test_images[:, 0].numpy(), mnist.test_labels.numpy())
-    results = measure(load_model(), studio, arguments.each)
-    save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    each = {"type": int, "default": 100, "help": "photos with each fault"}
+    options = arguments(__doc__, each=each)
+    mnist = load_mnist(data_folder(options.data), source="mnist")
+    studio = PhotoStudio(mnist.test_images[:, 0].numpy(), mnist.test_labels.numpy())
+    results = measure(load_model(), studio, options.each)
+    publish(NAME, results, readme_table(results))
 
 
-class Studio:
+class PhotoStudio:
     """Takes photos of digits, of two digits and of none.
 
     Args:
@@ -77,24 +62,24 @@ class Studio:
         self.images, self.labels = images, labels
 
     def photo(self, kind: str, seed: int) -> Photo:
-        """Take a photo of a kind: "clean", a fault's name, or one of ``MIXED``. The same seed gives the same photo."""
+        """Take a photo; the same kind and seed give the same photo.
+
+        Args:
+            kind: "clean", a fault's name, or one of ``MIXED``.
+            seed: of all that is random.
+        """
         random = np.random.default_rng([seed, *kind.encode()])
-        scene = (
-            Scene()
-            if kind == "clean"
-            else many_faults(random)
-            if kind in MIXED
-            else one_fault(kind, random)
-        )
+        if kind == "clean":
+            scene = Scene()
+        else:
+            scene = many_faults(random) if kind in MIXED else one_fault(kind, random)
         if kind == "empty paper":
             return photograph(None, scene, random), -1
         written = kind == "any pen" or random.random() < 0.5
         shape, digit = self._shape(scene, random, written=written)
         if kind == "two digits":  # of one pen: MNIST's or the scene's
             second, _ = self._shape(scene, random, written=written)
-            return photograph(
-                side_by_side([shape, second], random.uniform(*GAPS)), scene, random
-            ), -1
+            shape, digit = side_by_side([shape, second], random.uniform(*GAPS)), -1
         return photograph(shape, scene, random), digit
 
     def _shape(
@@ -107,8 +92,8 @@ class Studio:
         return mnist_shape(self.images[number]), int(self.labels[number])
 
 
-def read(model: DigitCNN, photo: Image.Image) -> int:
-    """The digit that is read in a photo, or -1 where it is refused."""
+def classify(model: DigitCNN, photo: Image.Image) -> int:
+    """The digit that is predicted of a photo, or -1 where it is refused."""
     try:
         image = from_image(photo)
     except ValueError:
@@ -117,23 +102,21 @@ def read(model: DigitCNN, photo: Image.Image) -> int:
         return int(model(image.unsqueeze(0)).argmax())
 
 
-def measure(
-    model: DigitCNN, studio: Studio, each: int, progress: Callable[..., Any] = tqdm
-) -> dict[str, dict[str, Any]]:
-    """For each kind of photo: how many are read right (or rightly refused), misread, refused, and the 95 % interval."""
+def measure(model: DigitCNN, studio: PhotoStudio, each: int) -> dict[str, dict[str, Any]]:
+    """For each kind of photo: the shares that are right (or rightly refused), and refused."""
     results = {}
     for kind in ("clean", *FAULTS, *MIXED):
         total = each * (3 if kind in MIXED else 1)
         photos = (studio.photo(kind, SEED + number) for number in range(total))
         pairs = [
-            (read(model, photo), digit) for photo, digit in progress(photos, desc=kind, total=total)
+            (classify(model, photo), digit) for photo, digit in tqdm(photos, desc=kind, total=total)
         ]
-        right = sum(found == digit for found, digit in pairs)
+        right = sum(predicted == digit for predicted, digit in pairs)
         low, high = wilson_interval(right, total)
         results[kind] = {
             "right": round(right / total, 4),
             "interval": [low, high],
-            "refused": round(sum(found < 0 for found, _ in pairs) / total, 4),
+            "refused": round(sum(predicted < 0 for predicted, _ in pairs) / total, 4),
             "total": total,
         }
     return results
@@ -154,7 +137,7 @@ def readme_table(results: dict[str, Any]) -> str:
         found = results[kind]
         interval = " – ".join(percent(share, 1) for share in found["interval"])
         rows.append([name, percent(found["right"], 1), interval, str(found["total"])])
-    return markdown_table(["photo of a digit, made by rule", "right", "95 % interval", "of"], rows)
+    return markdown_table(["synthetic photo of a digit", "right", "95 % interval", "of"], rows)
 
 
 if __name__ == "__main__":

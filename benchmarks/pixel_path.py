@@ -1,4 +1,4 @@
-"""What each step of the pixel path is worth: real pen strokes, drawn with one step left out at a time.
+"""What each stage of the pixel path is worth: real pen strokes, one stage left out at a time.
 
     python -m benchmarks.pixel_path [--data FOLDER]
 
@@ -9,9 +9,7 @@ by Pillow, twenty times as large and averaged down, with and without each of the
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
 from benchmarks.shipped_weights import score
 from digitlab import load_model
 from digitlab.data import data_folder
@@ -29,7 +27,7 @@ from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
 
 NAME = "pixel_path"
 FINE = 20  # parts of a pixel's side
-TABLET = 500  # units a side, of the tablet that the strokes were recorded on
+TABLET = 500  # units along a side of the tablet that the strokes were recorded on
 CANVAS_PEN = (
     18 / 280
 )  # width of the pen, as a share of the canvas, on the pages that shrink a canvas
@@ -57,13 +55,7 @@ WAYS = {
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="the data folder (default: $DIGITLAB_DATA, else data/)"
-    )
-    options = parser.parse_args()
+    options = arguments(__doc__)
     recordings = read_unipen(data_folder(options.data) / PEN_DIGITS, y_up=True)
     labels = torch.tensor([int(recording.label) for recording in recordings])
     model = load_model()
@@ -75,9 +67,7 @@ def main() -> None:
         )
         for name, way in WAYS.items()
     }
-    save_results(NAME, results)
-    update_readme(NAME, readme_table(results))
-    print(readme_table(results))
+    publish(NAME, results, readme_table(results))
 
 
 def draw(recording: Recording, way: Path28) -> Tensor:
@@ -104,7 +94,7 @@ def draw(recording: Recording, way: Path28) -> Tensor:
 
 
 def render(strokes: list[np.ndarray[Any, Any]], pen_width: float) -> np.ndarray[Any, Any]:
-    """Draw lines with round ends and average down; (0, 0) is the outer corner of the first pixel."""
+    """Draw round-ended lines and average down; (0, 0) is the outer corner of the first pixel."""
     canvas = Image.new("L", (SIZE * FINE, SIZE * FINE))
     pen, radius = ImageDraw.Draw(canvas), pen_width * FINE / 2
     for stroke in strokes:
@@ -118,7 +108,9 @@ def render(strokes: list[np.ndarray[Any, Any]], pen_width: float) -> np.ndarray[
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
     rows = [[name, percent(results[name]["accuracy"])] for name in WAYS]
-    return markdown_table(["how the picture is made of the strokes", "pen digits read right"], rows)
+    return markdown_table(
+        ["how the picture is made of the strokes", "accuracy on pen digits"], rows
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""What every benchmark needs: the machine, a file for its results, and the tables in README made from them."""
+"""What every benchmark needs: options, the machine, a file of results, a table in a README."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,21 +14,50 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
-# in the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
+# In the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
 PEN_DIGITS = "pen_digits/pendigits-orig.tra"
 
 
+def arguments(description: str, **more: dict[str, Any]) -> argparse.Namespace:
+    """Parse the command line: ``--data``, and further options by name, with their settings."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    where = "folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
+    parser.add_argument("--data", type=Path, help=where)
+    for name, settings in more.items():
+        parser.add_argument(f"--{name}", **settings)
+    return parser.parse_args()
+
+
 def machine() -> dict[str, Any]:
-    """Name what decides the results, and the times: processor, cores, device and versions."""
+    """Name what decides the results, and the times: commit, processor, cores, device, versions."""
     import torch
 
     device = torch.accelerator.current_accelerator(check_available=True)
     return {
+        "commit": commit(),
         "processor": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "device": str(device or "cpu"),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def commit() -> str:
+    """Name the commit that is measured, with a ``+`` where files differ from it."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or not a clone
+        return "unknown"
+
+
+def publish(name: str, results: dict[str, Any], table: str) -> None:
+    """Write a benchmark's results and its table in a README, and print the table."""
+    save_results(name, results)
+    update_readme(name, table)
+    print(table)
 
 
 def save_results(name: str, results: dict[str, Any]) -> Path:

@@ -2,10 +2,9 @@
 
     python -m benchmarks.scaling [--quick] [--data FOLDER]
 
-``figures/scaling.png`` shows it. Several processes train in two ways: together, by ``torchrun``,
-one network on 30,000 images; or side by side, as ``--seeds`` does, four networks on 5,000 images
-each. They share the threads, and what it costs to start them counts. It takes about five minutes on
-two cores.
+``figures/scaling.png`` shows it. Several processes train one network together, by ``torchrun``, on
+30,000 images; they share the threads, and what it costs to start them counts. It takes about three
+minutes on two cores.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,14 +23,12 @@ from benchmarks.speed import arguments, seconds
 from digitlab import DigitCNN, Mnist, Recipe, fit, load_mnist
 from digitlab.data import data_folder
 from digitlab.training.distributed import joined_process_group
-from digitlab.training.runs import Run, train_all
 
 NAME = "scaling"
 IMAGES = (2_000, 5_000, 10_000, 20_000, 40_000, 55_000)
 EPOCHS = (1, 2, 4, 8)
 PROCESSES = (1, 2)
 FEW, TOGETHER = 5_000, 30_000  # images where something else grows
-NETWORKS = 4  # trained side by side
 ROUNDS = 3
 
 
@@ -42,7 +37,7 @@ def main() -> None:
     options = arguments(__doc__, member={"type": int, "help": argparse.SUPPRESS})
     folder, small = data_folder(options.data), 20 if options.quick else 1
     if options.member:  # one of torchrun's processes
-        train_in_team(folder, options.member)
+        train_as_member(folder, options.member)
         return
     rounds = 1 if options.quick else ROUNDS
     curves = {
@@ -50,9 +45,6 @@ def main() -> None:
         "epochs": {count: partial(train, folder, FEW // small, count) for count in EPOCHS},
         "together": {
             count: partial(train_together, folder, TOGETHER // small, count) for count in PROCESSES
-        },
-        "side by side": {
-            count: partial(train_side_by_side, folder, FEW // small, count) for count in PROCESSES
         },
     }
     found: dict[str, dict[int, list[float]]] = {
@@ -70,12 +62,7 @@ def main() -> None:
 
 def few(folder: Path, images: int) -> Mnist:
     """MNIST with the first ``images`` training images, and 500 to validate and to test."""
-    mnist = load_mnist(folder, source="mnist")
-    counts = {"train": images, "val": 500, "test": 500}
-    parts = {
-        f"{part}_{what}": count for part, count in counts.items() for what in ("images", "labels")
-    }
-    return replace(mnist, **{name: getattr(mnist, name)[:count] for name, count in parts.items()})
+    return load_mnist(folder, source="mnist").first(train=images, val=500, test=500)
 
 
 def train(folder: Path, images: int, epochs: int) -> float:
@@ -96,20 +83,10 @@ def train_together(folder: Path, images: int, processes: int) -> float:
     )
 
 
-def train_side_by_side(folder: Path, images: int, workers: int) -> float:
-    """Seconds of several trainings, so many at a time."""
-    with tempfile.TemporaryDirectory() as kept:
-        runs = [
-            Run(Recipe.quick(), seed, Path(kept) / f"{seed}.pth", device="cpu")
-            for seed in range(NETWORKS)
-        ]
-        return seconds(lambda: list(train_all(runs, partial(few, folder, images), workers=workers)))
-
-
-def train_in_team(folder: Path, images: int) -> None:
-    """What each of torchrun's processes does."""
-    with joined_process_group() as team:
-        fit(DigitCNN(), few(folder, images), device="cpu", team=team)
+def train_as_member(folder: Path, images: int) -> None:
+    """Train in one of torchrun's processes."""
+    with joined_process_group():
+        fit(DigitCNN(), few(folder, images), device="cpu")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well the shipped network reads: MNIST's test images, the same as photos, and real pen strokes.
+"""Accuracy of the shipped network: MNIST's test images, the same as photos, real pen strokes.
 
     python -m benchmarks.shipped_weights [--data FOLDER]
 
@@ -9,7 +9,6 @@ Recognition of Handwritten Digits" (original version, Alpaydin and Alimoglu 1998
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import PEN_DIGITS, markdown_table, percent, save_results, update_readme
+from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
 from digitlab import DigitCNN, evaluate, from_image, load_mnist, load_model
 from digitlab.data import data_folder
 from digitlab.evaluation import wilson_interval
@@ -31,24 +30,15 @@ NAME = "shipped_weights"
 
 def main() -> None:
     """Measure, print, and write the results and README's table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    options = parser.parse_args()
+    options = arguments(__doc__)
     pen = data_folder(options.data) / PEN_DIGITS
     model = load_model()
     results = {**measure_mnist(model, options.data), "pen": score(model, *read_pen_digits(pen))}
-    table = readme_table(results)
-    save_results(NAME, results)
-    update_readme(NAME, table)
-    print(table)
+    publish(NAME, results, readme_table(results))
 
 
 def measure_mnist(model: DigitCNN, root: Path | None) -> dict[str, Any]:
-    """Read MNIST's test images as they are, and enlarged tenfold at a random place of a canvas (seed 0)."""
+    """Evaluate on MNIST's test images, as they are and enlarged tenfold, placed at random."""
     mnist = load_mnist(root, source="mnist")
     generator = np.random.default_rng(0)
     found: list[Tensor] = []
@@ -69,7 +59,7 @@ def measure_mnist(model: DigitCNN, root: Path | None) -> dict[str, Any]:
 
 
 def score(model: DigitCNN, images: Tensor, labels: Tensor, *, refused: int = 0) -> dict[str, Any]:
-    """Accuracy with its 95 % interval, and the counts behind it; ``refused`` more are counted as not read right."""
+    """Accuracy, its 95 % interval, and the counts behind it; ``refused`` more count as wrong."""
     correct, total = evaluate(model, images, labels).correct, len(labels) + refused
     return {
         "accuracy": round(correct / total, 5),
@@ -98,11 +88,11 @@ def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
     rows = {
         "mnist": "MNIST test images",
-        "enlarged": "the same, enlarged tenfold, anywhere on a canvas, through `from_image`",
-        "pen": "**real pen strokes of 30 people, through `rasterize`**",
+        "enlarged": "the same, ten times as large, through `from_image`",
+        "pen": "**pen strokes of 30 people, through `rasterize`**",
     }
     return markdown_table(
-        ["what it reads", "read right", "95 % interval", "of"],
+        ["what it classifies", "accuracy", "95 % interval", "of"],
         [[text, *cells(results[name])] for name, text in rows.items()],
     )
 

@@ -1,4 +1,4 @@
-"""What speed benchmarks share: sides that take turns, measures with their spread, and two tables of all results."""
+"""What speed benchmarks share: sides that take turns, measures with their spread, two tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import report
 from benchmarks.report import (
     RESULTS,
     load_results,
@@ -22,16 +22,10 @@ from benchmarks.report import (
     update_readme,
 )
 
-NAME, TARGETS = (
-    "speed",
-    "speed_targets",
-)  # all that was measured; what something is asked of, for the front page
-BENCHMARKS = (
-    "speed_training",
-    "speed_loading",
-    "speed_drawing",
-    "speed_browser",
-)  # in the order of README's table
+NAME = "speed"  # the table of all that was measured
+TARGETS = "speed_targets"  # the table of what has an aim
+# In the order of the table
+BENCHMARKS = ("speed_training", "speed_loading", "speed_drawing", "speed_browser")
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,10 @@ class Measure:
     aim: str = ""
 
     def cells(self) -> list[str]:
-        """Its row in a table: median, spread, aim. Of ten values or more, a tenth at either end is left out."""
+        """Its row in a table: median, spread, aim.
+
+        Of ten values or more, a tenth at either end is left out.
+        """
         ordered, left_out = sorted(self.values), len(self.values) // 10
         spread = (
             f"{self._text(ordered[left_out])} – {self._text(ordered[-1 - left_out])}"
@@ -82,7 +79,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def alternate(sides: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
-    """Time all sides in turn, so that what slows the machine for a while slows them all: seconds of every round."""
+    """Time all sides in turn, so that a busy machine slows them all: seconds of every round."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, work in sides.items():
@@ -91,34 +88,22 @@ def alternate(sides: Mapping[str, Callable[[], object]], *, rounds: int) -> dict
 
 
 def matrix_product_rate(size: int = 2048) -> float:
-    """Floating-point operations a second in the product of two large matrices: what no training can exceed."""
+    """Floating-point operations a second in a large matrix product: training's upper limit."""
     left, right = torch.rand(2, size, size)
     return 2 * size**3 / min(seconds(lambda: left @ right) for _ in range(5))
 
 
 def training_work(model: torch.nn.Module) -> float:
-    """Floating-point operations that training needs for one image: those forward, and those for the gradients."""
+    """Floating-point operations of training on one image, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 1, 28, 28)).sum().backward()
     return float(counter.get_total_flops())
 
 
 def arguments(description: str, **more: dict[str, Any]) -> argparse.Namespace:
-    """Read the command line: ``--data``, ``--quick``, and what else a benchmark takes."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with MNIST/raw (default: $DIGITLAB_DATA, else data/)"
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="a small part of it, to see that it runs; nothing is kept",
-    )
-    for name, settings in more.items():
-        parser.add_argument(f"--{name}", **settings)
-    return parser.parse_args()
+    """Parse the command line: ``--data``, ``--quick``, and what else a benchmark takes."""
+    quick = {"action": "store_true", "help": "a small part, to see that it runs; nothing is kept"}
+    return report.arguments(description, quick=quick, **more)
 
 
 def finish(name: str, measures: Sequence[Measure], *, keep: bool, **about: Any) -> None:

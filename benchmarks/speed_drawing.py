@@ -1,10 +1,10 @@
-"""From pen strokes to probabilities, and what there is to wait for before the first: imports, and the drawing pad.
+"""From pen strokes to probabilities; imports; making a drawing pad.
 
     python -m benchmarks.speed_drawing [--quick]
 
-A drawing of 40, 150 or 600 points, as a hurried, a usual and a slow hand make it, is rasterised and
-read, as the pad does on every change; the network is warm. Imports and the pad's construction are
-timed in processes of their own.
+A drawing of 40, 150 or 600 points (hurried, usual, slow) is rasterised and classified, as the pad
+does on every change; the network is warm. Imports and the pad's construction are timed in processes
+of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ POINTS = (40, 150, 600)
 DRAWINGS, STARTS = 200, 7  # rounds
 IMPORTS = {
     "torch": "import torch",
-    "digitlab": "from digitlab import DigitCNN, Recipe, fit, load_mnist, load_model, predict, rasterize",
+    "digitlab": "from digitlab import DigitCNN, Recipe, fit, load_mnist, load_model, rasterize",
 }
 
 
@@ -60,7 +60,7 @@ def draw(count: int) -> list[list[tuple[float, float]]]:
 
 
 def measure_starts(rounds: int) -> list[Measure]:
-    """What importing digitlab takes longer than importing torch; and a new pad, its weights loaded and warmed up."""
+    """Importing digitlab after torch; making a new pad, its weights loaded and warmed up."""
     later, pad = [], []
     for _ in range(rounds):
         times = {name: seconds_in_new_process(code) for name, code in IMPORTS.items()}
@@ -74,7 +74,8 @@ def measure_starts(rounds: int) -> list[Measure]:
 
 def seconds_in_new_process(code: str, *, before: str = "") -> float:
     """How long ``code`` takes in a new Python, after ``before``."""
-    program = f"import time\n{before}\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+    timed = f"start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+    program = f"import time\n{before}\n{timed}"
     return float(
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True

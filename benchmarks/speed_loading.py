@@ -1,4 +1,4 @@
-"""From MNIST's files to one shuffled epoch of normalised batches: digitlab against torchvision and a ``DataLoader``.
+"""MNIST's files to an epoch of normalised batches: digitlab, torchvision with a ``DataLoader``.
 
     python -m benchmarks.speed_loading [--quick] [--data FOLDER]
 
@@ -26,9 +26,7 @@ def main() -> None:
     """Measure, print, and write the results and README's table."""
     options = arguments(__doc__)
     folder = data_folder(options.data)
-    load_mnist(
-        folder, source="mnist"
-    )  # downloads what is missing, and brings the files into memory
+    load_mnist(folder, source="mnist")  # download what is missing, bring the files into memory
     times = alternate(
         {"ours": lambda: by_digitlab(folder), "theirs": lambda: by_torchvision(folder)},
         rounds=1 if options.quick else ROUNDS,
@@ -48,7 +46,7 @@ def main() -> None:
 
 
 def by_digitlab(folder: Path) -> int:
-    """As ``fit`` does it: the images are one tensor, a batch is an index into it, and the network normalises."""
+    """As ``fit`` does it: one tensor of images, a batch is an index, the network normalises."""
     mnist, model = load_mnist(folder, source="mnist"), DigitCNN()
     batches = (
         (model.normalize(mnist.train_images.index_select(0, batch)), mnist.train_labels[batch])
@@ -58,7 +56,7 @@ def by_digitlab(folder: Path) -> int:
 
 
 def by_torchvision(folder: Path) -> int:
-    """As tutorials do it: each image becomes a Pillow picture, then a tensor, then part of a batch."""
+    """As tutorials do it: each image becomes a Pillow picture, a tensor, part of a batch."""
     from torchvision import datasets, transforms
 
     prepare = transforms.Compose(

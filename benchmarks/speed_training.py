@@ -1,18 +1,17 @@
-"""Training: ``Recipe.quick()`` against what people would otherwise run, and one epoch against the machine's floor.
+"""Training: ``Recipe.quick()`` beside two common recipes, and an epoch beside the machine's floor.
 
     python -m benchmarks.speed_training [--quick] [--epochs N] [--data FOLDER]
 
 The other two sides:
 
 - the reference: torchvision's MNIST with ``ToTensor`` and ``Normalize``, a ``DataLoader`` with
-batches of 64, Adam at
-  1e-3, 5 epochs, digitlab's architecture in the default memory layout;
+  batches of 64, Adam at 1e-3, 5 epochs, digitlab's architecture in the default memory layout;
 - the recipe of PyTorch's own MNIST example: Adadelta at 1.0, falling by 0.7 an epoch, batches of
-64, 14 epochs, and its
-  network: two convolutions without padding, one pooling, dropout of 0.25 and 0.5.
+  64, 14 epochs, and its network: two convolutions without padding, one pooling, dropout of 0.25
+  and 0.5.
 
 In every round each side that is not done yet trains one epoch; digitlab's is its whole run, with
-the round's number as seed, from the files to the final evaluation. All read the files anew and end
+the round's number as seed, from the files to the final evaluation. All read the files again and end
 with the 10,000 test images; of the 60,000 others digitlab keeps 5,000 for validation. ``--epochs``
 says how many epochs the other two train at most: 1 by default, from which their totals are
 extrapolated (and there is no accuracy to tell); with 14 both run to the end, which takes about a
@@ -25,7 +24,7 @@ large matrix product, measured in the same run, in turn with epochs of training.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -36,13 +35,13 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.speed import Measure, arguments, finish, matrix_product_rate, seconds, training_work
-from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
+from digitlab import DigitCNN, Recipe, evaluate, fit, load_mnist
 from digitlab.data import data_folder
 from digitlab.model import MNIST_MEAN, MNIST_STD
 
 NAME = "speed_training"
 SEEDS = 5
-TEST_IMAGES = "test images read right"
+TEST_IMAGES = "test accuracy"
 FEW = 2_000  # images of a quick run
 
 
@@ -89,7 +88,7 @@ def adadelta(model: nn.Module) -> tuple[torch.optim.Optimizer, LRScheduler | Non
 
 @dataclass(frozen=True)
 class Other:
-    """A side to compare with: its name, network, optimizer and schedule, and the epochs it asks for."""
+    """A side to compare with: its name, network, optimizer and schedule, and its epochs."""
 
     name: str
     network: Callable[[], nn.Module]
@@ -156,7 +155,7 @@ class OtherRun:
 
     @property
     def total(self) -> float:
-        """Seconds of the whole recipe; where not all of its epochs were run, at the pace of those that were."""
+        """Seconds of the whole recipe, extrapolated where not all of its epochs were run."""
         return self.loading + self.side.epochs * mean(self.epoch_seconds) + self.evaluation
 
     def measures(self, ours: Sequence[float], aim: str) -> list[Measure]:
@@ -181,9 +180,7 @@ def main() -> None:
         __doc__, epochs={"type": int, "default": 1, "help": "most epochs of the other two sides"}
     )
     folder, few = data_folder(options.data), FEW if options.quick else None
-    load_mnist(
-        folder, source="mnist"
-    )  # downloads what is missing, and brings the files into memory
+    load_mnist(folder, source="mnist")  # download what is missing, bring the files into memory
     others = [OtherRun(side, folder, most_epochs=options.epochs, images=few) for side in OTHERS]
     seeds = 1 if options.quick else SEEDS
     ours, accuracies = [], []
@@ -213,24 +210,16 @@ def main() -> None:
 
 def run_quick(folder: Path, seed: int, images: int | None) -> float:
     """Load the data, train by ``Recipe.quick()``, and evaluate: the test accuracy."""
-    mnist = first(load_mnist(folder, source="mnist"), images)
+    mnist = load_mnist(folder, source="mnist").first(train=images)
     torch.manual_seed(seed)
     model = DigitCNN()
     fit(model, mnist, recipe=Recipe.quick(), seed=seed)
     return evaluate(model, mnist.test_images, mnist.test_labels).accuracy
 
 
-def first(mnist: Mnist, images: int | None) -> Mnist:
-    """Keep the first ``images`` training images."""
-    return replace(
-        mnist, train_images=mnist.train_images[:images], train_labels=mnist.train_labels[:images]
-    )
-
-
 def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Measure]:
-    """One epoch of training, without validation, against the time that its operations take in a matrix product."""
-    mnist = first(load_mnist(folder, source="mnist"), images)
-    mnist = replace(mnist, val_images=mnist.val_images[:1], val_labels=mnist.val_labels[:1])
+    """One epoch without validation, beside the time its operations take as a matrix product."""
+    mnist = load_mnist(folder, source="mnist").first(train=images, val=1)
     work = training_work(DigitCNN()) * len(mnist.train_labels)
     floors, epochs = [], []
     for seed in range(rounds):

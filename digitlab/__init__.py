@@ -1,4 +1,4 @@
-"""digitlab: recognise handwritten digits, from a file of pixels to a drawing that is read.
+"""digitlab: recognise handwritten digits, from a file of pixels to a drawing that is classified.
 
 These names are the ones to know; everything else is found in the module of its name. They are
 imported when first used, so that ``import digitlab`` is cheap, and ``python -m digitlab doctor``
@@ -8,43 +8,27 @@ runs where PyTorch does not.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from digitlab.checkpoint import load_model, save_model
-    from digitlab.data import Mnist, load_mnist
-    from digitlab.evaluation import Prediction, evaluate, predict
-    from digitlab.handwriting import (
-        write_digit,
-        write_non_digit,
-        written_digits,
-        written_non_digits,
-    )
-    from digitlab.ink import rasterize
-    from digitlab.model import DigitCNN
-    from digitlab.photo import from_image
-    from digitlab.training import History, Recipe, fit
-    from digitlab.widgets import DrawPad
+if TYPE_CHECKING:  # for editors and type checkers, which can't see what __getattr__ brings
+    from digitlab.checkpoint import load_model as load_model
+    from digitlab.checkpoint import save_model as save_model
+    from digitlab.data import Mnist as Mnist
+    from digitlab.data import load_mnist as load_mnist
+    from digitlab.evaluation import Prediction as Prediction
+    from digitlab.evaluation import evaluate as evaluate
+    from digitlab.evaluation import predict as predict
+    from digitlab.handwriting import write_digit as write_digit
+    from digitlab.handwriting import write_non_digit as write_non_digit
+    from digitlab.handwriting import written_digits as written_digits
+    from digitlab.handwriting import written_non_digits as written_non_digits
+    from digitlab.ink import rasterize as rasterize
+    from digitlab.model import DigitCNN as DigitCNN
+    from digitlab.photo import from_image as from_image
+    from digitlab.training import History as History
+    from digitlab.training import Recipe as Recipe
+    from digitlab.training import fit as fit
+    from digitlab.widgets import DrawPad as DrawPad
 
 __version__ = "0.1.0"
-__all__ = [
-    "DigitCNN",
-    "DrawPad",
-    "History",
-    "Mnist",
-    "Prediction",
-    "Recipe",
-    "evaluate",
-    "fit",
-    "from_image",
-    "load_mnist",
-    "load_model",
-    "predict",
-    "rasterize",
-    "save_model",
-    "write_digit",
-    "write_non_digit",
-    "written_digits",
-    "written_non_digits",
-]
 
 _MODULES = {
     "checkpoint": ("load_model", "save_model"),
@@ -58,6 +42,8 @@ _MODULES = {
     "widgets": ("DrawPad",),
 }
 _PACKAGES = ("exercises", "plots", "widgets")
+
+__all__ = sorted(name for names in _MODULES.values() for name in names)
 
 
 def __getattr__(name: str) -> Any:

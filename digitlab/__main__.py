@@ -106,10 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     prediction.set_defaults(run=_predict)
 
     doctor = commands.add_parser(
-        "doctor", help="find out what is wrong with this installation, and how to mend it"
-    )
-    doctor.add_argument(
-        "--json", action="store_true", help="print what was found for a program to read"
+        "doctor", help="find out what is wrong with this installation, and how to fix it"
     )
     doctor.set_defaults(run=_doctor)
     return parser
@@ -142,16 +139,13 @@ def _train(options: argparse.Namespace) -> int:
         Run(recipe, seed, path, options.device, options.resume)
         for seed, path in zip(seeds, paths, strict=True)
     ]
-    with joined_process_group() as process_group:
-        if options.resume and process_group.size > 1:
-            raise ValueError("--resume is for one process; torchrun starts anew")
-        results = list(
-            train_all(runs, partial(load_mnist, options.data), process_group=process_group)
-        )
+    with joined_process_group() as group:
+        if options.resume and group.size > 1:
+            raise ValueError("--resume is for one process; torchrun starts again")
+        results = list(train_all(runs, partial(load_mnist, options.data)))
         if options.seeds is None:
-            print(
-                f"{results[0]['val_accuracy']:.2%} of the validation images read right; weights saved to {path}"
-            )
+            accuracy = f"{results[0]['val_accuracy']:.2%} of the validation images classified right"
+            print(f"{accuracy}; weights saved to {path}")
         else:
             print(f"{table(results)}\nweights saved to {paths[0]} … {paths[-1].name}")
     return 0
@@ -200,10 +194,10 @@ def _predict(options: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def _doctor(_: argparse.Namespace) -> int:
     from digitlab.doctor import run_doctor
 
-    return run_doctor(as_json=options.json)
+    return run_doctor()
 
 
 if __name__ == "__main__":

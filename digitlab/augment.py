@@ -1,4 +1,4 @@
-"""Batched augmentation, on the device the images are on."""
+"""Batched random augmentation, on the device that the images are on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from digitlab.ink import scale_to_unit
+
+_NOISY = 0.125  # fraction of the pictures that `add_random_noise` changes, on average
+
 
 @dataclass(frozen=True)
 class RandomAffine:
-    """Turn, scale, slant and shift each picture of a batch by amounts of its own, drawn uniformly.
+    """Turn, scale, slant and shift each picture of a batch by random amounts of its own.
 
-    torchvision's transform of the same name draws once for a whole batch; this one draws for every
-    picture.
+    The amounts are uniformly distributed. torchvision's transform of the same name samples them
+    once for a whole batch; this one samples them for every picture.
 
     Attributes:
         degrees: largest rotation, either way.
@@ -33,58 +37,57 @@ class RandomAffine:
         """Augment a batch.
 
         Args:
-            images: ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink: what moves in
-                from outside is 0.
+            images: ``(N, 1, H, W)`` uint8, or float in [0, 1], black (0) where there is no ink:
+                what moves in from outside is 0.
             generator: source of the random numbers; on the images' device.
 
         Returns:
-            ``(N, 1, H, W)`` float in [0, 1].
+            ``(N, 1, H, W)`` float32 in [0, 1].
         """
-        matrices = self._matrices(images, generator)
+        images = scale_to_unit(images)
+        matrices = self._sample_matrices(images, generator)
         grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
         return functional.grid_sample(
             images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
 
-    def _matrices(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Draw one ``(2, 3)`` matrix a picture: from the place of an output pixel to the place it is read from."""
+    def _sample_matrices(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Sample for each picture a ``(2, 3)`` matrix from places in the output to the input."""
         count, _, height, width = images.shape
-        draws = (
-            2 * torch.rand(6, count, generator=generator, device=images.device, dtype=images.dtype)
-            - 1
+        uniform = torch.rand(
+            6, count, generator=generator, device=images.device, dtype=images.dtype
         )
-        angle = draws[0] * math.radians(self.degrees)
-        size_x, size_y = 1 + draws[1] * self.scale, 1 + draws[2] * self.scale
-        slant = draws[3] * self.shear
-        # grid_sample measures the picture from -1 to 1, so a shift of one pixel is 2 / size
-        shift_x, shift_y = draws[4] * self.shift * 2 / width, draws[5] * self.shift * 2 / height
+        amounts = 2 * uniform - 1  # from -1 to 1
+        angle = amounts[0] * math.radians(self.degrees)
+        size_x, size_y = 1 + amounts[1] * self.scale, 1 + amounts[2] * self.scale
+        slant = amounts[3] * self.shear
+        # grid_sample measures a picture from -1 to 1, so a shift of one pixel is 2 / size.
+        shift_x, shift_y = amounts[4] * self.shift * 2 / width, amounts[5] * self.shift * 2 / height
+        # What a matrix does to a place in the output: slant (x grows by slant · y), rotate, divide
+        # by the size, move. The result is the place in the input.
         cos, sin = torch.cos(angle), torch.sin(angle)
         row_x = torch.stack([cos / size_x, (slant * cos - sin) / size_x, shift_x], dim=1)
         row_y = torch.stack([sin / size_y, (slant * sin + cos) / size_y, shift_y], dim=1)
-        return torch.stack([row_x, row_y], dim=1)
+        return torch.stack([row_x, row_y], dim=1)  # (N, 2, 3)
 
 
 def add_random_noise(
-    images: Tensor,
-    *,
-    largest: float,
-    share: float = 0.125,
-    generator: torch.Generator | None = None,
+    images: Tensor, *, largest: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Add Gaussian noise to some pictures of a batch: to few, so that clean ones stay what is learned best.
+    """Add Gaussian noise to one picture in eight of a batch, so that most of them stay clean.
 
     Args:
-        images: ``(N, 1, H, W)`` float in [0, 1].
-        largest: bound of the noise's standard deviation, which is drawn uniformly for each noisy
+        images: ``(N, 1, H, W)`` uint8, or float in [0, 1].
+        largest: bound of the noise's standard deviation, which is sampled uniformly for each noisy
             picture.
-        share: probability that a picture gets noise.
         generator: source of the random numbers; on the images' device.
 
     Returns:
-        ``(N, 1, H, W)`` float in [0, 1].
+        ``(N, 1, H, W)`` float32 in [0, 1].
     """
+    images = scale_to_unit(images)
     device = images.device
     chosen, strength = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=device)
     noise = torch.randn(images.shape, generator=generator, device=device, dtype=images.dtype)
-    noisy: Tensor = images + (chosen < share) * largest * strength * noise
+    noisy: Tensor = images + (chosen < _NOISY) * largest * strength * noise
     return noisy.clamp(0, 1)

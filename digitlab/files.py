@@ -18,11 +18,11 @@ LOCK_TIMEOUT = 10.0  # seconds that another program may take to write
 
 
 def write_atomically(contents: Mapping[Path, bytes]) -> None:
-    """Write files under temporary names beside their own, then rename them in the order given; make their folders.
+    """Write files under temporary names beside their own, then rename them in the order given.
 
-    Renaming within a folder is atomic: others see an old file or the new one, whole. (``tempfile``
-    would make the file readable by its owner alone, which is wrong for data that a whole class
-    shares.)
+    Renaming within a folder is atomic: others see an old file or the new one, whole. Missing
+    folders are made. (``tempfile`` would make the files readable by their owner alone, which is
+    wrong for data that a whole class shares.)
 
     Raises:
         OSError: the system refuses, in a sentence; files not yet renamed are as they were.
@@ -30,28 +30,26 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
     parts = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in contents}
     try:
         for path, part in parts.items():
-            with _saying(f"{path} can't be written"):
+            with _explained(f"{path} can't be written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with part.open("xb") as file:
                     file.write(contents[path])
                     file.flush()
-                    os.fsync(
-                        file.fileno()
-                    )  # else a power cut may leave the name, and nothing behind it
+                    # Else a power cut may leave the name, and nothing behind it.
+                    os.fsync(file.fileno())
         for path, part in parts.items():
-            with _saying(f"{path} can't be written"):
+            with _explained(f"{path} can't be written"):
                 os.replace(part, path)
     finally:
         for part in parts.values():
-            with contextlib.suppress(
-                OSError
-            ):  # a read-only disk refuses to remove even what isn't there
+            # A read-only disk refuses to remove even what isn't there.
+            with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(folder: Path, what: str, advice: str = "") -> Iterator[None]:
-    """Make a folder, keep other programs from writing there meanwhile, and say what failed if the system refuses.
+    """Make a folder, keep other programs from writing there meanwhile, and explain what fails.
 
     Args:
         folder: where to write.
@@ -59,16 +57,16 @@ def locked(folder: Path, what: str, advice: str = "") -> Iterator[None]:
         advice: a second sentence for whoever can't write there, without its full stop.
 
     Raises:
-        OSError: the sentence.
+        OSError: the system refuses, in a sentence.
     """
-    with _saying(f"{what} can't be changed", advice):
+    with _explained(f"{what} can't be changed", advice):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
             yield
 
 
 def tensor_file(state: Any) -> bytes:
-    """What ``torch.save`` would write; equal tensors give equal bytes.
+    """Return what ``torch.save`` would write; equal tensors give equal bytes.
 
     Given a path, ``torch.save`` would store its name as well, and meet a full disk with a
     RuntimeError about streams.
@@ -79,12 +77,12 @@ def tensor_file(state: Any) -> bytes:
 
 
 @contextmanager
-def _saying(problem: str, advice: str = "") -> Iterator[None]:
-    """Turn what the system says into a sentence. A FileExistsError of our own, which has no number, is one already."""
+def _explained(problem: str, advice: str = "") -> Iterator[None]:
+    """Re-raise an OSError, whatever its class, with a sentence that says what can't be done."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileExistsError) and error.errno is None:
-            raise
         reason = str(error.strerror or error).rstrip(".")
-        raise OSError(f"{problem}: {reason}{'. ' + advice if advice else ''}") from error
+        sentence = OSError(f"{problem}: {reason}{'. ' + advice if advice else ''}")
+        sentence.strerror = reason  # so that an outer sentence gives the reason, not this sentence
+        raise sentence from error

@@ -1,1 +1,1 @@
-"""The pictures that README and the notebooks show, each made by `python -m figures.make_figures`."""
+"""The pictures of README and the notebooks, each made by `python -m figures.make_figures`."""

@@ -1,4 +1,4 @@
-"""Draw the pictures that README and the notebooks show: `python -m figures.make_figures [NAME...]`, all by default."""
+"""Draw the pictures of README and the notebooks: `python -m figures.make_figures [NAME...]`."""
 
 import argparse
 import tempfile
@@ -12,15 +12,15 @@ FOLDER = Path(__file__).parent
 
 def drawpad(path: Path) -> None:
     """The drawing pad in JupyterLab, photographed after a digit was drawn on it with the mouse."""
-    from tests.support import browser  # needs Chromium, which the other figures do without
+    from tests.support import ROOT, browser  # needs Chromium, which other figures do without
 
-    notebook = browser.REPOSITORY / "notebooks" / "05_draw_a_digit.ipynb"
+    notebook = ROOT / "notebooks" / "05_draw_a_digit.ipynb"
     with (
         browser.serve("lab", notebook) as address,
         browser.chromium() as chromium,
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):
-        browser.open_notebook(page, "lab", address, notebook.name)
+        browser.open_notebook(page, address, notebook.name)
         browser.run_all(page)
         browser.hide_sidebars(page)
         pad = browser.Pad(page)
@@ -33,7 +33,7 @@ def drawpad(path: Path) -> None:
 
 
 def tools(path: Path) -> None:
-    """One of the pad's tools in notebook 5, after its button was pressed; which one, the file's name says."""
+    """One of the pad's tools after its button was pressed; the file's name says which."""
     from tests.support import browser
 
     code, words = TOOLS[path.name]
@@ -56,7 +56,7 @@ pad.set_strokes([[(150, 30), (205, 28), (165, 125)], [(160, 78), (200, 76)]])
 """
 TOOLS = {  # what to run, and what it says when it is done
     "steps.png": ("tool = StrokeSteps(pad)\ntool.show()\ntool", "Four pictures, three steps"),
-    "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Read as"),
+    "why.png": ("tool = Why(pad)\ntool.show()\ntool", "Predicted:"),
     "photo.png": (
         """
 import io
@@ -77,14 +77,15 @@ tool = Game(pad, seed=4)
 tool.press()
 while tool._to_draw:
     digit = tool._to_draw[0]
-    # A closed four and a one with a long flag, which it reads as a nine and a seven
-    hand = {1: ("long flag", 2.0, 22), 4: ("closed, hardly crossing", 1.5, 19)}.get(digit, (None, 1.0, digit))
-    style, messiness, seed = hand
-    pad.set_strokes(200 * stroke for stroke in write_digit(digit, style=style, messiness=messiness, seed=seed))
+    # A closed four and a one with a long flag: it predicts a nine and a seven.
+    odd = {1: ("long flag", 2.0, 22), 4: ("closed, hardly crossing", 1.5, 19)}
+    style, messiness, seed = odd.get(digit, (None, 1.0, digit))
+    strokes = write_digit(digit, style=style, messiness=messiness, seed=seed)
+    pad.set_strokes(200 * stroke for stroke in strokes)
     tool._began -= 4
     tool.press()
 tool""",
-        "read right, in",
+        "of 10 right, in",
     ),
     "break_it.png": (
         """
@@ -104,9 +105,9 @@ for number in range(30):
     mine.add(write_digit(number % 10, seed=number, messiness=1.6), number % 10)
 tool = OwnHand(pad, mine)
 tool.labels.save(7)
-tool.teacher.teach()
+tool.fine_tuner.fine_tune()
 tool""",
-        "FineTuned.",
+        "Fine-tuned.",
     ),
 }
 
@@ -121,7 +122,7 @@ def architecture(path: Path) -> None:
 
 
 def scaling(path: Path) -> None:
-    """How long training takes with more images, epochs and processes, as `python -m benchmarks.scaling` measured."""
+    """Training time against images, epochs and processes, as `benchmarks.scaling` measured it."""
     from benchmarks.report import load_results
     from benchmarks.scaling import FEW, NAME
     from digitlab import plots
@@ -133,8 +134,7 @@ def scaling(path: Path) -> None:
     figure, (images, epochs, processes) = plots.panels(3, width=3.2)
     plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
     plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
-    for ways, marker in {"together": "o", "side by side": "s"}.items():
-        plots.growth(seconds[ways], xlabel="processes", label=ways, marker=marker, ax=processes)
+    plots.growth(seconds["together"], xlabel="processes", ax=processes)
     images.set_xticks(range(0, 60_001, 20_000))
     images.xaxis.set_major_formatter("{x:,.0f}")
     processes.set(xticks=sorted(seconds["together"]), xlim=(0.5, max(seconds["together"]) + 0.5))

@@ -127,7 +127,7 @@ def test_a_failure_to_write_leaves_the_old_checkpoint_and_no_litter(
     monkeypatch.setattr(os, name, die)
     with pytest.raises(
         OSError,
-        match=r"^the network .*net.pth can't be changed: .* can't be written: No space left",
+        match=r"^the network .*net.pth can't be changed: No space left on device$",
     ):
         save_model(DigitCNN(), path, overwrite=True)
     assert path.read_bytes() == before and load_info(path)["results"] == {"seed": 1}
@@ -141,22 +141,6 @@ def test_a_description_of_other_weights_is_not_believed(tmp_path: Path) -> None:
     path = save_model(DigitCNN(), tmp_path / "net.pth", results={"val_accuracy": 0.99})
     torch.save(DigitCNN().state_dict(), path)
     assert load_info(path) == {}
-
-
-def test_what_is_replaced_is_described_until_the_new_weights_are_there(tmp_path: Path) -> None:
-    model = DigitCNN()
-    model.calibration = Calibration(temperature=0.5, min_top_two=0.9)
-    path = save_model(model, tmp_path / "net.pth", results={"seed": 1})
-    old = path.read_bytes()
-    save_model(DigitCNN(), path, results={"seed": 2}, overwrite=True)
-    assert (
-        load_info(path)["results"] == {"seed": 2} and load_model(path).calibration == Calibration()
-    )
-    path.write_bytes(old)  # as if it had been killed after the first of two files
-    assert (
-        load_info(path)["results"] == {"seed": 1}
-        and load_model(path).calibration == model.calibration
-    )
 
 
 def test_equal_weights_make_equal_files(tmp_path: Path) -> None:

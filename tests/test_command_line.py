@@ -114,7 +114,7 @@ def test_the_program_explains_itself() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    names = ("torch", "matplotlib", "ipywidgets", "torchvision", "mlxtend")
+    names = ("torch", "matplotlib", "ipywidgets", "torchvision")
     code = f"import sys, digitlab; print([name for name in {names} if name in sys.modules])"
     assert (
         subprocess.run(

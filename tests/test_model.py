@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
-from digitlab import DigitCNN
+from digitlab import DigitCNN, predict
+from digitlab.model import Calibration, unwrap
 
 
 @pytest.fixture
@@ -60,6 +62,53 @@ def test_its_layout_in_memory_changes_nothing(images: Tensor) -> None:
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected images of shape \(N, 1, 28, 28\)"):
         DigitCNN()(torch.zeros(shape))
+
+
+def test_its_weights_may_have_another_precision(images: Tensor) -> None:
+    model = DigitCNN().eval()
+    expected = model(images)
+    for given in (images, images.float() / 255):
+        logits = model.double()(given)
+        torch.testing.assert_close(logits.float(), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_is_found_inside_its_wrappers_and_keeps_its_calibration() -> None:
+    model = DigitCNN()
+    model.calibration = Calibration(temperature=0.5)
+    compiled = torch.compile(model, backend="eager")
+    for wrapped in (compiled, nn.DataParallel(model), nn.DataParallel(compiled)):
+        assert unwrap(wrapped) is model and Calibration.of(wrapped) == model.calibration
+    assert Calibration.of(AveragedModel(model)) == model.calibration
+    assert unwrap(model) is model
+
+
+def test_a_distributed_network_is_found_inside_its_wrapper() -> None:
+    model = DigitCNN()
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        assert unwrap(nn.parallel.DistributedDataParallel(model)) is model
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_a_networks_own_part_is_no_wrapper() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = nn.Linear(784, 10)
+
+    model = Own()
+    assert unwrap(model) is model
+
+
+def test_a_wrapped_network_predicts_as_the_network_does(images: Tensor) -> None:
+    model = DigitCNN()
+    model.calibration = Calibration(temperature=0.1, min_top_two=0.0)
+    expected = predict(model, images[0])
+    for wrapped in (torch.compile(model, backend="eager"), nn.DataParallel(model)):
+        found = predict(wrapped, images[0])
+        torch.testing.assert_close(found.probabilities, expected.probabilities)
+        assert found.is_digit
 
 
 def test_every_parameter_gets_a_gradient(images: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Evaluation: how good a network is, how sure of that we are, and what it predicts for one picture."""
+"""Evaluation: metrics and predictions; calibration; distortions that measure robustness."""
 
 from digitlab.evaluation.metrics import (
     Comparison,
@@ -11,6 +11,7 @@ from digitlab.evaluation.metrics import (
     precision_recall,
     predict,
     predict_logits,
+    short_number,
     wilson_interval,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "precision_recall",
     "predict",
     "predict_logits",
+    "short_number",
     "wilson_interval",
 ]

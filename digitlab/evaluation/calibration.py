@@ -1,4 +1,4 @@
-"""Whether a network's confidence can be believed: reliability, calibration error, temperature, and "no digit"."""
+"""Calibration: reliability, calibration error, temperature scaling, and what is no digit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from torch.nn import functional
 
 from digitlab.model import Calibration, top_two
 
-_TEMPERATURES = (0.01, 100.0)  # where `fit_temperature` looks
-_GOLDEN = (math.sqrt(5) - 1) / 2
-_ACCEPTED = 0.993  # share of the validation images that `calibrate` takes for digits
+_TEMPERATURES = (0.01, 100.0)  # the range that `fit_temperature` searches
+_ACCEPTED = 0.993  # fraction of the validation images that count as digits after `calibrate`
 
 
 def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
-    """Calibrate a network by its answers on validation images.
+    """Calibrate a network by its logits on validation images.
 
-    The temperature is that of :func:`fit_temperature`; ``min_top_two`` is what all but one in 200
+    The temperature is that of :func:`fit_temperature`; ``min_top_two`` is what all but 7 in 1,000
     images reach.
 
     Args:
@@ -33,12 +32,12 @@ def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Answers sorted into bins of equal width by their confidence, from 0 to 1.
+    """Predictions sorted by their confidence into bins of equal width, from 0 to 1.
 
     Attributes:
-        counts: ``(bins,)`` int64, the answers in each bin.
+        counts: ``(bins,)`` int64, the predictions in each bin.
         confidence: ``(bins,)`` float64, their mean confidence; 0 where a bin is empty.
-        accuracy: ``(bins,)`` float64, the share of them that is right; 0 where a bin is empty.
+        accuracy: ``(bins,)`` float64, the fraction of them that is right; 0 where a bin is empty.
     """
 
     counts: Tensor
@@ -47,13 +46,15 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean gap between confidence and accuracy, each bin weighted by its answers, in [0, 1]."""
+        """Mean gap between confidence and accuracy, weighted by each bin's count, in [0, 1]."""
         gaps = (self.accuracy - self.confidence).abs()
         return float((self.counts * gaps).sum() / self.counts.sum())
 
 
 def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 10) -> Reliability:
-    """Compare how sure a network says it is with how often it is right (Guo et al. 2017, arXiv:1706.04599).
+    """Compare a network's confidence with how often it is right, bin by bin.
+
+    The method is that of Guo et al. (2017, arXiv:1706.04599).
 
     Args:
         probabilities: ``(N, classes)`` float, each row adding up to 1.
@@ -68,8 +69,9 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 10) -> Rel
             "expected as many rows of probabilities as labels, at least one, and at least one bin; "
             f"got {len(probabilities)}, {len(labels)} and {bins}"
         )
-    confidence, read = probabilities.double().max(dim=1)
-    right = (read == labels.to(read.device)).double()
+    # On the CPU, since Apple's GPUs have no float64.
+    confidence, predicted = probabilities.cpu().double().max(dim=1)
+    right = (predicted == labels.cpu()).double()
     members = (confidence * bins).ceil().long().clamp(1, bins) - 1
     counts = torch.bincount(members, minlength=bins)
     occupied = counts.clamp(min=1)
@@ -81,30 +83,30 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 10) -> Rel
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Find the temperature T for which ``softmax(logits / T)`` has the least cross-entropy (Guo et al. 2017).
+    """Find the T for which ``softmax(logits / T)`` has the smallest cross-entropy.
 
-    T above 1 makes a network less sure, T below 1 surer; its answers stay the same. Fit it on
-    validation images, never on test images. The loss has one valley in 1 / T, so a golden-section
-    search between 0.01 and 100 finds it.
+    This is temperature scaling (Guo et al. 2017, arXiv:1706.04599). T above 1 makes a network less
+    confident, T below 1 more; its predictions stay the same. Use validation images, never test
+    images.
 
     Args:
         logits: ``(N, classes)`` float.
         labels: ``(N,)`` int64.
 
     Returns:
-        The temperature, to about one part in a million; an end of the range if the loss falls that
-        far (where every answer is right, for example, the network can't be sure enough).
+        The temperature, between 0.01 and 100, to about one part in a million.
     """
+    from scipy.optimize import minimize_scalar  # here, since `predict` and the pad need no SciPy
+
     logits, labels = logits.cpu().double(), labels.cpu()  # Apple's GPUs have no float64
+    if (logits.argmax(dim=1) == labels).all():
+        return _TEMPERATURES[0]  # the smaller T, the smaller the loss: there is no minimum
 
     def loss(log_temperature: float) -> float:
         return float(functional.cross_entropy(logits / math.exp(log_temperature), labels))
 
-    low, high = (math.log(temperature) for temperature in _TEMPERATURES)
-    while high - low > 1e-6:
-        first, second = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        if loss(first) <= loss(second):
-            high = second
-        else:
-            low = first
-    return math.exp((low + high) / 2)
+    # The loss is convex in 1 / T, so it has a single minimum. Searching over log T treats T and
+    # 1 / T alike.
+    bounds = [math.log(temperature) for temperature in _TEMPERATURES]
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    return math.exp(found.x)

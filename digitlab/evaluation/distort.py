@@ -1,8 +1,8 @@
-"""Distortions of a chosen strength, the same for every picture of a batch: for measuring how robust a network is.
+"""Distortions of a chosen strength, the same for every picture of a batch, to measure robustness.
 
-:mod:`digitlab.augment` distorts by chance, for training; here nothing but the strength changes.
-Every function takes ``(N, 1, H, W)`` float in [0, 1], black (0) where there is no ink, and returns
-the same.
+:mod:`digitlab.augment` distorts at random, for training; here only the strength varies. Every
+function takes ``(N, 1, H, W)`` uint8, or float in [0, 1], black (0) where there is no ink, and
+returns float32.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FINE = 4  # parts of a pixel's side that `change_pen_width` works in
+from digitlab.ink import as_unit_float
+
+_FINE = 4  # parts that `change_pen_width` cuts each side of a pixel into
 
 
 def shift(images: Tensor, pixels: float) -> Tensor:
-    """Move pictures to the right by ``pixels``; to the left if negative. Fractions interpolate between pixels."""
-    return _resample(images, [[1.0, 0.0, -2 * pixels / images.shape[-1]], [0.0, 1.0, 0.0]])
+    """Move pictures to the right by ``pixels``, to the left if negative; fractions interpolate."""
+    width = images.shape[-1]
+    return _resample(images, [[1.0, 0.0, -2 * pixels / width], [0.0, 1.0, 0.0]])
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
@@ -28,11 +31,12 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
 
 
 def _resample(images: Tensor, matrix: list[list[float]]) -> Tensor:
-    """Read each output pixel from the place that ``matrix`` (2×3, in units of half a picture) maps it to."""
-    matrices = torch.tensor(matrix, dtype=images.dtype, device=images.device).expand(
-        len(images), 2, 3
+    """Take each output pixel from where ``matrix`` (2×3, in half pictures) maps its place to."""
+    images = as_unit_float(images)
+    one = torch.tensor(matrix, dtype=images.dtype, device=images.device)
+    grid = functional.affine_grid(
+        one.expand(len(images), 2, 3), list(images.shape), align_corners=False
     )
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
@@ -43,6 +47,7 @@ def add_noise(images: Tensor, strength: float, *, seed: int = 0) -> Tensor:
 
     The same seed gives the same pattern at every strength, so that only its strength differs.
     """
+    images = as_unit_float(images)
     pattern = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images)
     return (images + strength * pattern).clamp(0, 1)
 
@@ -55,17 +60,19 @@ def change_pen_width(images: Tensor, pixels: float) -> Tensor:
     give. At 0 nothing changes.
 
     Args:
-        images: as for the others.
+        images: ``(N, 1, H, W)`` uint8, or float in [0, 1].
         pixels: change of the width; rounded to multiples of half a pixel.
     """
+    images = as_unit_float(images)
     radius = round(abs(pixels) / 2 * _FINE)
     fine = images.repeat_interleave(_FINE, dim=-2).repeat_interleave(_FINE, dim=-1)
+    # Ink gets thinner where the black around it grows.
     widened = _dilate(fine, radius) if pixels > 0 else 1 - _dilate(1 - fine, radius)
     return functional.avg_pool2d(widened, _FINE)
 
 
 def _dilate(images: Tensor, radius: int) -> Tensor:
-    """Give each pixel the largest value within ``radius``: max-pooling in a disc, the same in all directions."""
+    """Give each pixel the largest value within ``radius``: max-pooling in a disc."""
     result = images
     for row in range(-radius, radius + 1):
         reach = math.isqrt(radius**2 - row**2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from digitlab.checkpoint import load_model
-from digitlab.evaluation import Prediction, predict
+from digitlab.evaluation import predict
 from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, two, unpack
 from digitlab.ink import rasterize
 
@@ -102,16 +102,11 @@ def check_break_it(attempt: Attempt) -> None:
         )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
-    if not is_sure(prediction):
+    if not prediction.is_sure:
         raise Mistake(
             f"the network takes your {digit} for {prediction}, but hesitates; "
             "it should be sure (over 90 %)"
         )
-
-
-def is_sure(prediction: Prediction) -> bool:
-    """Whether a wrong prediction counts as a find: with over 90 %, and not with 90 % exactly."""
-    return prediction.confidence > 0.9
 
 
 def _as_digit(value: object) -> int:

@@ -1,9 +1,10 @@
-"""Digits written by rule, in the ways in which people all over the world write them.
+"""Synthetic handwriting: digits in the styles in which people all over the world write them.
 
 MNIST's digits were written in one country. Elsewhere people cross their sevens, put flags on their
-ones and slashes through their zeros. Each way of writing a digit is a *style*: a template, which a
-hand then slants, stretches, bends and shakes, never twice alike. What is not a digit is written
-too, for a network to be tried on.
+ones and slashes through their zeros. Each way of writing a digit is a *style*: a template
+(:mod:`~digitlab.handwriting.templates`), which random numbers then slant, stretch, bend and shake,
+never twice alike (:mod:`~digitlab.handwriting.hand`). What is not a digit is drawn too, to train
+and test a network's doubt (:mod:`~digitlab.handwriting.non_digits`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from digitlab.handwriting import non_digits
 from digitlab.handwriting.curves import Array, parse_template
-from digitlab.handwriting.hand import draw_hand, write
+from digitlab.handwriting.hand import sample_jitter, write
 from digitlab.handwriting.templates import DIGITS
 from digitlab.ink import PEN_WIDTH, SIZE, rasterize
 
@@ -26,10 +27,11 @@ STYLES: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {digit: tuple(styles) for digit, styles in DIGITS.items()}
 )
 NON_DIGITS: tuple[str, ...] = tuple(non_digits.KINDS)
-LETTERS = 0.3  # share of the non-digits that are letters, beside those drawn as any other kind
-PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest
-MESSIEST = 2.0
-JOINING = 0.08  # the chance that a pen is not lifted where it need not be
+MESSIEST = 2.0  # already there many digits can't be read
+# Share of non-digits that are letters in any case; the rest is of all kinds. Letters are hardest.
+_LETTERS = 0.3
+_JOINED = 0.08  # probability that the pen stays down where some writers leave it down
+_PEN_WIDTHS = (1.6, 4.0)  # pixels, from MNIST's thinnest to its boldest; most are near PEN_WIDTH
 
 
 def write_digit(
@@ -43,19 +45,24 @@ def write_digit(
 
     Args:
         digit: 0 to 9.
-        style: one of ``STYLES[digit]``; None for one at random, common ones more often than rare
+        style: one of ``STYLES[digit]``; None for a random one, common ones more often than rare
             ones.
-        seed: the same seed writes the same digit; a generator goes on from where it is.
+        seed: the same seed writes the same digit; a generator continues from its state.
         messiness: 1 is as people write, 0 is the bare template, and by 2 many can't be read any
             more.
 
     Returns:
-        Its strokes in the order in which a hand draws them, each ``(n, 2)`` of (x, y), y downwards,
-        in the unit square. The points lie as a pen leaves them in equal times, closer where the
+        Its strokes in the order of writing, each ``(n, 2)`` of (x, y), y downwards, in the unit
+        square. The points lie as a pen leaves them at equal intervals of time, closer where the
         line bends.
 
     Raises:
         ValueError: there is no such digit or style, or ``messiness`` is not from 0 to 2.
+
+    Example:
+        >>> stem, bar = write_digit(7, style="crossed", seed=0)
+        >>> stem.shape[1], bool(0 <= stem.min() and stem.max() <= 1)
+        (2, True)
     """
     if digit not in DIGITS:
         raise ValueError(f"digit must be one of 0 to 9, got {digit!r}")
@@ -68,8 +75,9 @@ def write_digit(
     if style is None:
         limits = np.cumsum([share for share, _ in styles.values()])
         style = STYLES[digit][int(np.searchsorted(limits, rng.uniform(0, 100), side="right"))]
-    joined = bool(rng.random() < JOINING * messiness)
-    return write(parse_template(styles[style][1], joined=joined), draw_hand(rng, messiness), rng)
+    joined = bool(rng.random() < _JOINED * messiness)
+    template = parse_template(styles[style][1], joined=joined)
+    return write(template, sample_jitter(rng, messiness), rng)
 
 
 def write_non_digit(
@@ -78,8 +86,7 @@ def write_non_digit(
     """Draw something that nobody would take for one digit.
 
     Args:
-        kind: one of ``NON_DIGITS``; None for one at random, a letter more often than others:
-            letters are the hardest.
+        kind: one of ``NON_DIGITS``; None for a random one, a letter more often than others.
         seed: as for :func:`write_digit`.
 
     Returns:
@@ -94,46 +101,40 @@ def write_non_digit(
         )
     rng = np.random.default_rng(seed)
     if kind is None:
-        kind = "letter" if rng.random() < LETTERS else NON_DIGITS[rng.integers(len(NON_DIGITS))]
+        kind = "letter" if rng.random() < _LETTERS else NON_DIGITS[rng.integers(len(NON_DIGITS))]
     return non_digits.draw(kind, rng)
 
 
-def written_digits(
-    count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS
-) -> tuple[Tensor, Tensor]:
-    """Write digits of all styles, as many of each digit (to within one), and show them as MNIST would.
+def written_digits(count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Write digits of all styles, as many of each (to within one), as images in MNIST's convention.
 
     Args:
         count: how many.
         seed: the same seed writes the same digits.
-        pen_widths: the thinnest and the boldest pen in pixels; most are near ``ink.PEN_WIDTH``.
 
     Returns:
         Images ``(count, 1, 28, 28)`` uint8, and labels ``(count,)`` int64, in random order.
 
     Raises:
-        ValueError: ``count`` is negative, or the widths are not in order.
+        ValueError: ``count`` is negative.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(_checked(count)) % 10)
-    return _draw(
-        [write_digit(int(label), seed=rng) for label in labels], pen_widths, rng
-    ), torch.from_numpy(labels)
+    drawings = [write_digit(int(label), seed=rng) for label in labels]
+    return _rasterize_all(drawings, rng), torch.from_numpy(labels)
 
 
-def written_non_digits(
-    count: int, *, seed: int = 0, pen_widths: tuple[float, float] = PEN_WIDTHS
-) -> Tensor:
+def written_non_digits(count: int, *, seed: int = 0) -> Tensor:
     """Draw what is not a digit, of all kinds, as :func:`written_digits` draws digits.
 
     Returns:
         ``(count, 1, 28, 28)`` uint8.
 
     Raises:
-        ValueError: as for :func:`written_digits`.
+        ValueError: ``count`` is negative.
     """
     rng = np.random.default_rng(seed)
-    return _draw([write_non_digit(seed=rng) for _ in range(_checked(count))], pen_widths, rng)
+    return _rasterize_all([write_non_digit(seed=rng) for _ in range(_checked(count))], rng)
 
 
 def _checked(count: int) -> int:
@@ -142,16 +143,11 @@ def _checked(count: int) -> int:
     return count
 
 
-def _draw(
-    drawings: Sequence[list[Array]], pen_widths: tuple[float, float], rng: np.random.Generator
-) -> Tensor:
-    thin, bold = pen_widths
-    if not thin <= bold:
-        raise ValueError(
-            f"pen_widths must be the thinnest and the boldest, in this order; got {pen_widths}"
-        )
+def _rasterize_all(drawings: Sequence[list[Array]], rng: np.random.Generator) -> Tensor:
+    """Draw each with a random pen: ``(N, 1, 28, 28)`` uint8."""
+    thin, bold = _PEN_WIDTHS
     images = torch.empty((len(drawings), 1, SIZE, SIZE), dtype=torch.uint8)
     for image, strokes in zip(images, drawings, strict=True):
-        width = rng.triangular(thin, min(max(PEN_WIDTH, thin), bold), bold) if thin < bold else thin
+        width = rng.triangular(thin, PEN_WIDTH, bold)
         image[:] = (rasterize(strokes, pen_width=width) * 255).round()
     return images

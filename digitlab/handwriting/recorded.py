@@ -1,7 +1,8 @@
-"""Recorded pen strokes in the UNIPEN text format (Guyon et al. 1994), as UCI's two collections of pen data have it.
+"""Recorded pen strokes: files in the UNIPEN text format (Guyon et al. 1994).
 
-A recording is a line ``.SEGMENT … "7"`` that names what was written, then for each stroke
-``.PEN_DOWN``, lines of ``x y``, and ``.PEN_UP``. Other lines that begin with a dot are remarks.
+UCI's two collections of pen data come in it. A recording is a line ``.SEGMENT … "7"`` that names
+what was written, then for each stroke ``.PEN_DOWN``, lines of ``x y``, and ``.PEN_UP``. Other lines
+that begin with a dot are remarks.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from digitlab.ink import rasterize
-
-Point = tuple[float, float]
+from digitlab.ink import Point, rasterize
 
 _SEGMENT = re.compile(r'^\.SEGMENT\b.*"(?P<label>[^"]+)"\s*$')
 
@@ -33,7 +32,7 @@ def read_unipen(path: str | Path, *, y_up: bool) -> list[Recording]:
 
     Args:
         path: a UNIPEN text file with its strokes in place.
-        y_up: whether y grows upwards in the file, which the format doesn't tell. It does in UCI's
+        y_up: whether y grows upwards in the file, which the format doesn't say. It does in UCI's
             "Pen-Based Recognition of Handwritten Digits"; it does not in "UJI Pen Characters".
 
     Raises:
@@ -54,8 +53,12 @@ def read_unipen(path: str | Path, *, y_up: bool) -> list[Recording]:
     return recordings
 
 
-def read_pen_digits(path: str | Path, *, y_up: bool = True) -> tuple[Tensor, Tensor]:
-    """Read the digits of a file, of "Pen-Based Recognition of Handwritten Digits" by default, as MNIST would show them.
+def read_pen_digits(path: str | Path) -> tuple[Tensor, Tensor]:
+    """Read the digits of a UNIPEN file and show them as MNIST would.
+
+    Args:
+        path: a file whose y grows upwards, as in UCI's "Pen-Based Recognition of Handwritten
+            Digits".
 
     Returns:
         Images ``(N, 1, 28, 28)`` float32 in [0, 1], white ink on black, and labels ``(N,)`` int64.
@@ -63,11 +66,8 @@ def read_pen_digits(path: str | Path, *, y_up: bool = True) -> tuple[Tensor, Ten
     Raises:
         FileNotFoundError, ValueError: as in :func:`read_unipen`; there is no digit.
     """
-    digits = [
-        recording
-        for recording in read_unipen(path, y_up=y_up)
-        if recording.label in tuple("0123456789")
-    ]
+    recordings = read_unipen(path, y_up=True)
+    digits = [recording for recording in recordings if recording.label in tuple("0123456789")]
     if not digits:
         raise ValueError(f"{path} holds no recording of a digit")
     images = torch.stack([rasterize(recording.strokes) for recording in digits])
@@ -75,7 +75,7 @@ def read_pen_digits(path: str | Path, *, y_up: bool = True) -> tuple[Tensor, Ten
 
 
 def parse_unipen(text: str, *, y_up: bool) -> list[Recording]:
-    """Parse the text of a UNIPEN file; see :func:`read_unipen`. Recordings without a single point are left out."""
+    """Parse a UNIPEN file's text, as :func:`read_unipen` does; empty recordings are left out."""
     recordings: list[Recording] = []
     pen_is_down = False
     for number, line in enumerate(text.splitlines(), start=1):

@@ -1,5 +1,5 @@
-"""A photo or scan of one digit, to one 28×28 picture in MNIST's convention."""
+"""Photos and scans of one digit, to one 28×28 picture in MNIST's convention."""
 
-from digitlab.photo.locate import Box, Found, SeveralDigits, find_digit, from_image
+from digitlab.photo.locate import Box, Found, NotOneDigit, SeveralDigits, find_digit, from_image
 
-__all__ = ["Box", "Found", "SeveralDigits", "find_digit", "from_image"]
+__all__ = ["Box", "Found", "NotOneDigit", "SeveralDigits", "find_digit", "from_image"]

@@ -1,7 +1,8 @@
-"""A photo or scan of one digit, to one 28×28 picture in MNIST's convention.
+"""Finding the one digit in a photo or scan, and showing it as MNIST would: 28×28 pixels.
 
-Three steps: where there is ink (:mod:`digitlab.photo.ink_mask`); which of it is the digit, if there
-is one and only one; and MNIST's frame around it, as :mod:`digitlab.ink` puts it around pen strokes.
+Three steps: which pixels are ink (:mod:`digitlab.photo.ink_mask`); which of the ink is the digit,
+if there is one and only one; and MNIST's frame around it, as :mod:`digitlab.ink` puts it around
+pen strokes.
 """
 
 from __future__ import annotations
@@ -20,45 +21,53 @@ from torch import Tensor
 
 from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
 from digitlab.photo.ink_mask import TOUCHING, Mask, find_ink
-from digitlab.photo.reading import Array, Picture, read_picture
+from digitlab.photo.reading import FORMATS, Array, Picture, read_picture, resize
 
-Box: TypeAlias = tuple[
-    float, float, float, float
-]  # left, top, right, bottom, as parts of a picture's width and height
+# left, top, right and bottom, as parts of a picture's width and height
+Box: TypeAlias = tuple[float, float, float, float]
 
-_SOLID = 0.5  # ink from which a pixel is a line's
+_SOLID = 0.5  # ink in [0, 1] from which a pixel is a line's
 _FAINT = 0.3  # ink that still joins two parts of a line
-# of all that is written; a page of text isn't worth the time to look for what belongs together
-_MOST_PARTS = 30
-# pixels; all but one in a thousand of MNIST's lines are wider, and thinner ones are drawn anew
-_THINNEST = 1.0
-_FINE = 8  # parts of a pixel's side that a line is measured and drawn anew in
+# More pieces are a page of text, which isn't worth the time to compare each with each.
+_MAX_PIECES = 30
 _ADVICE = "show one digit, dark on light or light on dark, with some paper around it"
 
+# Pixels of 28: all but one in a thousand of MNIST's lines are wider. Thinner ones are drawn again.
+_THINNEST_LINE = 1.0
+_SUBPIXELS = 8  # along a pixel's side, to measure a line and draw it again
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False)  # arrays and tensors have no single truth value to compare by
 class Found:
     """The digit that was found in a picture.
 
     Attributes:
         image: ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
         box: where it was; of a photo, as the camera was held.
+        gray: the picture in which it was found, ``(H, W)`` float32 in [0, 1].
     """
 
     image: Tensor
     box: Box
+    gray: Array
 
 
-class SeveralDigits(ValueError):
-    """There is more than one thing in a picture that could be a digit.
+class NotOneDigit(ValueError):
+    """A picture shows no digit.
 
     Attributes:
-        boxes: where they are.
+        gray: the picture, ``(H, W)`` float32 in [0, 1].
+        boxes: where the things are that could be digits; there may be none.
     """
 
-    def __init__(self, boxes: Sequence[Box]) -> None:
-        super().__init__(f"{len(boxes)} things in the picture could be digits; {_ADVICE}")
+    def __init__(self, sentence: str, gray: Array, boxes: Sequence[Box] = ()) -> None:
+        super().__init__(sentence)
+        self.gray = gray
         self.boxes = boxes
+
+
+class SeveralDigits(NotOneDigit):
+    """A picture shows more than one thing that could be a digit."""
 
 
 def from_image(image: Picture) -> Tensor:
@@ -72,11 +81,19 @@ def from_image(image: Picture) -> Tensor:
 
     Raises:
         ValueError, FileNotFoundError: as :func:`find_digit` does.
+
+    Example:
+        >>> import numpy as np
+        >>> from digitlab import from_image
+        >>> paper = np.full((200, 200), 255, dtype=np.uint8)
+        >>> paper[40:160, 95:105] = 0  # a one
+        >>> from_image(paper).shape
+        torch.Size([1, 28, 28])
     """
     return find_digit(image).image
 
 
-def find_digit(image: Picture) -> Found:
+def find_digit(image: Picture, *, formats: tuple[str, ...] = FORMATS) -> Found:
     """Find the one digit in a picture or photo, show it as MNIST would, and say where it was.
 
     Ink may be darker or lighter than the paper, the paper ruled or squared, and the light uneven.
@@ -85,41 +102,56 @@ def find_digit(image: Picture) -> Found:
         image: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H,
             W, 4)`` (uint8 in 0..255, bool, or float in [0, 1]), the path of a picture file, or its
             bytes.
+        formats: what a file or its bytes may be, in Pillow's names.
 
     Raises:
-        ValueError: it is not a picture, or there is no digit in it, or more than one
-            (:class:`SeveralDigits`).
+        ValueError: it is not a picture, or there is no digit in it (:class:`NotOneDigit`), or more
+            than one (:class:`SeveralDigits`).
         FileNotFoundError: there is no such file.
     """
-    return find_in_gray(read_picture(image))
-
-
-def find_in_gray(gray: Array) -> Found:
-    """The same in a picture that :func:`digitlab.photo.reading.read_picture` has read: ``(H, W)`` float32 in [0, 1].
-
-    Raises:
-        ValueError: there is no digit in it, or more than one (:class:`SeveralDigits`).
-    """
+    gray = read_picture(image, formats=formats)
     ink = find_ink(gray)
-    digit, box = _one_digit(ink)
-    picture = _place(_shrink(_with_wide_line(_crop(digit))))
-    return Found(torch.from_numpy(picture).unsqueeze(0), box)
+    if ink is None:
+        reason = (
+            "the picture is of one even colour"
+            if gray.min() == gray.max()
+            else "nothing stands out clearly from the paper; come closer, in more even light"
+        )
+        raise NotOneDigit(f"no digit found: {reason}", gray)
+    labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
+    digits = _like_digits(labels, ink)
+    boxes = [digit.box(ink.shape) for digit in digits]
+    if len(digits) > 1:
+        sentence = f"{len(digits)} things in the picture could be digits; {_ADVICE}"
+        raise SeveralDigits(sentence, gray, boxes)
+    if not digits:
+        raise NotOneDigit(f"no digit found; {_ADVICE}", gray)
+    core = np.isin(labels, digits[0].labels) & (ink > _SOLID)
+    width = _line_width(core)
+    if width > 0.45 * digits[0].longer_side:  # MNIST's boldest have 0.35
+        raise NotOneDigit(f"no digit found, only a blot; {_ADVICE}", gray)
+    # The digit, its grey rim, and faint parts of its lines; what is farther off is not its.
+    near = ndimage.distance_transform_edt(~core) <= 2 * width
+    digit = _crop(np.where(near, ink, 0).astype(np.float32))
+    picture = _place(_scale_to_box(_with_wide_line(digit)))
+    return Found(torch.from_numpy(picture).unsqueeze(0), boxes[0], gray)
 
 
 # --- Which ink is the digit
 
 
-@dataclass(frozen=True, eq=False)  # compared as objects: arrays have no single truth value
-class _Thing:
-    """Ink that may be a digit, or a part of one: some of the connected pieces."""
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Ink that may be a digit, or a part of one: one or more connected components."""
 
-    numbers: tuple[int, ...]  # of the pieces
+    labels: tuple[int, ...]  # of the components
     edge: NDArray[np.intp]  # (P, 2) rows and columns of the pixels at its edge
     low: NDArray[np.intp]  # (2,) its first row and column
     high: NDArray[np.intp]  # (2,) its last
 
     @property
     def sides(self) -> NDArray[np.intp]:
+        """Height and width, in pixels."""
         return np.asarray(self.high - self.low + 1)
 
     @property
@@ -131,103 +163,100 @@ class _Thing:
         (top, left), (bottom, right) = self.low / shape, (self.high + 1) / shape
         return float(left), float(top), float(right), float(bottom)
 
-    def join(self, other: _Thing) -> _Thing:
-        return _Thing(
-            self.numbers + other.numbers,
+    def join(self, other: _Piece) -> _Piece:
+        return _Piece(
+            self.labels + other.labels,
             np.concatenate([self.edge, other.edge]),
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
         )
 
 
-def _one_digit(ink: Array) -> tuple[Array, Box]:
-    """Ink in [0, 1] of the one digit there is, and exactly 0 elsewhere; and where it is."""
+def _like_digits(labels: NDArray[np.int32], ink: Array) -> list[_Piece]:
+    """Join the components of the ink that belong together, and keep what could be digits."""
     shorter = min(ink.shape)
-    labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
-    things = _drop_small(
-        _things(labels, ink > _SOLID, 0.02 * shorter), 0.1
-    )  # what is even smaller is dust
-    if len(things) <= _MOST_PARTS:
-        things = _drop_small(_join_parts(things), 0.4)
-    things = [
-        thing
-        for thing in things
-        if thing.longer_side >= 0.1 * shorter and thing.sides[1] <= 2 * thing.sides[0]
+    # A fiftieth of the picture, or a tenth of the largest piece, is dust or a dot.
+    pieces = _drop_small(_pieces(labels, ink > _SOLID, 0.02 * shorter), 0.1)
+    if len(pieces) <= _MAX_PIECES:
+        # What is left over and less than 0.4 as long as the digit is a smudge, and no other digit.
+        pieces = _drop_small(_join_parts(pieces), 0.4)
+    return [
+        piece
+        for piece in pieces
+        # No digit is more than twice as wide as tall: that is a dash.
+        if piece.longer_side >= 0.1 * shorter and piece.sides[1] <= 2 * piece.sides[0]
     ]
-    if len(things) > 1:
-        raise SeveralDigits([thing.box(ink.shape) for thing in things])
-    if not things:
-        raise ValueError(f"no digit found; {_ADVICE}")
-    core = np.isin(labels, things[0].numbers) & (ink > _SOLID)
-    width = _line_width(core)
-    if width > 0.45 * things[0].longer_side:
-        raise ValueError(f"no digit found, only a blot; {_ADVICE}")
-    digit = np.where(ndimage.distance_transform_edt(~core) <= 2 * width, ink, 0).astype(np.float32)
-    return digit, things[0].box(ink.shape)
 
 
-def _things(labels: NDArray[np.int32], solid: Mask, least: float) -> list[_Thing]:
-    """The labelled pieces that are at least so long, and not faint all over."""
-    things = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        if max(side.stop - side.start for side in box) >= least:
-            piece = labels[box] == number
-            if (piece & solid[box]).any():
-                edge = np.argwhere(piece & ~ndimage.binary_erosion(piece)) + [
-                    side.start for side in box
-                ]
-                things.append(_Thing((number,), edge, edge.min(axis=0), edge.max(axis=0)))
-    return things
+def _pieces(labels: NDArray[np.int32], solid: Mask, least: float) -> list[_Piece]:
+    """The components whose longer side has at least so many pixels, and which aren't faint only."""
+    pieces = []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if max(side.stop - side.start for side in box) < least:
+            continue
+        inside = labels[box] == label
+        if (inside & solid[box]).any():
+            corner = [side.start for side in box]
+            edge = np.argwhere(inside & ~ndimage.binary_erosion(inside)) + corner
+            pieces.append(_Piece((label,), edge, edge.min(axis=0), edge.max(axis=0)))
+    return pieces
 
 
-def _drop_small(things: list[_Thing], share: float) -> list[_Thing]:
+def _drop_small(pieces: list[_Piece], share: float) -> list[_Piece]:
     """Keep what is at least ``share`` as long as the longest."""
-    longest = max((thing.longer_side for thing in things), default=0)
-    return [thing for thing in things if thing.longer_side >= share * longest]
+    longest = max((piece.longer_side for piece in pieces), default=0)
+    return [piece for piece in pieces if piece.longer_side >= share * longest]
 
 
-def _join_parts(things: list[_Thing]) -> list[_Thing]:
+def _join_parts(pieces: list[_Piece]) -> list[_Piece]:
     """Join what belongs to one digit, until nothing more does."""
-    joined: list[_Thing] = []
-    for thing in things:
-        while part := next((other for other in joined if _are_one_digit(thing, other)), None):
+    joined: list[_Piece] = []
+    for piece in pieces:
+        while part := next((other for other in joined if _are_one_digit(piece, other)), None):
             joined.remove(part)
-            thing = thing.join(part)
-        joined.append(thing)
+            piece = piece.join(part)
+        joined.append(piece)
     return joined
 
 
-def _are_one_digit(first: _Thing, second: _Thing) -> bool:
-    """Tell the parts of a digit from two digits: a part is within the other's box, or near it and not as tall."""
+def _are_one_digit(first: _Piece, second: _Piece) -> bool:
+    """Whether two pieces are parts of one digit: within one another's box, or near and not as tall.
+
+    Two digits side by side are about equally tall, and are joined only if they nearly touch; the
+    bar of a 5 or the stem of a 4 may stand farther off.
+    """
     overlap = np.minimum(first.high, second.high) - np.maximum(first.low, second.low) + 1
     if (overlap > 0.5 * np.minimum(first.sides, second.sides)).all():
         return True
     short, tall = sorted([first.sides[0], second.sides[0]])
     reach = (0.08 if short > 0.6 * tall else 0.22) * max(first.longer_side, second.longer_side)
-    if -overlap.min() > reach:
+    if -overlap.min() > reach:  # their boxes are farther apart than that: no need to measure
         return False
     distances, _ = spatial.cKDTree(first.edge).query(second.edge, distance_upper_bound=reach)
     return bool(np.isfinite(distances).any())
 
 
+def _line_width(inside: Mask) -> float:
+    """How wide a shape's lines are, in pixels: four times their mean distance from the edge.
+
+    Across a line of width w the distance from the edge rises from 0 to w/2: w/4 in the mean.
+    """
+    distance = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    # The edge lies half a pixel before the middle of the first pixel beyond it.
+    return float(4 * (distance[inside].mean() - 0.5))
+
+
 # --- MNIST's frame
 
 
-def _line_width(inside: Mask) -> float:
-    """Measure how wide a shape's lines are: four times the mean distance of their points from their edge."""
-    distance = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-    return float(
-        4 * (distance[inside].mean() - 0.5)
-    )  # the edge lies half a pixel before the next pixel's middle
-
-
 def _with_wide_line(ink: Array) -> Array:
-    """Draw ink anew with MNIST's pen if its line will be much thinner than any of MNIST's; else leave it as it is."""
-    factor = _FINE * BOX / max(ink.shape)
-    height, width = (max(1, round(side * factor)) for side in ink.shape)
-    fine = np.asarray(Image.fromarray(ink).resize((width, height))) > 0.5
+    """Draw ink again with MNIST's pen if its line would be much thinner than any of MNIST's.
+
+    Shrunk, a thin line would be grey all along, and no network has seen such.
+    """
+    fine = resize(ink, round(_SUBPIXELS * BOX), Image.Resampling.BICUBIC) > 0.5
     line_width = _line_width(fine) if fine.any() else 0.0
-    if not fine.any() or line_width >= _FINE * _THINNEST:
+    if not fine.any() or line_width >= _SUBPIXELS * _THINNEST_LINE:
         return ink
     # Widening by r on each side makes the longer side larger, too, which shrinking takes back:
     # (line_width + 2 r) / (side + 2 r) = PEN_WIDTH / BOX
@@ -237,29 +266,26 @@ def _with_wide_line(ink: Array) -> Array:
 
 
 def _crop(ink: Array) -> Array:
+    """Cut off the empty rows and columns around the ink."""
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _shrink(ink: Array) -> Array:
-    """Scale to a longer side of 20 pixels, each new pixel the average of those that it covers."""
-    height, width = ink.shape
-    factor = BOX / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    resized = Image.fromarray(ink).resize(
-        size, Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR
-    )
-    return np.asarray(resized, dtype=np.float32)
+def _scale_to_box(ink: Array) -> Array:
+    """Scale to a longer side of 20 pixels."""
+    method = Image.Resampling.BOX if max(ink.shape) > BOX else Image.Resampling.BILINEAR
+    return resize(ink, round(BOX), method)
 
 
 def _place(ink: Array) -> Array:
-    """Put ink of at most 20×20 pixels into a 28×28 picture, its centre of mass as near the middle as pixels allow."""
+    """Put ink of at most 20×20 pixels into 28×28, its centre of mass as near the middle as it goes.
+
+    It is moved by whole pixels, as MNIST's digits were: a fraction would blur it.
+    """
+    row, column = ndimage.center_of_mass(ink)
     height, width = ink.shape
-    mass = float(ink.sum())
-    column = float((ink.sum(axis=0) * np.arange(width)).sum()) / mass
-    row = float((ink.sum(axis=1) * np.arange(height)).sum()) / mass
-    left = int(np.clip(round(CENTER - column), 0, SIZE - width))
     top = int(np.clip(round(CENTER - row), 0, SIZE - height))
+    left = int(np.clip(round(CENTER - column), 0, SIZE - width))
     picture = np.zeros((SIZE, SIZE), dtype=np.float32)
     picture[top : top + height, left : left + width] = ink
     return picture

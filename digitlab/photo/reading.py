@@ -1,4 +1,4 @@
-"""A picture, wherever it comes from, as an array of greys of a size to work with."""
+"""Reading pictures: a file, an image or an array becomes greys, of a size to work with."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ Picture: TypeAlias = Image.Image | NDArray[Any] | Tensor | str | Path | bytes
 Array: TypeAlias = NDArray[np.float32]
 
 LARGEST = 640  # pixels along the longer side: plenty for a digit of 20, and quick
-# of a file: no phone's usual photo has more; with 16 bits a pixel, that many take 0.8 GB
+# Of a file: no phone's usual photo has more. With 16 bits a pixel, that many take 0.8 GB.
 MOST_PIXELS = 50_000_000
 # What phones, scanners and screens write. Pillow reads many more, some of them by starting another
 # program.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
 
 
-def read_picture(picture: Picture) -> Array:
-    """Bring any accepted picture to ``(H, W)`` float32 in [0, 1], no side longer than :data:`LARGEST`.
+def read_picture(picture: Picture, *, formats: tuple[str, ...] = FORMATS) -> Array:
+    """Read any accepted picture as ``(H, W)`` float32 in [0, 1], no side longer than LARGEST.
 
     Args:
         picture: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or
             ``(H, W, 4)`` (uint8 in 0..255, bool, or float in [0, 1]), the path of a picture file,
             or its bytes.
+        formats: what a file or its bytes may be, in Pillow's names.
 
     Raises:
         ValueError: it is not a picture, or too small or too large to be one of a digit.
         FileNotFoundError: there is no such file.
     """
     if isinstance(picture, (str, Path)):
-        image = _load_file(picture, f"{picture}")
+        image = _load_file(picture, f"{picture}", formats)
     elif isinstance(picture, bytes):
-        image = _load_file(io.BytesIO(picture), "the file")
+        image = _load_file(io.BytesIO(picture), "this file", formats)
     elif isinstance(picture, Image.Image):
         image = _load(picture, "the picture")
     else:
@@ -48,78 +49,68 @@ def read_picture(picture: Picture) -> Array:
             f"the picture has {image.size[0]}×{image.size[1]} pixels: too few to hold a digit"
         )
     if image.has_transparency_data:
-        image = _on_contrasting_background(shrink(image.convert("RGBA"), LARGEST))
-    elif image.mode.startswith(
-        ("I", "F")
-    ):  # 16 or 32 bits a pixel: Pillow would cut them off at 255
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
-        image = Image.fromarray(np.clip(values / max(values.max(), 1), 0, 1) * np.float32(255))
-        return np.asarray(shrink(image, LARGEST), dtype=np.float32) / np.float32(255)
-    return np.asarray(shrink(image.convert("L"), LARGEST), dtype=np.float32) / np.float32(255)
+        image = _on_contrasting_background(_shrink(image.convert("RGBA")))
+    elif image.mode.startswith(("I", "F")):
+        return _deep_greys(image)
+    return np.asarray(_shrink(image.convert("L")), dtype=np.float32) / np.float32(255)
 
 
-def shrink(image: Image.Image, longest: int) -> Image.Image:
-    """Make a large picture small, each new pixel the average of those that it covers."""
-    factor = longest / max(image.size)
+def resize(array: Array, longest: int, method: Image.Resampling = Image.Resampling.BOX) -> Array:
+    """Scale ``(H, W)`` to a longer side of so many pixels.
+
+    With ``BOX``, the default, each pixel of a smaller picture is the average of those it covers.
+    """
+    factor = longest / max(array.shape)
+    height, width = (max(1, round(side * factor)) for side in array.shape)
+    return np.asarray(Image.fromarray(array).resize((width, height), method), dtype=np.float32)
+
+
+def _shrink(image: Image.Image) -> Image.Image:
+    """Shrink a large picture to LARGEST pixels, each the average of those that it covers."""
+    factor = LARGEST / max(image.size)
     if factor >= 1:
         return image
     width, height = (max(2, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.BOX)
 
 
-def open_picture(
-    file: str | Path | io.BytesIO, name: str, *, formats: tuple[str, ...] = FORMATS
-) -> Image.Image:
-    """Open a picture file. Its pixels are not read yet: there may be too many.
+def _deep_greys(image: Image.Image) -> Array:
+    """Greys of 16 or 32 bits a pixel, which Pillow would cut off at 255; white is the brightest."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+    image = Image.fromarray(np.clip(values / max(values.max(), 1), 0, 1) * np.float32(255))
+    return np.asarray(_shrink(image), dtype=np.float32) / np.float32(255)
 
-    Args:
-        file: its path, or its bytes.
-        name: what to call it in an error.
-        formats: what it may be, in Pillow's names.
 
-    Raises:
-        ValueError: it is not a picture in one of the formats.
-        FileNotFoundError: there is no such file.
-    """
+def _load_file(file: str | Path | io.BytesIO, name: str, formats: tuple[str, ...]) -> Image.Image:
+    """Open a picture file, or the bytes of one, and read its pixels; errors call it by its name."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # _load's bound is stricter
+            # Pillow warns of huge pictures; the bound of _load is stricter.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(file, formats=formats)
-            image.draft(
-                None, (LARGEST, LARGEST)
-            )  # a JPEG is decoded at a fraction of its size, and faster so
+            image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded smaller, and so quicker
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture file {name}") from None
     except UnidentifiedImageError:
-        raise ValueError(
-            f"{name} is not a picture in one of the formats {', '.join(formats)}"
-        ) from None
+        expected = ", ".join(formats)
+        raise ValueError(f"{name} is not a picture in one of the formats {expected}") from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except Exception as error:  # as below
         raise _unreadable(name, error) from error
-    return image
-
-
-def _load_file(file: str | Path | io.BytesIO, name: str) -> Image.Image:
-    with open_picture(file, name) as image:
+    with image:
         return _load(image, name)
 
 
 def _load(image: Image.Image, name: str) -> Image.Image:
     """Read the pixels, and turn them as the camera was held."""
-    if (
-        image.width * image.height > MOST_PIXELS
-    ):  # known before a pixel is read: a small file can be a huge picture
+    if image.width * image.height > MOST_PIXELS:  # before any pixel is read: that needs the memory
         raise _too_large(name)
     try:
         image.load()
         return ImageOps.exif_transpose(image)
-    except (
-        Exception
-    ) as error:  # Pillow's readers raise a dozen kinds for broken files, struct.error among them
+    # Pillow's readers raise a dozen kinds for broken files, struct.error among them.
+    except Exception as error:
         raise _unreadable(name, error) from error
 
 
@@ -131,7 +122,7 @@ def _too_large(name: str) -> ValueError:
 
 def _unreadable(name: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{name} can't be read as a picture ({error}): is it whole? Save it anew as PNG or JPEG"
+        f"{name} can't be read as a picture ({error}): is it whole? Save it again as PNG or JPEG"
     )
 
 
@@ -149,7 +140,8 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
         array = array[0]
     if (array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4))) or not array.size:
         raise ValueError(
-            f"expected an array of shape (H, W), (1, H, W), (H, W, 3) or (H, W, 4), got {array.shape}"
+            "expected an array of shape (H, W), (1, H, W), (H, W, 3) or (H, W, 4), "
+            f"got {array.shape}"
         )
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from digitlab.ink import as_unit_float
+
 Look: TypeAlias = dict[str, Any]  # keyword arguments of a Matplotlib function
 
 BLUE, ORANGE, GREEN, RED, GRAY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
@@ -101,6 +103,5 @@ def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figu
 
 def as_pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     """Bring a picture ``(1, H, W)`` or ``(H, W)``, uint8 or float, to ``(H, W)`` in [0, 1]."""
-    values = torch.as_tensor(image).detach().cpu()
-    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    values = as_unit_float(torch.as_tensor(image).detach().cpu())
     return values.reshape(values.shape[-2:]).numpy()

@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
 
-from digitlab.explain import Step, steps
+from digitlab.evaluation import short_number
+from digitlab.explain import Operation, operations
 from digitlab.plots._style import (
     BLUE,
     GRAY,
@@ -58,7 +59,7 @@ def tables(
         mesh.set(edgecolor=GRAY, linewidth=0.6)
         for (row, column), value in np.ndenumerate(table.numpy()):
             x, y = left + column + 0.5, top + row + 0.5
-            ax.text(x, y, _short(value), fontsize=10, **_CENTRED)
+            ax.text(x, y, short_number(value), fontsize=10, **_CENTRED)
         ax.text(left + width / 2, top - 0.2, caption, ha="center", va="bottom", fontsize=9)
         if position < len(signs):
             ax.text(left + width + 0.65, tallest / 2, signs[position], fontsize=14, **_CENTRED)
@@ -69,12 +70,6 @@ def tables(
     ax.set(aspect="equal", xlim=(-0.1, left - 1.2), ylim=(tallest + 0.1, -0.8))
     ax.set_axis_off()
     return ax
-
-
-def _short(value: float) -> str:
-    """A number as it is written by hand: at most two decimals, a true minus sign."""
-    rounded = round(float(value), 2) + 0.0  # + 0.0 makes 0 of −0
-    return f"{rounded:.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 @styled
@@ -169,12 +164,12 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
     ``(values,)`` is a column. The arrows say what is done, and how many parameters it takes.
     ``image`` ``(1, 28, 28)`` is drawn into the first block.
     """
-    blocks: list[tuple[tuple[int, ...], list[Step]]] = [((1, 28, 28), [])]
-    for step in steps(model):
-        if step.shape == blocks[-1][0] and not step.parameters:
-            blocks[-1][1].append(step)  # such as ReLU: it is written on the arrow before it
+    blocks: list[tuple[tuple[int, ...], list[Operation]]] = [((1, 28, 28), [])]
+    for operation in operations(model):
+        if operation.shape == blocks[-1][0] and not operation.parameters:
+            blocks[-1][1].append(operation)  # such as ReLU: it is written on the arrow before it
         else:
-            blocks.append((step.shape, [step]))
+            blocks.append((operation.shape, [operation]))
     # A page is 8 to 10 inches wide: a wider figure would be shrunk, and its text with it.
     ax = axes_or_new(ax, width=1.2 * len(blocks), height=2.3)
     right = 0.0  # where the next thing begins; a picture of 28×28 is 0.8 wide
@@ -191,9 +186,9 @@ def architecture(model: nn.Module, *, image: Tensor | None = None, ax: Axes | No
     return ax
 
 
-def _draw_arrow(ax: Axes, done: Sequence[Step], left: float) -> float:
+def _draw_arrow(ax: Axes, done: Sequence[Operation], left: float) -> float:
     """Draw an arrow that begins at ``left`` and says what is ``done``; returns its length."""
-    parameters = any(step.parameters for step in done)
+    parameters = any(operation.parameters for operation in done)
     length = 1.15 if parameters else 0.85  # there has to be room for the word "parameters"
     look: Look = {"arrowstyle": "->", "color": "black", "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (left + length - 0.06, 0), (left + 0.06, 0), arrowprops=look)
@@ -202,12 +197,12 @@ def _draw_arrow(ax: Axes, done: Sequence[Step], left: float) -> float:
     return length
 
 
-def _arrow_text(done: Sequence[Step]) -> str:
+def _arrow_text(done: Sequence[Operation]) -> str:
     """What an arrow says: the layer's name, what is done, and how many parameters it takes."""
     lines = []
-    for step in done:
-        lines += [step.layer, step.operation.replace(" ", "\n", 1)]
-    parameters = sum(step.parameters for step in done)
+    for operation in done:
+        lines += [operation.layer, operation.name.replace(" ", "\n", 1)]
+    parameters = sum(operation.parameters for operation in done)
     lines += [f"{parameters:,}\nparameters"] if parameters else []
     return "\n".join(line for line in lines if line)
 

@@ -1,13 +1,8 @@
-"""Training: recipes, the loop, resuming, several processes, and whole runs from seed to checkpoint."""
+"""Training: recipes, the loop, resuming, process groups, and runs from seed to checkpoint."""
 
-from digitlab.training.loop import (
-    History,
-    Progress,
-    best_device,
-    fit,
-    mixed_precision,
-    training_set,
-)
+from digitlab.device import best_device, mixed_precision
+from digitlab.training.history import History, Progress
+from digitlab.training.loop import fit, training_set
 from digitlab.training.recipe import Recipe
 
 __all__ = [

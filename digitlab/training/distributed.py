@@ -1,9 +1,12 @@
-"""Several processes that train one network together: ``torchrun --nproc-per-node=N -m digitlab train``.
+"""Data-parallel training: ``torchrun --nproc-per-node=N -m digitlab train``.
 
-Every process holds the whole training set and shuffles it alike. Of each batch it takes its own
-share, and PyTorch's ``DistributedDataParallel`` averages the gradients, so that every process makes
-the same step. See "PyTorch Distributed: Experiences on Accelerating Data Parallel Training" (Li et
-al. 2020, arXiv:2006.15704).
+Every process holds the whole training set and shuffles it in the same order. Of each batch it takes
+its own shard, and PyTorch's ``DistributedDataParallel`` averages the gradients, so that the
+optimizers of all processes make the same step (Li et al. 2020, "PyTorch Distributed: Experiences on
+Accelerating Data Parallel Training", arXiv:2006.15704).
+
+The loop asks :func:`process_group` whether this process has joined others, so whoever trains alone
+meets none of this.
 """
 
 from __future__ import annotations
@@ -19,9 +22,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-_TIMEOUT = timedelta(
-    minutes=5
-)  # to wait for a process that says nothing; one that has died is noticed at once
+# How long to wait for a process that is silent. One that has died is noticed at once.
+_TIMEOUT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -30,59 +32,62 @@ class ProcessGroup:
 
     Attributes:
         rank: this process's number, from 0.
-        size: how many there are.
+        size: the number of processes.
     """
 
     rank: int = 0
     size: int = 1
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """Wrap ``model`` so that all processes begin with the first one's weights and average their gradients."""
-        return (
-            model if self.size == 1 else DistributedDataParallel(model, forward_sync_buffers=False)
-        )
+        """Wrap a network: all begin with rank 0's weights, and gradients are averaged."""
+        if self.size == 1:
+            return model
+        return DistributedDataParallel(model, forward_sync_buffers=False)
 
     def shard(self, batch: Tensor) -> Tensor:
-        """Take every ``size``-th row of a batch, from number ``rank`` on: this process's part of it, perhaps empty."""
+        """Take this process's part of a batch: every ``size``-th row, perhaps none."""
         return batch[self.rank :: self.size]
 
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean of a value over all processes. All have to ask for it."""
+    def all_reduce_mean(self, value: Tensor) -> Tensor:
+        """Average a value over all processes. Collective: every process must call it."""
         if self.size > 1:
             distributed.all_reduce(value)
         return value / self.size
 
 
-SINGLE = ProcessGroup()
+def process_group() -> ProcessGroup:
+    """Return the process group that this process has joined, or one of a single process."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return ProcessGroup()
+    return ProcessGroup(distributed.get_rank(), distributed.get_world_size())
 
 
 @contextlib.contextmanager
 def joined_process_group() -> Iterator[ProcessGroup]:
-    """Join the processes that ``torchrun`` has started; without it this process is alone.
+    """Join the processes that ``torchrun`` has started; without it, a group of a single process.
 
-    Only the first process prints. On CUDA each has the GPU of its own number.
+    Only rank 0 prints. On CUDA each process uses the GPU of its local rank.
 
     Raises:
         ConnectionError: this process had to stop, most likely because another one died.
     """
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
-        yield SINGLE
+        yield ProcessGroup()
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    distributed.init_process_group(
-        timeout=_TIMEOUT
-    )  # gloo for tensors on the CPU, NCCL for those on CUDA
-    team = ProcessGroup(distributed.get_rank(), distributed.get_world_size())
+    # PyTorch chooses the backends: gloo for tensors on the CPU, NCCL for those on CUDA.
+    distributed.init_process_group(timeout=_TIMEOUT)
+    group = process_group()
     with (
         open(os.devnull, "w") as devnull,
-        contextlib.redirect_stdout(devnull if team.rank else sys.stdout),
+        contextlib.redirect_stdout(devnull if group.rank else sys.stdout),
     ):
         try:
-            yield team
-        except RuntimeError as error:  # gloo and NCCL have no error of their own for this
+            yield group
+        except RuntimeError as error:  # gloo and NCCL have no error class of their own
             raise ConnectionError(
-                f"process {team.rank} of {team.size} had to stop: {error}"
+                f"process {group.rank} of {group.size} had to stop: {error}"
             ) from error
-    # not after an error: it would wait for processes that are gone
+    # Only after success: after an error it would wait for processes that are gone.
     distributed.destroy_process_group()

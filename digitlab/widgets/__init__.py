@@ -1,56 +1,43 @@
-"""Interactive parts of the course, for JupyterLab, Jupyter Notebook 7 and Voilà; each is imported when first used."""
+"""Interactive parts of the course, for notebooks; each is imported when first used."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from digitlab.widgets.app import Studio
-    from digitlab.widgets.confusion_explorer import ConfusionExplorer
-    from digitlab.widgets.digit_browser import DigitBrowser
-    from digitlab.widgets.drawpad import DrawPad
-    from digitlab.widgets.kernel_explorer import KernelExplorer
-    from digitlab.widgets.live_curves import LiveCurves
-    from digitlab.widgets.tools.game import BreakIt, Game
-    from digitlab.widgets.tools.own_hand import OwnHand
-    from digitlab.widgets.tools.photo import Photo
-    from digitlab.widgets.tools.stroke_steps import StrokeSteps
-    from digitlab.widgets.tools.why import Why
-
-__all__ = [
-    "BreakIt",
-    "ConfusionExplorer",
-    "DigitBrowser",
-    "DrawPad",
-    "Game",
-    "KernelExplorer",
-    "LiveCurves",
-    "OwnHand",
-    "Photo",
-    "StrokeSteps",
-    "Studio",
-    "Why",
-]
+if TYPE_CHECKING:  # "as" exports a name to type checkers, which don't look into _MODULES
+    from digitlab.widgets.app import Studio as Studio
+    from digitlab.widgets.confusion_explorer import ConfusionExplorer as ConfusionExplorer
+    from digitlab.widgets.digit_browser import DigitBrowser as DigitBrowser
+    from digitlab.widgets.drawpad import DrawPad as DrawPad
+    from digitlab.widgets.kernel_explorer import KernelExplorer as KernelExplorer
+    from digitlab.widgets.live_curves import LiveCurves as LiveCurves
+    from digitlab.widgets.tools.game import BreakIt as BreakIt
+    from digitlab.widgets.tools.game import Game as Game
+    from digitlab.widgets.tools.own_hand import OwnHand as OwnHand
+    from digitlab.widgets.tools.photo import Photo as Photo
+    from digitlab.widgets.tools.stroke_steps import StrokeSteps as StrokeSteps
+    from digitlab.widgets.tools.why import Why as Why
 
 _MODULES = {
-    "app": ("Studio",),
-    "confusion_explorer": ("ConfusionExplorer",),
-    "digit_browser": ("DigitBrowser",),
-    "drawpad": ("DrawPad",),
-    "kernel_explorer": ("KernelExplorer",),
-    "live_curves": ("LiveCurves",),
-    "tools.game": ("BreakIt", "Game"),
-    "tools.own_hand": ("OwnHand",),
-    "tools.photo": ("Photo",),
-    "tools.stroke_steps": ("StrokeSteps",),
-    "tools.why": ("Why",),
+    "BreakIt": "tools.game",
+    "ConfusionExplorer": "confusion_explorer",
+    "DigitBrowser": "digit_browser",
+    "DrawPad": "drawpad",
+    "Game": "tools.game",
+    "KernelExplorer": "kernel_explorer",
+    "LiveCurves": "live_curves",
+    "OwnHand": "tools.own_hand",
+    "Photo": "tools.photo",
+    "StrokeSteps": "tools.stroke_steps",
+    "Studio": "app",
+    "Why": "tools.why",
 }
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"digitlab.widgets.{module}"), name)
-    raise AttributeError(f"module 'digitlab.widgets' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'digitlab.widgets' has no attribute {name!r}")
+    return getattr(import_module(f"digitlab.widgets.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -5,24 +5,29 @@ from typing import Any
 import ipywidgets
 from torch import nn
 
-from digitlab.widgets import StrokeSteps, Why
-from digitlab.widgets.common import by_hand
+from digitlab.widgets.common import guarded
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.base import Tool
 from digitlab.widgets.tools.panel import Panel
 from digitlab.widgets.tools.photo import Photo
+from digitlab.widgets.tools.stroke_steps import StrokeSteps
+from digitlab.widgets.tools.why import Why
 
 
 class Studio(ipywidgets.VBox):
-    """A drawing pad; how its drawing becomes a picture, why it is read so, or a photo instead.
+    """A drawing pad; how its drawing becomes a picture, why the network says so; or a photo.
 
     Args:
         model: the network; the shipped one by default.
+
+    Attributes:
+        pad: the drawing pad.
+        tools: the tools by their names.
+        choice: the buttons that open them; its value is the name of the open tool, None for none.
     """
 
     def __init__(self, model: nn.Module | None = None) -> None:
         self.pad = DrawPad(model)
-        self.lock = self.pad.lock
         self.tools: dict[str, Tool] = {
             "From stroke to picture": StrokeSteps(self.pad),
             "Why?": Why(self.pad),
@@ -38,12 +43,14 @@ class Studio(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"Studio({self.pad!r})"
 
-    def _tell(self, error: Exception) -> None:
-        self.pad._tell(error)
+    def _show_error(self, error: Exception) -> None:
+        self.pad._show_error(error)
 
-    @by_hand
+    @guarded
     def _on_choice(self, change: Any) -> None:
-        tool = self.tools[change.new]
-        self.children = [self.pad, self.choice, tool]
-        if isinstance(tool, Panel) and self.pad.strokes:
-            by_hand(Panel.show)(tool)
+        """Open the chosen tool, if any; a panel shows at once what it has to show."""
+        tools = [] if change.new is None else [self.tools[change.new]]
+        self.children = [self.pad, self.choice, *tools]
+        for tool in tools:
+            if isinstance(tool, Panel) and self.pad.strokes:
+                tool._button.click()

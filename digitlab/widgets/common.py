@@ -1,10 +1,10 @@
-"""What the widgets share: callbacks that can't fail in silence, a canvas with a name, pictures inside HTML."""
+"""What the widgets share: their style, callbacks that don't fail in silence, pictures as HTML."""
 
 import base64
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import wraps
+from html import escape
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -18,6 +18,10 @@ from PIL import Image
 
 STYLE = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
 
+# Exceptions whose message is a sentence for people: it says what was expected, and what came.
+_SENTENCES = (ValueError, OSError, IndexError, traitlets.TraitError)
+_LONGEST_SENTENCE = 300  # characters; PyTorch's messages can fill a page
+
 
 def style_widget() -> ipywidgets.HTML:
     """Return the invisible part of a widget that brings the course's style sheet to the page."""
@@ -26,79 +30,114 @@ def style_widget() -> ipywidgets.HTML:
     return style
 
 
-def error_sentence(error: Exception) -> str:
-    """One sentence on an exception. What is raised as ValueError or OSError has one already."""
-    reason = " ".join(str(error).split())
-    if not (reason and isinstance(error, (ValueError, OSError))):
-        reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    reason = reason if len(reason) <= 300 else reason[:299] + "…"
-    return reason[0].upper() + reason[1:] + ("" if reason[-1] in ".…" else ".")
+# --- callbacks ------------------------------------------------------------------------------------
 
 
-def figure_html(picture: str, caption: str, style: str = "") -> str:
-    """Put a picture and its caption into a figure.
+class ShowsErrors(Protocol):
+    """A widget with a place for a sentence on what went wrong."""
 
-    Args:
-        picture: HTML of the picture.
-        caption: HTML below it.
-        style: CSS of the figure, such as ``"max-width: 300px"``.
-    """
-    attribute = f' style="{style}"' if style else ""
-    return f"<figure{attribute}>{picture}<figcaption>{caption}</figcaption></figure>"
-
-
-class Telling(Protocol):
-    """A widget that can say what went wrong."""
-
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         """Show a sentence on ``error``; the widget stays usable."""
 
 
-class OneAtATime(Telling, Protocol):
-    """Such a widget whose callbacks might be called from several threads."""
-
-    @property
-    def lock(self) -> AbstractContextManager[Any]:
-        """What a callback holds."""
-
-
-W = TypeVar("W", bound=Telling)
-L = TypeVar("L", bound=OneAtATime)
+W = TypeVar("W", bound=ShowsErrors)
 P = ParamSpec("P")
 
 
 def guarded(method: Callable[Concatenate[W, P], object]) -> Callable[Concatenate[W, P], None]:
-    """Make a callback for the browser's events: nobody catches what it raises, so an exception becomes a sentence."""
+    """Decorate a browser callback: show its exceptions in the widget, since nothing else would."""
 
     @wraps(method)
     def callback(self: W, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            self._tell(error)
+            self._show_error(error)
 
     return callback
 
 
-def by_hand(method: Callable[Concatenate[L, P], object]) -> Callable[Concatenate[L, P], None]:
-    """Make a guarded callback that lets the one before it end first."""
+def error_sentence(error: Exception) -> str:
+    """Put an exception into one sentence, as plain text.
 
-    @guarded
-    @wraps(method)
-    def callback(self: L, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        with self.lock:
-            method(self, *args, **kwargs)
+    The message of a ValueError or OSError is one already. Alone, the message of another, such as
+    the ``'7'`` of a KeyError, would be a riddle: so that sentence names the kind of error as well.
+    """
+    reason = " ".join(str(error).split())
+    if not (reason and isinstance(error, _SENTENCES)):
+        kind = type(error).__name__
+        reason = f"this did not work: {kind}: {reason}" if reason else f"this did not work: {kind}"
+    if len(reason) > _LONGEST_SENTENCE:
+        reason = reason[: _LONGEST_SENTENCE - 1] + "…"
+    return reason[0].upper() + reason[1:] + ("" if reason[-1] in ".…" else ".")
 
-    return callback
+
+def button(widget: W, name: str, action: Callable[[W], object], **look: Any) -> ipywidgets.Button:
+    """Make a button that calls ``action(widget)``; what that raises is shown in the widget."""
+    made, callback = ipywidgets.Button(description=name, **look), guarded(action)
+    made.on_click(lambda _: callback(widget))
+    return made
 
 
-# A canvas of ipycanvas reports every button as if it were the left one, and swallows every key. So
-# other buttons, and Tab, are kept from it: a right click opens the menu and paints nothing, and Tab
-# leaves. (A picture that can't load is how a widget's HTML can tell a page anything: scripts in it
-# don't run.)
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def figure_html(picture: str, caption: str, *, css_class: str = "") -> str:
+    """Put a picture and its caption into a figure.
+
+    Args:
+        picture: HTML of the picture, such as :func:`image_html` makes.
+        caption: HTML below it.
+        css_class: of the figure.
+    """
+    opening = f'<figure class="{css_class}">' if css_class else "<figure>"
+    return f"{opening}{picture}<figcaption>{caption}</figcaption></figure>"
+
+
+def image_html(
+    pixels: torch.Tensor | NDArray[Any], alt: str, *, width: int | None = None, css_class: str = ""
+) -> str:
+    """Show pixels as an image of the page.
+
+    Args:
+        pixels: as for :func:`png_data_uri`.
+        alt: plain text that says what is on it, for those who can't see it.
+        width: in pixels of the page, where the style sheet gives none; the height follows.
+        css_class: of the image.
+    """
+    attributes = f' width="{width}"' if width else ""
+    attributes += f' class="{css_class}"' if css_class else ""
+    return f'<img alt="{escape(alt)}" src="{png_data_uri(pixels)}"{attributes}>'
+
+
+def png_data_uri(pixels: torch.Tensor | NDArray[Any]) -> str:
+    """Encode a picture as the ``data:`` address of a PNG.
+
+    Args:
+        pixels: ``(H, W)`` or ``(1, H, W)`` grey, or ``(H, W, 3)`` in colour; uint8, or float in
+            [0, 1].
+    """
+    values = np.asarray(pixels.detach().cpu() if isinstance(pixels, torch.Tensor) else pixels)
+    if values.dtype != np.uint8:
+        values = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    if values.ndim == 3 and len(values) == 1:
+        values = values[0]
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+# --- canvases -------------------------------------------------------------------------------------
+
+# A canvas of ipycanvas reports every mouse button as if it were the left one, and swallows every
+# key. So other buttons, and Tab, are kept from it: a right click opens the menu and paints nothing,
+# and Tab moves the focus on. A widget's HTML can't run a script; it can run the error handler of a
+# picture that fails to load.
 CANVAS_EVENT_FILTER = """<img hidden alt="" src="data:," onerror="
-  const keep = (event, unwanted) => this.parentElement && this.closest('.digitlab-drawpad').addEventListener(
-    event, e => { if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation(); }, true);
+  const keep = (event, unwanted) => this.parentElement
+    && this.closest('.digitlab-drawpad').addEventListener(event, e => {
+      if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation();
+    }, true);
   keep('mousedown', e => e.button !== 0);
   keep('mouseup', e => e.button !== 0);
   keep('keydown', e => e.key === 'Tab');
@@ -106,23 +145,10 @@ CANVAS_EVENT_FILTER = """<img hidden alt="" src="data:," onerror="
 
 
 class NamedCanvas(Canvas):
-    """A canvas with an accessible name: its tooltip, which a page shows only where the description is empty."""
+    """A canvas whose tooltip is its accessible name.
+
+    ipywidgets shows a tooltip only where the description is empty, and a canvas of ipycanvas has no
+    description at all: with a tooltip it would fail to display.
+    """
 
     description = traitlets.Unicode("").tag(sync=True)
-
-
-def png_data_uri(pixels: torch.Tensor | NDArray[Any]) -> str:
-    """A picture as the ``data:`` address of a PNG.
-
-    Args:
-        pixels: ``(H, W)`` or ``(1, H, W)`` grey, or ``(H, W, 3)`` in colour; uint8, or float in [0,
-            1].
-    """
-    values = np.asarray(pixels.detach().cpu() if isinstance(pixels, torch.Tensor) else pixels)
-    if values.dtype != np.uint8:
-        values = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(values[0] if values.ndim == 3 and len(values) == 1 else values).save(
-        buffer, format="PNG"
-    )
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,11 +1,10 @@
 """The digit browser: leaf through MNIST, one digit at a time, and read its pixels.
 
-The picture, the marker on it, the value below it and the strip are HTML made by the pure functions
-at the end of this file; all state is in Python, so code can do what hands do.
+The caption, the value below the picture and the strip are HTML made by the pure functions at the
+end of this file. All state is in Python, so code can do what hands do.
 """
 
 import random
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -16,18 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from digitlab.data import Mnist, load_mnist
-from digitlab.widgets.common import guarded, png_data_uri, style_widget
+from digitlab.ink import SIZE
+from digitlab.widgets.common import (
+    button,
+    error_sentence,
+    figure_html,
+    guarded,
+    image_html,
+    style_widget,
+)
+from digitlab.widgets.pixels import PixelOverlay, Place, frame, frames_svg, stacked
 
 SPLITS = {"train": "training", "val": "validation"}  # the test images stay unseen until notebook 4
-# the button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all
+# The button that stands for ``digit=None``: ipywidgets takes a value of None for no choice at all.
 ANY = "any"
 NEIGHBOURS = 4  # on either side of the image in the strip
+FULL_INK = 250  # of 255; what is brighter is called full ink
 
 
 class DigitBrowser(ipywidgets.VBox):
     """MNIST's training and validation images, one enlarged, with its neighbours of the same digit.
 
-    ``show``, ``next``, ``previous`` and ``random`` and the attributes do from code what hands do.
+    Methods and attributes do from code what the controls do on the page.
 
     Args:
         mnist: the images; loaded if None.
@@ -35,20 +44,20 @@ class DigitBrowser(ipywidgets.VBox):
         digit: show only images of this digit; any if None.
         index: place of the first image shown in its split; with a ``digit``, the first of that
             digit from there on.
-        seed: of the random choices.
+        seed: for the random choices.
 
     Attributes:
         split, digit, index: what is shown now; can be set and observed. An ``index`` that holds
             another digit than ``digit`` sets ``digit`` to None, and a ``digit`` moves ``index`` on
             to the next such image.
-        row, column: the pixel whose value is read out.
+        row, column: the pixel whose value is shown, unless the mouse points at another.
     """
 
     split = traitlets.Enum(tuple(SPLITS), "train")
     digit = traitlets.Enum((None, *range(10)), None, allow_none=True)
     index = traitlets.Int(0)
-    row = traitlets.Int(14, min=0, max=27)
-    column = traitlets.Int(14, min=0, max=27)
+    row = traitlets.Int(SIZE // 2, min=0, max=SIZE - 1)
+    column = traitlets.Int(SIZE // 2, min=0, max=SIZE - 1)
 
     def __init__(
         self,
@@ -71,7 +80,7 @@ class DigitBrowser(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"DigitBrowser({SPLITS[self.split]} image {self.index}, a {self.label})"
 
-    # --- what code can do, and hands too ----------------------------------------------------------
+    # --- public API -------------------------------------------------------------------------------
 
     @property
     def images(self) -> Tensor:
@@ -118,7 +127,6 @@ class DigitBrowser(ipywidgets.VBox):
     # --- building ---------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        narrow, wide = {"width": "160px"}, {"width": "100%", "max_width": "320px"}
         # Buttons and no drop-down menus: JupyterLab takes the arrow keys away from those, and moves
         # to another cell.
         self._split_buttons = ipywidgets.ToggleButtons(
@@ -129,40 +137,41 @@ class DigitBrowser(ipywidgets.VBox):
             options=[ANY, *map(str, range(10))],
             tooltips=["Show every digit", *(f"Show only {digit}s" for digit in range(10))],
         )
-        self._index_box = ipywidgets.IntText(description="Index", layout=narrow)
+        self._index_box = ipywidgets.IntText(description="Index")
         self._row_slider, self._column_slider = (
-            ipywidgets.IntSlider(description=name, min=0, max=27, layout=wide)
+            ipywidgets.IntSlider(description=name, min=0, max=SIZE - 1)
             for name in ("Row", "Column")
         )
         self._buttons = [
-            self._new_button("Previous", DigitBrowser.previous),
-            self._new_button("Next", DigitBrowser.next),
-            self._new_button("Random", DigitBrowser.random),
+            button(self, "Previous", DigitBrowser.previous),
+            button(self, "Next", DigitBrowser.next),
+            button(self, "Random", DigitBrowser.random),
         ]
-        self._caption, self._picture, self._marker, self._readout, self._strip, self._message = (
+        self._caption, self._picture, self._frames, self._readout, self._strip, self._message = (
             ipywidgets.HTML() for _ in range(6)
         )
-
-    def _new_button(self, name: str, action: Callable[["DigitBrowser"], None]) -> ipywidgets.Button:
-        button, handle = ipywidgets.Button(description=name), guarded(action)
-        button.on_click(lambda _: handle(self))
-        return button
+        self._overlay = PixelOverlay(
+            SIZE,
+            SIZE,
+            name="The pixels: point, click, or use the arrow keys",
+            next_control=self._buttons[0],
+        )
 
     def _rows(self) -> list[ipywidgets.Widget]:
-        """Choices on top; below, picture beside buttons and sliders (or above, on a narrow page); then the strip."""
+        """Choices on top, the picture beside its buttons (on a narrow page above), the strip."""
         style = style_widget()
-        stage = ipywidgets.Box([self._picture, self._marker, self._readout])
-        choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
-        buttons = ipywidgets.Box(self._buttons)
+        stack = stacked(self._picture, self._frames, self._overlay)
         hint = ipywidgets.HTML("Point at a pixel to read its value, or choose one:")
+        choices = ipywidgets.Box([self._split_buttons, self._index_box, self._digit_buttons])
+        enlarged = ipywidgets.VBox([stack, self._readout])
+        buttons = ipywidgets.Box(self._buttons)
         side = ipywidgets.VBox(
             [self._caption, buttons, hint, self._row_slider, self._column_slider]
         )
-        middle = ipywidgets.Box([stage, side])
+        middle = ipywidgets.Box([enlarged, side])
         named = {
-            "style": style,
-            "stage": stage,
             "choices": choices,
+            "enlarged": enlarged,
             "buttons": buttons,
             "side": side,
             "middle": middle,
@@ -185,23 +194,24 @@ class DigitBrowser(ipywidgets.VBox):
         )
         traitlets.link((self, "digit"), (self._digit_buttons, "value"), transform=transform)
         self._index_box.observe(self._on_typed, "value")
+        self._overlay.observe(self._on_place, "place")
+        self._overlay.observe(self._on_pixel, "hovered")
 
     # --- moving -----------------------------------------------------------------------------------
 
     def _places(self) -> NDArray[np.int64]:
         """Indices of the images of the chosen digit, in order."""
-        labels = (
-            self.labels.numpy()
-        )  # in one thread: PyTorch's many are slow to wake where cores are busy
+        # NumPy works in one thread: PyTorch's many are slow to wake where cores are busy.
+        labels = self.labels.numpy()
         if self.digit is None:
             return np.arange(len(labels))
         places = np.flatnonzero(labels == self.digit)
         if not len(places):
-            raise LookupError(f"there is no {self.digit} among the {SPLITS[self.split]} images")
+            raise ValueError(f"there is no {self.digit} among the {SPLITS[self.split]} images")
         return places
 
     def _around(self, reach: int) -> list[int]:
-        """Indices from ``reach`` images before the one shown to ``reach`` after it; the first follows on the last."""
+        """Indices from ``reach`` images before the one shown to ``reach`` after it, going round."""
         places = self._places()
         here = int(np.searchsorted(places, self.index))
         return [int(places[(here + by) % len(places)]) for by in range(-reach, reach + 1)]
@@ -217,17 +227,17 @@ class DigitBrowser(ipywidgets.VBox):
         return index
 
     def _on_typed(self, change: Any) -> None:
-        """Go to the index in the box; if there is no such image, say so, and put back the index shown."""
+        """Go to the index in the box; if there is none such, say so and restore the old one."""
         try:
             self.index = change.new
         except IndexError as error:
             self._index_box.value = self.index
-            self._message.value = message_html(f"{str(error).capitalize()}.")
+            self._message.value = message_html(error_sentence(error))
 
-    def _tell(self, error: Exception) -> None:
-        """Say in the widget what went wrong; it stays usable."""
+    def _show_error(self, error: Exception) -> None:
+        """Show in the widget what went wrong; it stays usable."""
         self.log.warning("the digit browser met an error", exc_info=error)
-        self._message.value = message_html(f"That did not work ({type(error).__name__}: {error}).")
+        self._message.value = message_html(error_sentence(error))
 
     @traitlets.observe("split")
     @guarded
@@ -256,13 +266,19 @@ class DigitBrowser(ipywidgets.VBox):
     def _on_pixel(self, change: Any) -> None:
         self._show_pixel()
 
+    @guarded
+    def _on_place(self, change: Any) -> None:
+        with self.hold_trait_notifications():  # one update, and not one with only the row changed
+            self.row, self.column = change.new
+
     # --- showing ----------------------------------------------------------------------------------
 
     def _update(self) -> None:
         strip = self._around(NEIGHBOURS)
         self._index_box.value = self.index
         self._caption.value = caption_html(self.label, self.index, SPLITS[self.split])
-        self._picture.value = picture_svg(self.image, self.label)
+        alt = f"The image, enlarged: a handwritten {self.label}"
+        self._picture.value = image_html(self.image, alt)
         self._strip.value = strip_html(
             self.images[strip], self.labels[strip].tolist(), strip, current=NEIGHBOURS
         )
@@ -270,71 +286,58 @@ class DigitBrowser(ipywidgets.VBox):
         self._show_pixel()
 
     def _show_pixel(self) -> None:
-        self._marker.value = marker_svg(self.row, self.column)
-        self._readout.value = readout_svg(
-            self.row, self.column, int(self.image[0, self.row, self.column])
-        )
+        """Show the frames, and the value at the pixel under the mouse or else at the chosen one."""
+        chosen, hovered = (self.row, self.column), self._overlay.hovered
+        self._overlay.place = chosen
+        row, column = hovered or chosen
+        value = int(self.image[0, row, column])
+        self._frames.value = frames_html(chosen, hovered)
+        # Not each pixel that the mouse passes is announced to screen readers.
+        self._readout.value = readout_html(row, column, value, busy=(row, column) != chosen)
 
 
 # --- numbers in, HTML out -------------------------------------------------------------------------
 
-# in pixels of the picture; the lowest two and a half are for the reading
-VIEW = 'viewBox="0 0 28 30.5"'
-
 
 def caption_html(label: int, index: int, split: str) -> str:
-    """Say what is shown, to the eye and to a screen reader."""
+    """Say which image is shown, to the eye and to a screen reader."""
     return f'<div class="digitlab-caption" role="status"><b>{label}</b>{split} image {index}</div>'
 
 
-def picture_svg(image: Tensor, label: int) -> str:
-    """A ``(1, 28, 28)`` uint8 image as 28 × 28 squares; each tells its place and value while it is pointed at."""
-    squares = "".join(
-        f'<g class="digitlab-pixel"><rect x="{column}" y="{row}" width="1" height="1" fill="#{3 * f"{value:02x}"}"/>'
-        f"{reading(row, column, value)}</g>"
-        for row, values in enumerate(image[0].tolist())
-        for column, value in enumerate(values)
+def frames_html(chosen: Place, hovered: Place | None) -> str:
+    """Draw a frame around the chosen pixel, and another around the one under the mouse."""
+    under_mouse = [] if hovered is None else [frame(hovered, kind="hovered")]
+    return frames_svg((SIZE, SIZE), *under_mouse, frame(chosen))
+
+
+def readout_html(row: int, column: int, value: int, *, busy: bool = False) -> str:
+    """Write down a pixel's place, its value, and what that means; ``busy``: don't announce it."""
+    meaning = "paper" if value == 0 else "full ink" if value > FULL_INK else "partly ink"
+    return (
+        f'<div class="digitlab-value" role="status" aria-busy="{str(busy).lower()}">'
+        f"Row {row}, column {column}: <b>{value}</b> ({meaning})</div>"
     )
-    alt = f"The image, enlarged: a handwritten {label}"
-    return f'<svg {VIEW} shape-rendering="crispEdges" role="img" aria-label="{alt}">{squares}</svg>'
-
-
-def marker_svg(row: int, column: int) -> str:
-    """A frame around the chosen pixel, to lie on top of the picture: dark and light, so that it shows on any grey."""
-    place = f'x="{column - 0.1}" y="{row - 0.1}" width="1.2" height="1.2" fill="none"'
-    frames = f'<rect {place} stroke="black" stroke-width="0.5"/><rect {place} stroke="#E69F00" stroke-width="0.25"/>'
-    return f'<svg {VIEW} aria-hidden="true" class="digitlab-marker">{frames}</svg>'
-
-
-def readout_svg(row: int, column: int, value: int) -> str:
-    """The value of the chosen pixel, below the picture; it gives way to that of a pixel that is pointed at."""
-    # no picture, to a screen reader
-    text = f'<svg {VIEW} role="presentation">{reading(row, column, value)}</svg>'
-    return f'<div class="digitlab-value" role="status">{text}</div>'
-
-
-def reading(row: int, column: int, value: int) -> str:
-    """A pixel's place and value in words, as SVG text below the picture."""
-    meaning = "paper" if value == 0 else "full ink" if value > 250 else "partly ink"
-    return f'<text y="30">Row {row}, column {column}: <tspan>{value}</tspan> ({meaning})</text>'
 
 
 def strip_html(images: Tensor, labels: list[int], indices: list[int], *, current: int) -> str:
-    """Small pictures in a row, each with its index; the ``current`` one is framed, and named in bold."""
+    """Show small pictures in a row, each with its index; the ``current`` one is framed and bold."""
+    title = "The images before and after it"
+    if len(set(labels)) == 1:
+        title = f"The {labels[0]}s before and after it"
     figures = "".join(
-        f"<figure{' class=current' if place == current else ''}>"
-        f'<img alt="image {index}: a {label}" src="{png_data_uri(image)}">'
-        f"<figcaption>{index}</figcaption></figure>"
+        figure_html(
+            image_html(image, f"image {index}: a {label}"),
+            str(index),
+            css_class="current" if place == current else "",
+        )
         for place, (image, label, index) in enumerate(zip(images, labels, indices, strict=True))
     )
-    title = (
-        f"The {labels[0]}s before and after it"
-        if len(set(labels)) == 1
-        else "The images before and after it"
+    return (
+        f'<div role="group" aria-label="{title}">{title}'
+        f'<div class="digitlab-strip">{figures}</div></div>'
     )
-    return f'<div role="group" aria-label="{title}">{title}<div class="digitlab-strip">{figures}</div></div>'
 
 
 def message_html(text: str) -> str:
-    """A sentence on something that went wrong."""
+    """Show a sentence on something that went wrong."""
     return f'<div class="digitlab-message" role="alert">{escape(text)}</div>'

@@ -1,34 +1,28 @@
 """The drawing pad alone in JupyterLab: recorded strokes, a busy kernel, keys, themes, a narrow page, a second page."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
-
 from playwright.sync_api import Page, expect
 
 from digitlab.data import data_folder
 from digitlab.handwriting.recorded import Recording, read_unipen
 from tests.support import browser
-from tests.support.browser import Pad
+from tests.support.browser import KERNEL, Pad, Theme
 from tests.support.pen import DIGITS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CODE = "from digitlab.widgets import DrawPad\npad = DrawPad()\npad"
-EACH = 10  # recordings of each digit
+EACH = 2  # recordings of each digit
 TABLET = 500  # units a side, of the tablet that they were recorded on
 BUSY = """
 import pathlib, time
-begun = time.monotonic()
-while (seconds := time.monotonic() - begun) < 5 or seconds < 120 and not pathlib.Path({path!r}).exists():
+for _ in range(2_400):  # two minutes, should the test have failed meanwhile
+    if pathlib.Path({path!r}).exists():
+        break
     time.sleep(0.05)
 """  # nothing that the page sends is looked at until it is over
 
@@ -56,30 +50,14 @@ CONTRASTS = """root => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser.lab_page(CODE) as page:
-        browser.hide_sidebars(page)
-        yield page
-
-
-@pytest.fixture
-def pad(page: Page) -> Pad:
-    pad = Pad(page)
-    pad.wipe()
-    return pad
-
-
 # --- drawing --------------------------------------------------------------------------------------
 
 
 def recordings() -> list[Recording]:
-    """Of each digit ten, evenly spread through the file, which goes from writer to writer."""
+    """Some of each digit, evenly spread through the file, which goes from writer to writer."""
     path = data_folder() / "pen_digits" / "pendigits-orig.tra"
     if not path.is_file():
-        pytest.skip(
-            f'the pen strokes of UCI\'s "Pen-Based Recognition of Handwritten Digits" are not there: {path}'
-        )
+        pytest.skip(f"needs UCI's pen strokes of digits, which are not there: {path}")
     found = read_unipen(path, y_up=True)
     by_digit = [
         [recording for recording in found if recording.label == str(digit)] for digit in range(10)
@@ -87,43 +65,37 @@ def recordings() -> list[Recording]:
     return [some[len(some) * number // EACH] for some in by_digit for number in range(EACH)]
 
 
-def test_of_a_hundred_recorded_digits_at_least_97_are_read_right(pad: Pad) -> None:
-    wrong, doubted = [], 0
+def test_recorded_digits_arrive_whole_and_are_read_right(pad: Pad) -> None:
+    wrong = []
     for recording in recordings():
-        pad.press("Clear")
+        browser.run_in_kernel(pad.page, "pad.clear()")
         pad.replay(
             [[(x / TABLET, 1 + y / TABLET) for x, y in stroke] for stroke in recording.strokes]
         )
-        browser.run_in_kernel(
-            pad.page, f"assert len(pad.strokes) == {len(recording.strokes)}"
-        )  # all have arrived
+        browser.run_in_kernel(pad.page, f"assert len(pad.strokes) == {len(recording.strokes)}")
         said = pad.root.locator('.digitlab-prediction[aria-busy="false"]').inner_text()
-        doubted += "not look like a digit" in said
         if not re.search(rf"\b{recording.label} · ", said):
             wrong.append(f"a {recording.label}: {said}")
-    print(
-        f"{10 * EACH - len(wrong)} of {10 * EACH} recorded digits read right, {doubted} doubted; wrong: {wrong}"
-    )
-    assert len(wrong) <= 3, wrong
+    assert len(wrong) <= 1, wrong
 
 
 def test_what_is_drawn_while_a_cell_runs_is_all_there_when_it_is_done(
     pad: Pad, tmp_path: Path
 ) -> None:
-    kernel, drawn = (
-        "jupyterapp.shell.currentWidget.sessionContext.session.kernel",
-        tmp_path / "drawn",
-    )
+    end = tmp_path / "end"
     pad.draw_digit(4)
     pad.expect_digit(4)
     browser.run_in_kernel(pad.page, "drawn = pad.strokes")
     pad.wipe()
     pad.page.evaluate(
-        f"code => {{ {kernel}.requestExecute({{code}}); }}", BUSY.format(path=str(drawn))
+        f"code => {{ {KERNEL}.requestExecute({{code}}); }}", BUSY.format(path=str(end))
     )
+    is_busy = f"() => {KERNEL}.status === 'busy'"
+    pad.page.wait_for_function(is_busy)
     pad.draw_digit(4)
-    assert pad.page.evaluate(f"{kernel}.status") == "busy" and pad.ink() == 0
-    drawn.touch()
+    pad.wait_for_blank()
+    assert pad.page.evaluate(is_busy)
+    end.touch()
     pad.expect_digit(4)
     browser.run_in_kernel(pad.page, "assert pad.strokes == drawn")
     pad.draw([[(0.1, 0.1), (0.2, 0.2)]])
@@ -168,7 +140,9 @@ def test_a_finger_draws_on_a_second_page_with_a_sharp_screen_and_both_pages_show
     with browser.new_page(
         page.context.browser, 800, 900, has_touch=True, device_scale_factor=2
     ) as other:
-        open_again(other, page.url)
+        other.goto(page.url)
+        browser.wait_for_kernel(other)
+        browser.hide_sidebars(other)
         second = Pad(other)
         second.touch(DIGITS[5])
         second.expect_digit(5)
@@ -182,12 +156,6 @@ def test_a_finger_draws_on_a_second_page_with_a_sharp_screen_and_both_pages_show
         second.wait_for_blank()
 
 
-def open_again(page: Page, address: str) -> None:
-    page.goto(address)
-    browser.wait_for_kernel(page)
-    browser.hide_sidebars(page)
-
-
 # --- seeing and steering --------------------------------------------------------------------------
 
 
@@ -199,7 +167,8 @@ def test_tab_goes_through_every_control_and_out_of_the_pad_and_back(pad: Pad) ->
         live,
         pad.pen,
     ]
-    pad.canvas.focus()
+    pad.draw([[(0.5, 0.5), (0.6, 0.6)]])
+    expect(pad.canvas).to_be_focused()
     for before, after in pairwise(controls):
         pad.page.keyboard.press("Tab")
         expect(before).not_to_be_focused()
@@ -221,8 +190,8 @@ def test_everything_but_drawing_works_without_a_pointer(pad: Pad) -> None:
     expect(live).not_to_be_checked()
     pad.button("Example").focus()
     press("Enter")
+    pad.wait_until_written()
     expect(pad.readout).to_contain_text("Press Predict")
-    pad.wait_for_ink()
     pad.button("Predict").focus()
     press("Space")
     expect(pad.bars.locator(".winner")).to_be_attached()
@@ -253,42 +222,27 @@ def test_a_screen_reader_is_told_the_name_of_every_part_and_what_was_read(pad: P
     expect(pad.root.get_by_role("img", name=re.compile("^Probabilities: 0: "))).to_be_visible()
     expect(pad.root.get_by_role("img", name=re.compile("^What the network sees"))).to_be_visible()
     expect(pad.canvas).to_have_accessible_name("Drawing area")
-    expect(pad.root.get_by_role("checkbox")).to_have_accessible_name("Live reading")
+    expect(pad.root.get_by_role("checkbox")).to_have_accessible_name("Live prediction")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
-def test_every_word_is_legible_in_both_themes(pad: Pad, theme: str) -> None:
-    browser.use_theme(pad.page, theme)  # type: ignore[arg-type]
+def test_every_word_is_legible_in_both_themes(pad: Pad, theme: Theme) -> None:
     empty = pad.root.evaluate(CONTRASTS)
     pad.draw_digit(0)
     pad.expect_digit(0)
     contrasts = empty | pad.root.evaluate(CONTRASTS)
-    assert {
-        "Draw a digit, 0 to 9.",
-        "Live reading",
-        "Pen: medium",
-        "Clear",
-        "0",
-        "99 %",
-    } <= contrasts.keys()
+    words = {"Draw a digit, 0 to 9.", "Live prediction", "Pen: medium", "Clear", "0", "99 %"}
+    assert words <= contrasts.keys()
     assert min(contrasts.values()) >= 4.5, contrasts
 
 
-def test_on_a_page_of_390_pixels_everything_is_there_without_scrolling_sideways(pad: Pad) -> None:
-    pad.page.set_viewport_size({"width": 390, "height": 844})
-    try:
-        pad.draw_digit(3)
-        pad.expect_digit(3)
-        for part in ("html", ".jp-WindowedPanel-outer"):
-            assert pad.page.locator(part).evaluate(
-                "part => part.scrollWidth <= part.clientWidth"
-            ), part
-        frame = pad.root.bounding_box()
-        assert frame is not None
-        buttons = [pad.button(name) for name in ("Clear", "Undo", "Example", "Predict")]
-        for part in (pad.canvas, *buttons, pad.pen, pad.readout, pad.bars, pad.picture):
-            box = part.bounding_box()
-            assert box is not None and box["width"] > 30
-            assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
-    finally:
-        pad.page.set_viewport_size({"width": 1280, "height": 900})
+def test_on_a_phones_page_everything_is_there_without_scrolling_sideways(
+    pad: Pad, phone: Page
+) -> None:
+    pad.draw_digit(3)
+    pad.expect_digit(3)
+    for part in ("html", ".jp-WindowedPanel-outer"):
+        browser.expect_to_fit(phone.locator(part))
+    buttons = [pad.button(name) for name in ("Clear", "Undo", "Example", "Predict")]
+    browser.expect_within(
+        pad.root, pad.canvas, *buttons, pad.pen, pad.readout, pad.bars, pad.picture
+    )

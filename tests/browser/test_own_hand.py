@@ -1,50 +1,35 @@
-"""Your own hand in JupyterLab: a drawing is labelled, looked at, taught while the pad is drawn on, and deleted."""
-
-from collections.abc import Iterator
+"""Your handwriting in JupyterLab: drawings are labelled, looked at, fine-tuned on, deleted."""
 
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
-
 from playwright.sync_api import Page, expect
 
 from tests.support import browser
 from tests.support.browser import Pad, button, said
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CODE = """\
-import dataclasses, ipywidgets
+import ipywidgets
 from pathlib import Path
 from digitlab import load_mnist, fine_tuning
 from digitlab.drawings import Collection
-from digitlab.fine_tuning import Lesson
+from digitlab.fine_tuning import FineTuning
 from digitlab.widgets import DrawPad, OwnHand
 from tests.support import pen
 
 fine_tuning.PICTURES = 100
-mnist = load_mnist(source="sample")
-few = {name: getattr(mnist, name)[:250] for name in ("train_images", "train_labels", "val_images", "val_labels")}
+few = load_mnist(source="sample").first(train=250, val=250)
 folder = Path("work/my_digits").resolve()  # beside the notebook
 pad = DrawPad()
-hand = OwnHand(pad, Collection(folder), dataclasses.replace(mnist, **few))
+hand = OwnHand(pad, Collection(folder), few)
 ipywidgets.VBox([pad, hand])"""
 NINE_MORE = "for digit in range(9):\n    hand.labels.collection.add(pen.strokes(digit), digit)"
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser.lab_page(CODE) as page:
-        yield page
-
-
 def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     pad = Pad(page)
-    button(page, "Teach it").click()
-    said(page, "Teaching wants at least 10 drawings, and you have 0")
+    button(page, "Fine-tune").click()
+    said(page, "Fine-tuning needs at least 10 drawings, and you have 0")
 
     pad.draw_digit(7)
     pad.expect_digit(7)
@@ -56,19 +41,20 @@ def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     said(page, "Saved as a 7. You have 1 drawing.")
     expect(page.get_by_role("img", name="Your 7, chosen")).to_be_visible()
 
-    browser.run_in_kernel(page, NINE_MORE + "\nfine_tuning.Lesson = lambda: Lesson(steps=100_000)")
-    button(page, "Teach it").click()
-    said(page, "Teaching your 10 drawings: teaching …")
+    browser.run_in_kernel(page, NINE_MORE)
+    browser.run_in_kernel(page, "fine_tuning.FineTuning = lambda: FineTuning(steps=100_000)")
+    button(page, "Fine-tune").click()
+    said(page, "Fine-tuning on your 10 drawings: ")
     pad.press("Clear")
     pad.draw_digit(3)
-    pad.expect_digit(3)  # while it is being taught
+    pad.expect_digit(3)  # while fine-tuning is running
     button(page, "Stop").click()
     said(page, "Stopped. Nothing was changed.")
 
-    browser.run_in_kernel(page, "fine_tuning.Lesson = lambda: Lesson(steps=5)")
-    button(page, "Teach it").focus()
+    browser.run_in_kernel(page, "fine_tuning.FineTuning = lambda: FineTuning(steps=5)")
+    button(page, "Fine-tune").focus()
     page.keyboard.press("Enter")
-    said(page, "Taught.")
+    said(page, "Fine-tuned.")
     expect(page.get_by_role("row").filter(has_text="your 10 drawings")).to_contain_text(
         "10 (100 %)"
     )
@@ -79,7 +65,9 @@ def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     button(page, "Go back").click()
     said(page, "The pad has its old network again.")
     browser.run_in_kernel(
-        page, "assert (folder.parent / 'my_hand.pth').is_file() and pad.model is hand.teacher._base"
+        page,
+        "assert (folder.parent / 'my_hand.pth').is_file()\n"
+        "assert pad.model is hand.fine_tuner._base",
     )
 
     button(page, "Next").click()
@@ -95,9 +83,9 @@ def test_what_was_saved_outlives_the_kernel_until_it_is_deleted(page: Page) -> N
     pad.press("Clear")
     pad.draw_digit(7)
     pad.expect_digit(7)
-    button(page, "1").click()  # misread: it was a 1
+    button(page, "1").click()  # misclassified: it was a 1
     said(page, "Saved as a 1")
-    saved = page.get_by_role("status").filter(has_text="a 1, read as 7.")
+    saved = page.get_by_role("status").filter(has_text="a 1, predicted as 7.")
 
     browser.restart_kernel(page)
     browser.run_all(page)

@@ -1,13 +1,9 @@
 """The pad's tools in JupyterLab: insight, a photo, a game."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
-
 from PIL import Image
 from PIL.ExifTags import Base
 from playwright.sync_api import Locator, Page, expect
@@ -16,10 +12,7 @@ from digitlab import rasterize
 from tests.support import browser, pen
 from tests.support.browser import Pad, button, said
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.find_chromium() is None, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 CODE = """\
 import tempfile
@@ -33,20 +26,6 @@ pad = DrawPad()
 finds = Collection(Path(tempfile.mkdtemp()) / "my_finds")
 tools = StrokeSteps(pad), Why(pad), Photo(pad), Game(pad, seed=0), BreakIt(pad, finds)
 ipywidgets.VBox([pad, *tools])"""
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser.lab_page(CODE) as page:
-        browser.hide_sidebars(page)
-        yield page
-
-
-@pytest.fixture
-def pad(page: Page) -> Pad:
-    pad = Pad(page)
-    pad.wipe()
-    return pad
 
 
 def picture(page: Page, name: str) -> Locator:
@@ -72,13 +51,8 @@ def test_the_way_to_the_picture_and_the_reasons_are_shown_on_demand(page: Page, 
     expect(page.get_by_role("status").filter(has_text="press again")).to_have_count(2)
 
 
-def test_all_of_it_fits_a_phones_width(page: Page, pad: Pad) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    try:
-        output = page.locator(".jp-OutputArea-output").first
-        assert output.evaluate("element => element.scrollWidth <= element.clientWidth")
-    finally:
-        page.set_viewport_size({"width": 1280, "height": 900})
+def test_all_of_it_fits_a_phones_width(pad: Pad, phone: Page) -> None:
+    browser.expect_to_fit(phone.locator(".jp-OutputArea-output").first)
 
 
 def choose(page: Page, file: Path) -> None:
@@ -142,7 +116,7 @@ def test_a_game_goes_from_start_to_the_matrix(page: Page, pad: Pad) -> None:
         else:
             browser.run_in_kernel(page, f"pad.set_strokes(pen.strokes({digit}))")
         button(page, "Done").click()
-    said(page, "10 of 10 read right, in ")
+    said(page, "10 of 10 right, in ")
     matrix = page.get_by_role("table")
     expect(matrix).to_contain_text("Rows: what you were asked for.")
     expect(matrix.get_by_role("cell", name="1", exact=True)).to_have_count(10)
@@ -157,9 +131,9 @@ def test_what_the_network_is_sure_of_and_a_person_reads_otherwise_goes_into_the_
     said(page, "So does the network: 7 · ")
     expect(picture(page, "Your 1, chosen")).to_be_hidden()
     button(page, "1").click()  # somebody might
-    said(page, "Got it! You read a 1, and the network 7 · ")
+    said(page, "Got it! You read a 1, and the network predicts 7 · ")
     expect(picture(page, "Your 1, chosen")).to_be_visible()
-    said(page, "Drawing 1 of 1: a 1, read as 7.")
+    said(page, "Drawing 1 of 1: a 1, predicted as 7.")
     pad.press("Clear")
     button(page, "Put on the pad").click()
     pad.expect_digit(7)

@@ -1,10 +1,13 @@
-"""Whether confidence is measured, and mended, as it should be."""
+"""Whether confidence is measured, and corrected, as it should be."""
+
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from digitlab.evaluation import precision_recall
 from digitlab.evaluation.calibration import calibrate, fit_temperature, reliability, top_two
 from digitlab.model import Calibration
 
@@ -25,7 +28,7 @@ def test_answers_are_sorted_by_confidence() -> None:
     assert bins.expected_calibration_error == pytest.approx((2 * 0.25 + 2 * 0.05) / 4)
 
 
-def test_who_says_half_and_is_right_half_the_time_has_no_error() -> None:
+def test_a_confidence_of_half_that_is_right_half_the_time_has_no_error() -> None:
     bins = reliability(torch.full((4, 2), 0.5), torch.tensor([0, 0, 1, 1]))
     assert bins.expected_calibration_error == 0
 
@@ -42,6 +45,29 @@ def test_labels_that_do_not_match_are_refused(labels: Tensor) -> None:
         reliability(torch.full((2, 10), 0.1)[: 2 * len(labels)], labels)
 
 
+class OnAppleGpu(Tensor):
+    """A tensor of a device that has no float64; its copy on the CPU is an ordinary one."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.cpu:
+            return args[0].as_subclass(Tensor)
+        if func is Tensor.double or any(value is torch.float64 for value in args):
+            raise TypeError("the MPS framework doesn't support float64")
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_nothing_needs_float64_on_the_networks_device() -> None:
+    logits, labels = calibrated(50)
+    on_gpu = logits.as_subclass(OnAppleGpu)
+    assert calibrate(on_gpu, labels) == calibrate(logits, labels)
+    bins = reliability(on_gpu.softmax(dim=1), labels)
+    assert torch.equal(bins.accuracy, reliability(logits.softmax(dim=1), labels).accuracy)
+    confusion = torch.eye(10, dtype=torch.int64)
+    for values in precision_recall(confusion.as_subclass(OnAppleGpu)):
+        assert torch.equal(values, torch.ones(10, dtype=torch.float64))
+
+
 @pytest.mark.parametrize("factor", [0.3, 1.0, 2.5])
 def test_the_temperature_undoes_a_factor(factor: float) -> None:
     logits, labels = calibrated()
@@ -53,13 +79,19 @@ def test_no_other_temperature_has_a_smaller_loss() -> None:
     temperature = fit_temperature(2 * logits, labels)
     losses = [
         functional.cross_entropy(2 * logits.double() / (temperature * f), labels)
-        for f in (0.99, 1, 1.01)
+        for f in (1 - 1e-5, 1, 1 + 1e-5)
     ]
     assert losses[1] == min(losses)
 
 
 def test_where_every_answer_is_right_the_temperature_stays_finite() -> None:
-    assert fit_temperature(torch.eye(10), torch.arange(10)) == pytest.approx(0.01, rel=0.01)
+    for scale in (1, 1000):
+        assert fit_temperature(scale * torch.eye(10), torch.arange(10)) == pytest.approx(0.01)
+
+
+def test_where_every_answer_is_wrong_the_temperature_is_the_largest() -> None:
+    labels = (torch.arange(10) + 1) % 10
+    assert fit_temperature(torch.eye(10), labels) == pytest.approx(100, rel=1e-5)
 
 
 def test_calibrating_finds_the_temperature_and_what_all_but_seven_in_1000_reach() -> None:

@@ -29,6 +29,14 @@ def test_pictures_keep_shape_and_range(distort, strength: float, mnist: Mnist) -
     assert distorted.shape == images.shape and distorted.min() >= 0 and distorted.max() <= 1.00001
 
 
+@pytest.mark.parametrize("distort", [shift, rotate, add_noise, change_pen_width])
+def test_bytes_are_distorted_as_floats_are(distort, mnist: Mnist) -> None:  # type: ignore[no-untyped-def]
+    images = mnist.test_images[:3]
+    torch.testing.assert_close(distort(images, 1), distort(images / 255, 1))
+    with pytest.raises(ValueError, match="from 0 to 255"):
+        distort(images.float(), 1)
+
+
 def test_a_shift_moves_to_the_right_by_whole_and_half_pixels() -> None:
     torch.testing.assert_close(shift(bar(), 3), bar(left=7, right=27), atol=1e-5, rtol=0)
     half = shift(bar(), 0.5)[0, 0, 13]
@@ -51,7 +59,7 @@ def test_noise_has_its_strength_and_the_same_pattern_every_time() -> None:
 
 
 @pytest.mark.parametrize("change", [-2, -1.5, -1, -0.5, 0.5, 1, 2, 3])
-def test_a_pen_is_wider_or_thinner_by_just_what_was_asked(change: float) -> None:
+def test_a_pen_becomes_wider_or_thinner_by_exactly_so_much(change: float) -> None:
     changed = change_pen_width(bar(), change)
     assert changed[0, 0, :, 14].sum().item() == pytest.approx(3 + change)
 
@@ -62,8 +70,7 @@ def test_a_wider_pen_leaves_edges_as_sharp_as_they_were() -> None:
 
 
 def test_a_pen_is_widened_alike_in_all_directions() -> None:
-    disc = ((torch.arange(28)[:, None] - 13.5) ** 2 + (torch.arange(28) - 13.5) ** 2 <= 16).float()[
-        None, None
-    ]
-    wider = change_pen_width(disc, 6)
+    squares = (torch.arange(28) - 13.5) ** 2
+    disc = (squares[:, None] + squares <= 16).float()  # of radius 4
+    wider = change_pen_width(disc[None, None], 6)
     assert (wider.sum() / torch.pi).sqrt().item() == pytest.approx(4 + 3, abs=0.3)

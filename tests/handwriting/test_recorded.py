@@ -68,14 +68,14 @@ def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "sentence"),
     [
         ('.SEGMENT DIGIT ? "7"\n.PEN_DOWN\n 1 2\n 1 two\n', "line 4: expected two numbers"),
         (".PEN_DOWN\n1 2", "line 1: .PEN_DOWN before the first .SEGMENT"),
     ],
 )
-def test_a_broken_line_is_named(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_broken_line_is_named(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         parse_unipen(text, y_up=False)
 
 

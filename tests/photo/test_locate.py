@@ -1,4 +1,4 @@
-"""From pictures and photos to 28×28."""
+"""Pictures and photos of a digit, to 28×28."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ from benchmarks.photo_scenes import (
     stroke_shape,
 )
 from digitlab import DigitCNN, Mnist, evaluate, from_image, predict
-from digitlab.photo import SeveralDigits, find_digit
+from digitlab.photo import NotOneDigit, SeveralDigits, find_digit
 from digitlab.photo.reading import LARGEST, read_picture
 from tests.support.pen import DIGITS
 
@@ -42,7 +42,7 @@ def photo(digit: int, **changes: Any) -> Image.Image:
     return photograph(shape(digit, scene.pen), scene, np.random.default_rng(0))
 
 
-def read(model: DigitCNN, picture: Image.Image) -> int:
+def classify(model: DigitCNN, picture: Image.Image) -> int:
     with torch.no_grad():
         return int(model(from_image(picture).unsqueeze(0)).argmax())
 
@@ -70,17 +70,14 @@ def test_an_enlarged_mnist_image_anywhere_on_a_canvas_comes_back_as_it_was(
         ]
     )
     same = (found - images.float() / 255).abs().amax(dim=(1, 2, 3)) <= 0.02
-    assert (
-        same.float().mean() >= 0.99
-    )  # a few have a speck far from the digit, which is taken for dust
-    assert (
-        abs(evaluate(shipped, found, labels).accuracy - evaluate(shipped, images, labels).accuracy)
-        <= 0.003
-    )
+    # A few have a speck far from the digit, which is taken for dust.
+    assert same.float().mean() >= 0.99
+    accuracy, expected = (evaluate(shipped, those, labels).accuracy for those in (found, images))
+    assert abs(accuracy - expected) <= 0.003
 
 
 @pytest.mark.parametrize("margin", [0, 1, 5])
-def test_a_tight_crop_is_read_as_well(margin: int, mnist: Mnist, shipped: DigitCNN) -> None:
+def test_a_tight_crop_is_classified_as_well(margin: int, mnist: Mnist, shipped: DigitCNN) -> None:
     right = 0
     for image, label in zip(
         mnist.val_images[:50, 0].numpy(), mnist.val_labels[:50].tolist(), strict=True
@@ -106,6 +103,24 @@ def test_it_says_where_the_digit_was(corner: tuple[int, int], mnist: Mnist) -> N
     found = find_digit(enlarge(image, (500, 400), corner))
     assert found.box == pytest.approx(expected, abs=0.03)  # its rim is grey
     assert torch.equal(found.image, from_image(enlarge(image, (500, 400), corner)))
+
+
+def test_what_was_looked_at_comes_with_the_digit_and_with_a_refusal(mnist: Mnist) -> None:
+    picture = enlarge(mnist.test_images[0], (500, 400), (10, 10))
+    gray = read_picture(picture)
+    np.testing.assert_array_equal(find_digit(picture).gray, gray)
+    for other in (Image.new("L", (500, 400)), side_by_side([shape(3), shape(4)], gap=0.3)):
+        with pytest.raises(NotOneDigit) as refused:
+            find_digit(other)
+        np.testing.assert_array_equal(refused.value.gray, read_picture(other))
+
+
+def test_formats_can_be_restricted(mnist: Mnist) -> None:
+    file = io.BytesIO()
+    enlarge(mnist.test_images[0], (300, 300), (0, 0)).save(file, "GIF")
+    assert find_digit(file.getvalue()).image.shape == (1, 28, 28)
+    with pytest.raises(ValueError, match="not a picture in one of the formats PNG, JPEG"):
+        find_digit(file.getvalue(), formats=("PNG", "JPEG"))
 
 
 def test_dark_on_light_and_light_on_dark_give_the_same(mnist: Mnist) -> None:
@@ -149,7 +164,7 @@ def test_sixteen_bit_pictures_keep_their_greys(mnist: Mnist) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "told"),
+    ("picture", "sentence"),
     [
         (np.zeros((50, 50), np.uint8), "one even colour"),
         (np.full((50, 50), 200, np.uint8), "one even colour"),
@@ -161,11 +176,11 @@ def test_sixteen_bit_pictures_keep_their_greys(mnist: Mnist) -> None:
         (Image.new("L", (1, 50)), "too few"),
         (None, "expected an array of shape"),
         ([[1, 2], [3]], "expected a picture, its path, or an array of its pixels"),
-        (b"", "the file is not a picture"),
+        (b"", "this file is not a picture"),
     ],
 )
-def test_what_is_no_picture_of_a_digit_is_refused_in_words(picture: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_picture_of_a_digit_is_refused_in_words(picture: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         from_image(picture)
 
 
@@ -184,11 +199,11 @@ def test_a_broken_file_is_named(tmp_path: Path, mnist: Mnist) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_photo_with_one_fault_is_read(fault: str, shipped: DigitCNN) -> None:
+def test_the_digit_of_a_photo_with_one_fault_is_found(fault: str, shipped: DigitCNN) -> None:
     random = np.random.default_rng(7)
     for digit in (2, 5, 7):
         scene = one_fault(fault, random)
-        assert read(shipped, photograph(shape(digit, scene.pen), scene, random)) == digit
+        assert classify(shipped, photograph(shape(digit, scene.pen), scene, random)) == digit
 
 
 def test_shadow_squares_noise_and_a_turn_at_once_do_no_harm(shipped: DigitCNN) -> None:
@@ -201,15 +216,15 @@ def test_shadow_squares_noise_and_a_turn_at_once_do_no_harm(shipped: DigitCNN) -
         "noise": 0.03,
         "jpeg": 40,
     }
-    assert [read(shipped, photo(digit, **faults)) for digit in (2, 4, 8)] == [2, 4, 8]
+    assert [classify(shipped, photo(digit, **faults)) for digit in (2, 4, 8)] == [2, 4, 8]
 
 
-def test_light_ink_on_a_board_is_read_as_dark_ink_on_paper_is(shipped: DigitCNN) -> None:
+def test_light_ink_on_a_board_is_found_as_dark_ink_on_paper_is(shipped: DigitCNN) -> None:
     board = photo(
         3, paper=(0.13, 0.23, 0.18), ink=(0.92, 0.92, 0.9), gradient=(0.3, 0.0), noise=0.02
     )
     paper = photo(3, gradient=(0.3, 0.0), noise=0.02)
-    assert read(shipped, board) == read(shipped, paper) == 3
+    assert classify(shipped, board) == classify(shipped, paper) == 3
     assert (from_image(board) - from_image(paper)).abs().mean() < 0.05
 
 
@@ -267,13 +282,13 @@ def test_a_detached_top_is_a_part_of_its_five(shipped: DigitCNN) -> None:
     body, top = five.copy(), five.copy()
     body[: SHEET // 6], top[SHEET // 6 :] = 0, 0
     lifted = np.maximum(body, np.roll(top, (-8, 24), axis=(0, 1)))
-    assert read(shipped, photograph(lifted, SMALL, np.random.default_rng(0))) == 5
+    assert classify(shipped, photograph(lifted, SMALL, np.random.default_rng(0))) == 5
 
 
 # --- Anything at all ends in a picture or in a sentence
 
 
-def assert_read_or_refused(picture: Any) -> None:
+def assert_found_or_refused(picture: Any) -> None:
     try:
         found = from_image(picture)
     except ValueError as error:
@@ -295,7 +310,7 @@ def assert_read_or_refused(picture: Any) -> None:
     )
 )
 def test_any_array_ends_in_a_picture_or_a_sentence(array: np.ndarray[Any, Any]) -> None:
-    assert_read_or_refused(array)
+    assert_found_or_refused(array)
 
 
 @settings(deadline=None, max_examples=60)
@@ -308,12 +323,12 @@ def test_a_damaged_file_ends_in_a_picture_or_a_sentence(kind: str, data: st.Data
         st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)))
     ):
         content[place] = value
-    assert_read_or_refused(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    assert_found_or_refused(bytes(content[: data.draw(st.integers(0, len(content)))]))
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_sentence(content: bytes) -> None:
-    assert_read_or_refused(content)
+    assert_found_or_refused(content)
 
 
 def png(width: int, height: int) -> bytes:
@@ -353,10 +368,8 @@ def test_a_cameras_picture_is_made_small_before_it_is_looked_at() -> None:
 
 
 def test_a_page_of_text_is_refused_without_a_search_for_what_belongs_together() -> None:
-    page = np.full((600, 600), 255, np.uint8)
-    page[20:-20, 20:-20] = np.tile(
-        np.pad(np.zeros((14, 10), np.uint8), ((3, 3), (5, 5)), constant_values=255), (28, 28)
-    )
+    letter = np.pad(np.zeros((14, 10), np.uint8), ((3, 3), (5, 5)), constant_values=255)
+    page = np.pad(np.tile(letter, (28, 28)), 20, constant_values=255)
     with pytest.raises(ValueError, match="no digit found"):
         from_image(page)
 

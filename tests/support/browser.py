@@ -1,7 +1,8 @@
-"""Real pages in a real browser: serve JupyterLab, Notebook 7 or Voilà, open a notebook in Chromium, draw on the pad.
+"""Real pages in a real browser: serve JupyterLab or Voilà, open a notebook in Chromium, draw on the pad.
 
-Used by the browser tests and by the script that takes the screenshots. Every wait has an end: what
-does not come raises, with the server's last words.
+Used by the browser tests, a benchmark, and the script that takes the screenshots. Nothing here waits
+for time to pass, only for a state of the page or the kernel. A measurement is true when what was
+begun before it has ended: see :func:`settle`.
 """
 
 import json
@@ -23,10 +24,12 @@ from typing import Any, Literal
 import nbformat
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
+from digitlab.ink import Point
 from tests.support import ROOT
-from tests.support.pen import DIGITS, Stroke
+from tests.support.pen import DIGITS
 
-TIMEOUT = 60.0  # seconds; generous, since tests share the machine with each other
+COURSE = ROOT / "notebooks" / "05_draw_a_digit.ipynb"  # where the course has its drawing pad
+TIMEOUT = 120.0  # seconds; ends what hangs, and nothing that is only slow on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--disable-gpu",
@@ -36,7 +39,15 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-Frontend = Literal["lab", "notebook", "voila"]
+Frontend = Literal["lab", "voila"]
+Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
+WINDOW = {"width": 1280, "height": 900}  # pixels of a laptop's browser
+PHONE = {"width": 390, "height": 844}  # pixels of a phone's
+
+# The kernel behind a page: Voilà has a manager of widgets, Jupyter a notebook in front.
+KERNEL = """(
+    jupyterapp.widgetManager ?? jupyterapp.shell.currentWidget.sessionContext.session
+).kernel"""
 
 expect.set_options(timeout=1000 * TIMEOUT)
 
@@ -71,7 +82,10 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def new_page(
-    browser: Browser, width: int = 1280, height: int = 900, **options: Any
+    browser: Browser,
+    width: int = WINDOW["width"],
+    height: int = WINDOW["height"],
+    **options: Any,
 ) -> Iterator[Page]:
     """A page in a context of its own: no cookies or storage of another."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
@@ -87,9 +101,10 @@ def new_page(
 
 @contextmanager
 def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
-    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address.
+    """Serve copies of ``notebooks``, with none of the user's settings. Yields the address.
 
-    Beside that folder lie the measured results that notebooks read, as in the checkout.
+    JupyterLab's server has Notebook 7, too; Voilà shows one notebook. Beside the folder of the
+    notebooks lie the measured results that they read, as in the checkout.
     """
     with tempfile.TemporaryDirectory(
         prefix="digitlab-browser-", ignore_cleanup_errors=True
@@ -100,14 +115,18 @@ def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
         for notebook in notebooks:
             _copy_notebook(notebook, root)
         port = free_port()
-        command = [sys.executable, "-m", *_arguments(frontend, root, notebooks[0].name, port)]
-        with running(command, root, port):
+        arguments = (
+            ["voila", notebooks[0].name, "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+            if frontend == "voila"
+            else _lab_arguments(root, port)
+        )
+        with running([sys.executable, "-m", *arguments], root, port):
             yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
 def running(command: Sequence[str], root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in ``root``, with none of the user's settings, until the caller is through with it."""
+    """Run a server in ``root``, with none of the user's settings, until the caller has finished."""
     log = root / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -134,12 +153,9 @@ def _copy_notebook(notebook: Path, root: Path) -> None:
     (root / notebook.name).write_text(json.dumps(document), encoding="utf-8")
 
 
-def _arguments(frontend: Frontend, root: Path, notebook: str, port: int) -> list[str]:
-    if frontend == "voila":
-        return ["voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
-    expose = "LabApp" if frontend == "lab" else "JupyterNotebookApp"
+def _lab_arguments(root: Path, port: int) -> list[str]:
     return [
-        "jupyterlab" if frontend == "lab" else "notebook",
+        "jupyterlab",
         "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
@@ -148,7 +164,9 @@ def _arguments(frontend: Frontend, root: Path, notebook: str, port: int) -> list
         f"--ServerApp.root_dir={root}",
         "--IdentityProvider.token=",
         "--NotebookNotary.db_file=:memory:",
-        f"--{expose}.expose_app_in_browser=True",  # gives the page `jupyterapp`
+        # These give the page `jupyterapp`.
+        "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
 
 
@@ -192,30 +210,55 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it to stop, and what it started (``make`` a shell, say), which stops the kernels; then insist."""
+    """Ask it, and what it started (``make`` a shell, say), to stop, which stops the kernels; then insist."""
     _signal(server, signal.SIGTERM)
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
         _signal(server, signal.SIGKILL)
-        server.wait(10)
+        server.wait(TIMEOUT)
 
 
 def _signal(server: subprocess.Popen[bytes], number: int) -> None:
-    with suppress(
-        ProcessLookupError, PermissionError
-    ):  # it has died already; macOS says the latter of what has
+    # It may have died already; macOS then says that there is no permission.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(server.pid, number)  # the session that was started for it
 
 
 # --- notebooks ------------------------------------------------------------------------------------
 
 
-def open_notebook(page: Page, frontend: Frontend, address: str, name: str) -> None:
-    """Open a notebook and wait until its kernel is ready."""
-    page.goto(
-        f"{address}/lab/tree/{name}?reset" if frontend == "lab" else f"{address}/notebooks/{name}"
+def run_in_page(page: Page, body: str, argument: Any = None) -> Any:
+    """Run the body of an async function of ``argument`` in the page; raise if it fails or hangs.
+
+    Playwright's own ``evaluate`` would wait for ever for a promise that never settles.
+    """
+    return page.evaluate(
+        f"""argument => Promise.race([
+            (async () => {{ {body} }})(),
+            new Promise((_, reject) => setTimeout(() => reject('no answer'), {1000 * TIMEOUT})),
+        ])""",
+        argument,
     )
+
+
+def settle(page: Page) -> None:
+    """Wait until the kernel has handled all that the page sent before, and the page shows the outcome.
+
+    A kernel handles messages in order, so its answer to a question comes after what all messages
+    before it brought about. What a kernel goes on doing by itself isn't waited for.
+    """
+    run_in_page(
+        page,
+        f"""await {KERNEL}.requestCommInfo({{target_name: 'none'}});
+        // Two frames: what arrived is drawn in the first, and laid out by the second.
+        await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));""",
+    )
+
+
+def open_notebook(page: Page, address: str, name: str) -> None:
+    """Open a notebook in JupyterLab and wait until its kernel is ready."""
+    page.goto(f"{address}/lab/tree/{name}?reset")
     wait_for_kernel(page)
 
 
@@ -231,13 +274,13 @@ def wait_for_kernel(page: Page) -> None:
 
 def restart_kernel(page: Page) -> None:
     """Let the kernel forget everything, as at the beginning of another day."""
-    _await_in_page(page, "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    run_in_page(page, f"await {KERNEL}.restart()")
     wait_for_kernel(page)
 
 
 def run_all(page: Page) -> None:
     """Run every cell, and raise if one of them fails."""
-    _await_in_page(page, "jupyterapp.commands.execute('notebook:run-all-cells')")
+    run_command(page, "notebook:run-all-cells")
     errors = page.evaluate(
         """() => [...jupyterapp.shell.currentWidget.content.model.cells]
             .flatMap(cell => cell.type === 'code' ? cell.toJSON().outputs : [])
@@ -245,6 +288,24 @@ def run_all(page: Page) -> None:
             .map(output => output.ename + ': ' + output.evalue)"""
     )
     assert not errors, f"a cell failed: {errors}"
+
+
+def run_above(page: Page, words: str) -> None:
+    """Run every cell above the first one that begins with ``words``."""
+    page.evaluate(
+        """words => {
+            const notebook = jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = notebook.widgets.findIndex(
+                cell => cell.model.sharedModel.getSource().startsWith(words));
+        }""",
+        words,
+    )
+    run_command(page, "notebook:run-all-above")
+
+
+def run_command(page: Page, name: str) -> None:
+    """Run one of JupyterLab's commands, as from its menu, to its end."""
+    run_in_page(page, "await jupyterapp.commands.execute(argument)", name)
 
 
 def run_code(page: Page, code: str) -> None:
@@ -258,39 +319,76 @@ def run_code(page: Page, code: str) -> None:
         }""",
         code,
     )
-    _await_in_page(page, "jupyterapp.commands.execute('notebook:run-cell')")
+    run_command(page, "notebook:run-cell")
 
 
 def run_in_kernel(page: Page, code: str) -> None:
     """Run ``code`` in the notebook's kernel without a cell, so that the page stays where it is."""
-    kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-    outcome = "reply => { if (reply.content.status !== 'ok') throw `${reply.content.ename}: ${reply.content.evalue}`; }"
-    _await_in_page(
-        page, f"{kernel}.requestExecute({{code: {json.dumps(code)}}}).done.then({outcome})"
+    run_in_page(
+        page,
+        f"""const {{content}} = await {KERNEL}.requestExecute({{code: argument}}).done;
+        if (content.status !== 'ok') throw `${{content.ename}}: ${{content.evalue}}`;""",
+        code,
     )
+    settle(page)
+
+
+def open_lab(page: Page, address: str) -> None:
+    """Open JupyterLab without a notebook, its whole window for the one to come."""
+    page.goto(f"{address}/lab?reset")
+    page.wait_for_function("() => globalThis.jupyterapp?.restored.then(() => true)")
+    hide_sidebars(page)
+
+
+@contextmanager
+def one_cell(page: Page, code: str) -> Iterator[Page]:
+    """Run ``code`` as the one cell of a new notebook in JupyterLab, and close it in the end.
+
+    That takes a second where loading JupyterLab takes five, and has the same effect: the kernel is
+    a new one, and no other notebook is open.
+    """
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cell = nbformat.v4.new_code_cell(code)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    run_in_page(
+        page,
+        """const {contents} = jupyterapp.serviceManager;
+        const {path} = await contents.newUntitled({type: 'notebook'});
+        await contents.save(path, {type: 'notebook', format: 'json', content: argument});
+        await jupyterapp.commands.execute('docmanager:open', {path});""",
+        notebook,
+    )
+    wait_for_kernel(page)
+    run_all(page)
+    try:
+        yield page
+    finally:
+        page.evaluate(
+            """() => {
+                const panel = jupyterapp.shell.currentWidget;
+                panel.sessionContext.shutdown();  // takes seconds, for which nobody has to wait
+                panel.dispose();
+            }"""
+        )
 
 
 @contextmanager
 def lab_page(code: str) -> Iterator[Page]:
-    """A page of JupyterLab with a notebook whose one cell, ``code``, has run."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cell = nbformat.v4.new_code_cell(code)
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "one_cell.ipynb"
-        nbformat.write(notebook, path)
-        with serve("lab", path) as address, chromium() as browser, new_page(browser) as page:
-            open_notebook(page, "lab", address, path.name)
-            run_all(page)
+    """A page of JupyterLab, of a server of its own, with a notebook whose one cell has run."""
+    with serve("lab") as address, chromium() as browser, new_page(browser) as page:
+        open_lab(page, address)
+        with one_cell(page, code):
             yield page
 
 
 def save(page: Page) -> None:
-    _await_in_page(page, "jupyterapp.commands.execute('docmanager:save')")
+    run_command(page, "docmanager:save")
 
 
-def use_theme(page: Page, theme: Literal["JupyterLab Light", "JupyterLab Dark"]) -> None:
-    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+def use_theme(page: Page, theme: Theme) -> None:
+    run_in_page(
+        page, "await jupyterapp.commands.execute('apputils:change-theme', {theme: argument})", theme
+    )
     is_light = str(theme == "JupyterLab Light").lower()
     page.locator(f"body[data-jp-theme-light={is_light}]").wait_for(state="attached")
 
@@ -300,24 +398,31 @@ def hide_sidebars(page: Page) -> None:
     page.evaluate("() => { jupyterapp.shell.collapseLeft(); jupyterapp.shell.collapseRight(); }")
 
 
-def _await_in_page(page: Page, promise: str) -> None:
-    """Await a promise in the page. Playwright's own ``evaluate`` would wait for ever for one that never settles."""
-    page.evaluate(
-        f"""() => {{
-            window.outcome = null;
-            {promise}.then(() => window.outcome = 'done', error => window.outcome = `${{error}}`);
-        }}"""
-    )
-    outcome = page.wait_for_function("() => window.outcome", timeout=2000 * TIMEOUT).json_value()
-    assert outcome == "done", f"{promise}: {outcome}"
-
-
 def settled_box(part: Locator) -> FloatRect:
-    """Where a part of the page is, once it is in view, uncovered and still: a page that scrolls takes its time."""
+    """Where a part of the page is, once it is in view, uncovered and still: scrolling takes its time."""
     part.hover(trial=True)
     box = part.bounding_box()
     assert box is not None, "it is not on the page"
     return box
+
+
+def expect_to_fit(part: Locator) -> None:
+    """Wait until a part of the page is laid out so that nothing in it has to be scrolled sideways."""
+    part.page.wait_for_function(
+        "part => part.scrollWidth <= part.clientWidth", arg=part.element_handle()
+    )
+
+
+def expect_within(frame: Locator, *parts: Locator) -> None:
+    """Wait until all parts are to be seen between the left and the right edge of ``frame``."""
+    parts[0].page.wait_for_function(
+        """([frame, ...parts]) => {
+            const {left, right} = frame.getBoundingClientRect();
+            return parts.map(part => part.getBoundingClientRect())
+                .every(box => box.width > 30 && box.left >= left - 1 && box.right <= right + 1);
+        }""",
+        arg=[part.element_handle() for part in (frame, *parts)],
+    )
 
 
 def button(page: Page, name: str) -> Locator:
@@ -352,22 +457,27 @@ class Pad:
         self.button(name).click()
 
     def wipe(self) -> None:
-        """Clear it, and wait until nothing is left."""
+        """Clear it, and wait until nothing is left, neither ink nor an answer."""
         self.press("Clear")
+        settle(self.page)
         self.wait_for_blank()
 
-    def draw(self, strokes: Sequence[Stroke]) -> None:
-        """Draw with the mouse. ``strokes`` are in the unit square; each move waits for the page, so none is lost."""
+    def draw(self, strokes: Sequence[list[Point]]) -> None:
+        """Draw with the mouse; ``strokes`` are in the unit square.
+
+        Each move waits for the page, so none is lost. Whether the kernel has seen them all, only
+        :func:`settle` tells.
+        """
         mouse, box = self.page.mouse, settled_box(self.canvas)
         for stroke in strokes:
-            points = [_place(point, box) for point in stroke]
+            points = [_place(point, box) for point in _as_of_a_mouse(stroke)]
             mouse.move(*points[0])
             mouse.down()
             for point in points[1:]:
                 mouse.move(*point)
             mouse.up()
 
-    def touch(self, strokes: Sequence[Stroke]) -> None:
+    def touch(self, strokes: Sequence[list[Point]]) -> None:
         """Draw with a finger."""
         session, box = self.page.context.new_cdp_session(self.page), settled_box(self.canvas)
         for stroke in strokes:
@@ -380,7 +490,7 @@ class Pad:
             session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         session.detach()
 
-    def replay(self, strokes: Sequence[Stroke]) -> None:
+    def replay(self, strokes: Sequence[list[Point]]) -> None:
         """Draw with events that the page makes itself: as many as it takes, and all at once."""
         self.canvas.evaluate(_REPLAY, strokes)
 
@@ -388,22 +498,29 @@ class Pad:
         self.draw(DIGITS[digit])
 
     def expect_digit(self, digit: int) -> None:
-        """Wait until the pen is lifted and the pad says ``digit``."""
+        """Wait until all that was drawn has been seen, the pen is lifted, and the pad says ``digit``."""
+        settle(self.page)
         final = self.root.locator('.digitlab-prediction[aria-busy="false"]')
         expect(final).to_have_text(re.compile(rf"^{digit} · \d\d? %$"))
 
-    def hover(self, points: Stroke) -> None:
+    def wait_until_written(self) -> None:
+        """Wait until the example, which the kernel writes by itself, is on the page."""
+        settle(self.page)  # the press has arrived
+        run_in_kernel(self.page, "await pad._sketch._writing")
+
+    def hover(self, points: list[Point]) -> None:
         """Move the mouse over the canvas, no button pressed."""
         box = settled_box(self.canvas)
         for point in points:
             self.page.mouse.move(*_place(point, box))
 
     def wait_for_ink(self, at_least: float = 1, at_most: float = math.inf) -> None:
-        """Wait until so many canvas pixels are white; a redrawn line may differ by some at its rim."""
+        """Wait until so many canvas pixels are white. To measure what was drawn, use :meth:`ink`."""
         self.canvas.wait_for()
         self.page.wait_for_function(
             f"([canvas, least, most]) => {{ const n = ({_COUNT_WHITE})(canvas); return least <= n && n <= most; }}",
             arg=[self.canvas.element_handle(), at_least, min(at_most, 1e9)],
+            polling=100,  # milliseconds; every frame, counting would keep a core busy
         )
 
     def wait_for_blank(self) -> None:
@@ -411,7 +528,8 @@ class Pad:
         self.wait_for_ink(0, 0)
 
     def ink(self) -> int:
-        """How many canvas pixels are white."""
+        """How many canvas pixels are white, once all that was drawn is on the page."""
+        settle(self.page)
         return int(self.canvas.evaluate(f"canvas => ({_COUNT_WHITE})(canvas)"))
 
 
@@ -434,6 +552,11 @@ _REPLAY = """(canvas, strokes) => {
         send('mouseup', stroke.at(-1));
     }
 }"""
+
+
+def _as_of_a_mouse(stroke: list[Point]) -> list[Point]:
+    """Every third point, and the last: as far apart as those that a mouse reports of a quick line."""
+    return [*stroke[:-1:3], stroke[-1]]
 
 
 def _place(point: tuple[float, float], box: FloatRect) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""A program for torchrun: ``train`` on few images, as ``python -m digitlab train`` does, but for what is told here.
+"""A program for torchrun: ``python -m digitlab train`` on few images, watched.
 
     torchrun --nproc-per-node=2 -m tests.support.together FOLDER [RANK_THAT_DIES]
 
@@ -20,10 +20,10 @@ from digitlab import Mnist, Recipe, load_mnist
 from digitlab.__main__ import main
 from digitlab.augment import RandomAffine
 from digitlab.training import History, Progress, fit, runs
-from digitlab.training.distributed import ProcessGroup
+from digitlab.training.distributed import process_group
 
-# Without dropout, which alone falls differently. Of 193 images the last batch of 32 has one: a
-# share is empty.
+# Without dropout, for which each process draws by itself. Of 193 images the last batch of 32 has
+# one, so that one shard is empty.
 RECIPE = Recipe(
     epochs=2, batch_size=32, augment=RandomAffine(), noise=0.2, ema_decay=0.5, weight_decay=0.01
 )
@@ -31,26 +31,23 @@ IMAGES = 193
 
 
 def train(folder: Path, rank_that_dies: int | None = None) -> int:
-    """Train with the command's own code; the given process kills itself after half of the first epoch."""
+    """Train with the command's own code; one process may kill itself in the first epoch."""
 
     def small_mnist(*_: object) -> Mnist:
-        sample = load_mnist(source="sample")
-        few = {name: getattr(sample, name)[:IMAGES] for name in ("train_images", "train_labels")}
-        return dataclasses.replace(sample, **few)
+        return load_mnist(source="sample").first(train=IMAGES)
 
     def watched_fit(
-        *arguments: Any,
-        on_progress: Callable[[Progress], None],
-        process_group: ProcessGroup,
-        **options: Any,
+        *arguments: Any, on_progress: Callable[[Progress], None], **options: Any
     ) -> History:
+        rank = process_group().rank
+
         def tick(progress: Progress) -> None:
             on_progress(progress)
-            if process_group.rank == rank_that_dies and progress.step == 3:
+            if rank == rank_that_dies and progress.step == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        history = fit(*arguments, on_progress=tick, process_group=process_group, **options)
-        if process_group.rank == 0:
+        history = fit(*arguments, on_progress=tick, **options)
+        if rank == 0:
             torch.save(dataclasses.asdict(history), folder / "history.pt")
         return history
 

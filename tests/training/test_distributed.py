@@ -10,7 +10,7 @@ import torch
 
 from digitlab import load_model
 from digitlab.checkpoint import load_info
-from digitlab.training.distributed import SINGLE, ProcessGroup, joined_process_group
+from digitlab.training.distributed import ProcessGroup, joined_process_group, process_group
 from tests.support import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -68,20 +68,18 @@ def test_where_a_process_dies_the_others_stop_and_the_old_checkpoint_stays(tmp_p
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
-def test_without_torchrun_a_process_is_alone() -> None:
-    with joined_process_group() as process_group:
-        assert process_group is SINGLE
+def test_without_torchrun_a_process_is_a_group_of_its_own() -> None:
+    with joined_process_group() as group:
+        assert group == process_group() == ProcessGroup(rank=0, size=1)
     model, batch = torch.nn.Linear(2, 2), torch.arange(5)
-    assert process_group.connect(model) is model
-    assert (
-        torch.equal(process_group.shard(batch), batch)
-        and process_group.mean(torch.tensor(3.0)) == 3
-    )
+    assert group.wrap(model) is model
+    assert torch.equal(group.shard(batch), batch)
+    assert group.all_reduce_mean(torch.tensor(3.0)) == 3
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 64])
 def test_shards_are_even_and_leave_no_image_out(count: int) -> None:
     batch = torch.arange(count)
-    shares = [ProcessGroup(rank, 3).shard(batch) for rank in range(3)]
-    assert torch.equal(torch.cat(shares).sort().values, batch)
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    shards = [ProcessGroup(rank, 3).shard(batch) for rank in range(3)]
+    assert torch.equal(torch.cat(shards).sort().values, batch)
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1

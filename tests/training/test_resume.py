@@ -1,6 +1,5 @@
-"""Training that was cut off goes on to the same result."""
+"""Training that was interrupted resumes, and ends in the same network."""
 
-import dataclasses
 import signal
 import subprocess
 import sys
@@ -28,13 +27,11 @@ RECIPE = Recipe(
 
 @pytest.fixture
 def few(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample, train_images=sample.train_images[:300], train_labels=sample.train_labels[:300]
-    )
+    return sample.first(train=300)
 
 
 def train(
-    mnist: Mnist, snapshot: Path | None = None, *, stop_at: int | None = None, seed: int = 0
+    mnist: Mnist, state_path: Path | None = None, *, stop_at: int | None = None, seed: int = 0
 ) -> torch.Tensor:
     """All weights after training with everything random that there is; ``stop_at`` is a step."""
 
@@ -44,82 +41,90 @@ def train(
 
     torch.manual_seed(seed)
     model = DigitCNN()
-    fit(model, mnist, recipe=RECIPE, seed=seed, device="cpu", on_progress=watch, snapshot=snapshot)
+    fit(
+        model,
+        mnist,
+        recipe=RECIPE,
+        seed=seed,
+        device="cpu",
+        on_progress=watch,
+        state_path=state_path,
+    )
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 @pytest.mark.parametrize("step", [1, 5, 7, 10, 14, 15])
-def test_wherever_it_is_cut_off_the_result_is_the_same(
+def test_wherever_it_is_interrupted_the_result_is_the_same(
     step: int, few: Mnist, tmp_path: Path
 ) -> None:
     whole = train(few)
-    snapshot = tmp_path / "net.unfinished"
+    state_path = tmp_path / "net.unfinished"
     with pytest.raises(KeyboardInterrupt):
-        train(few, snapshot, stop_at=step)
+        train(few, state_path, stop_at=step)
     # of 5 steps an epoch; the report of an epoch's last one comes after the file is written
-    assert torch.load(snapshot, weights_only=True)["epoch"] == step // 5
+    assert torch.load(state_path, weights_only=True)["state"]["epoch"] == step // 5
     torch.random.manual_seed(99)  # another process has another random state
-    assert torch.equal(train(few, snapshot), whole)
+    assert torch.equal(train(few, state_path), whole)
 
 
-def test_the_history_goes_on_as_well(few: Mnist, tmp_path: Path) -> None:
-    snapshot, lengths = tmp_path / "net.unfinished", []
+def test_the_history_is_resumed_as_well(few: Mnist, tmp_path: Path) -> None:
+    state_path, lengths = tmp_path / "net.unfinished", []
     with pytest.raises(KeyboardInterrupt):
-        train(few, snapshot, stop_at=7)
+        train(few, state_path, stop_at=7)
     history = fit(
         DigitCNN(),
         few,
         recipe=RECIPE,
         device="cpu",
-        snapshot=snapshot,
+        state_path=state_path,
         on_progress=lambda p: lengths.append(len(p.history.val_loss)),
     )
     assert len(history.batch_losses) == len(history.learning_rates) == 15
     assert lengths[0] == 1 and sorted(history.seconds) == history.seconds
 
 
-def test_a_snapshot_of_another_training_is_refused_and_kept(few: Mnist, tmp_path: Path) -> None:
-    snapshot = tmp_path / "net.unfinished"
+def test_a_state_of_another_training_is_refused_and_kept(few: Mnist, tmp_path: Path) -> None:
+    state_path = tmp_path / "net.unfinished"
     with pytest.raises(KeyboardInterrupt):
-        train(few, snapshot, stop_at=7)
-    content = snapshot.read_bytes()
+        train(few, state_path, stop_at=7)
+    content = state_path.read_bytes()
     with pytest.raises(ValueError, match="of another training, with other seed. Delete it"):
-        train(few, snapshot, seed=1)
-    assert snapshot.read_bytes() == content
+        train(few, state_path, seed=1)
+    assert state_path.read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"", b"not a snapshot", b"\x80\x02]."])
-def test_a_damaged_snapshot_is_refused_in_words(content: bytes, few: Mnist, tmp_path: Path) -> None:
-    snapshot = tmp_path / "net.unfinished"
-    snapshot.write_bytes(content)
-    with pytest.raises(ValueError, match="net.unfinished holds no unfinished training"):
-        train(few, snapshot)
+@pytest.mark.parametrize("content", [b"", b"not a state", b"\x80\x02]."])
+def test_a_damaged_state_is_refused_in_words(content: bytes, few: Mnist, tmp_path: Path) -> None:
+    state_path = tmp_path / "net.unfinished"
+    state_path.write_bytes(content)
+    with pytest.raises(ValueError, match="net.unfinished holds no interrupted training"):
+        train(few, state_path)
 
 
 PROGRAM = """
     import os, signal, sys
     from digitlab import Recipe, load_mnist
-    from digitlab.training import resume
+    from digitlab.training import loop
     from digitlab.__main__ import main
 
     Recipe.quick = classmethod(lambda cls: Recipe(epochs=3, batch_size=500))
     digitlab_data = sys.modules["digitlab.data"]
     digitlab_data.load_mnist = lambda *_: load_mnist(source="sample")
-    save = resume.Snapshot.save
+    save = loop.save_state
 
-    def save_and_die(self, epoch):
-        save(self, epoch)
-        if epoch == 2:
+    def save_and_die(path, task, state):
+        save(path, task, state)
+        if state["epoch"] == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
     if "--resume" not in sys.argv and "--whole" not in sys.argv:
-        resume.Snapshot.save = save_and_die
+        loop.save_state = save_and_die
     sys.exit(main([argument for argument in sys.argv[1:] if argument != "--whole"]))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that kills")
-def test_the_command_killed_in_the_middle_goes_on_with_resume(tmp_path: Path) -> None:
+def test_the_command_killed_in_the_middle_is_resumed(tmp_path: Path) -> None:
     def command(name: str, *more: str) -> int:
         arguments = ["train", "--device", "cpu", "--out", str(tmp_path / name), *more]
         return subprocess.run(
@@ -146,6 +151,6 @@ def test_without_resume_the_command_starts_anew(
     (tmp_path / "net.unfinished").write_bytes(b"of long ago")
     arguments = ["train", "--device", "cpu", "--out", str(tmp_path / "net.pth")]
     assert main([*arguments, "--resume"]) == 1
-    assert "holds no unfinished training" in capsys.readouterr().err
+    assert "holds no interrupted training" in capsys.readouterr().err
     assert main(arguments) == 0
     assert not (tmp_path / "net.unfinished").exists()

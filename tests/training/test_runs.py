@@ -1,15 +1,13 @@
-"""Training runs: seeds into checkpoints, one after another and several at a time."""
+"""Training runs: seeds into checkpoints, one after another."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from digitlab import Mnist, Recipe, load_mnist, load_model
+from digitlab import Mnist, Recipe, load_model
 from digitlab.__main__ import main
-from digitlab.checkpoint import load_info
-from digitlab.training.runs import Run, parse_seeds, suitable_workers, table, train_all
+from digitlab.training.runs import parse_seeds, table
 
 SHORT = Recipe(batch_size=500)  # eight steps an epoch of the sample
 
@@ -21,7 +19,6 @@ def test_each_seed_gives_the_network_that_it_gives_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("digitlab.data.load_mnist", lambda *_: sample)
-    monkeypatch.setattr("digitlab.training.runs.suitable_workers", lambda _: 1)
     monkeypatch.setattr(Recipe, "quick", lambda: SHORT)
     arguments = ["train", "--device", "cpu", "--out", str(tmp_path / "net.pth")]
     assert main([*arguments, "--seeds", "3-4"]) == 0 and main([*arguments, "--seed", "4"]) == 0
@@ -35,13 +32,6 @@ def test_each_seed_gives_the_network_that_it_gives_alone(
     assert "net_seed_4.pth exists" in capsys.readouterr().err
 
 
-def test_workers_train_side_by_side_and_results_come_in_order(tmp_path: Path) -> None:
-    runs = [Run(SHORT, seed, tmp_path / f"{seed}.pth", device="cpu") for seed in (7, 8)]
-    results = list(train_all(runs, partial(load_mnist, source="sample"), workers=2))
-    assert [result["seed"] for result in results] == [7, 8]
-    assert [load_info(run.path)["results"] for run in runs] == results
-
-
 @pytest.mark.parametrize("text", ["", "4", "4-0", "0-0", "a-b", "0-1000", "-1-2", "0,3"])
 def test_a_silly_range_of_seeds_is_refused_in_one_line(
     text: str, capsys: pytest.CaptureFixture[str]
@@ -53,17 +43,6 @@ def test_a_silly_range_of_seeds_is_refused_in_one_line(
 
 def test_a_range_of_seeds_has_both_ends() -> None:
     assert parse_seeds("0-4") == [0, 1, 2, 3, 4]
-
-
-def test_there_are_never_more_workers_than_runs_or_threads(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    runs = [Run(SHORT, seed, tmp_path / f"{seed}.pth", device="cpu") for seed in range(3)]
-    found = []
-    for threads in (1, 2, 4, 64):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        found.append(suitable_workers(runs))
-    assert found == [1, 1, 2, 3]
 
 
 def test_the_table_gives_mean_and_standard_deviation() -> None:

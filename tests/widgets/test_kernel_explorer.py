@@ -1,19 +1,22 @@
-"""The kernel explorer without a browser: state in Python, its events, and what it says."""
+"""The kernel explorer without a page: its state, its events, and what it shows."""
 
 import re
 
+import ipywidgets
 import numpy as np
 import pytest
 import torch
 import traitlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import colormaps
 from torch.nn import functional
 
 from digitlab.widgets import KernelExplorer
 from digitlab.widgets.kernel_explorer import CLASSICS
 from digitlab.widgets.kernel_explorer import render as render
-from digitlab.widgets.kernel_explorer.widget import GLASS_SCALE, OWN
+from digitlab.widgets.kernel_explorer.widget import OWN
+from tests.support.pointing import press_key, send
 
 SQUARE = torch.zeros(1, 28, 28)
 SQUARE[:, 10:20, 8:18] = 1
@@ -25,31 +28,16 @@ def explorer() -> KernelExplorer:
     return KernelExplorer(IMAGES)
 
 
-def story(explorer: KernelExplorer) -> str:
-    return re.sub("<.*?>", "", explorer._story.value)
+def explanation(explorer: KernelExplorer) -> str:
+    return re.sub("<.*?>", "", explorer._explanation.value)
 
 
-def glass_event(explorer: KernelExplorer, event: str, row: float, column: float) -> None:
-    """Feed an event as the page sends it."""
-    content = {"event": event, "x": column * GLASS_SCALE, "y": row * GLASS_SCALE}
-    explorer._overlay._handle_custom_msg(content, [])
-
-
-def key(explorer: KernelExplorer, name: str) -> None:
-    content = {
-        "event": "key_down",
-        "key": name,
-        "shift_key": False,
-        "ctrl_key": False,
-        "meta_key": False,
-    }
-    explorer._overlay._handle_custom_msg(content, [])
-
-
-def test_it_is_sensible_before_the_first_touch(explorer: KernelExplorer) -> None:
+def test_it_opens_on_the_largest_sum(explorer: KernelExplorer) -> None:
     assert repr(explorer) == "KernelExplorer(upper edges on picture 0)"
-    assert story(explorer) == "Row 9, column 9: the nine products add up to +3 (positive, red)."
-    assert "<svg" in explorer._input.value and "<svg" in explorer._output.value
+    assert (
+        explanation(explorer) == "Row 9, column 9: the nine products add up to +3 (positive, red)."
+    )
+    assert "<img" in explorer._input.value and "<img" in explorer._output.value
 
 
 @pytest.mark.parametrize("name", CLASSICS)
@@ -106,75 +94,99 @@ def test_bytes_and_fractions_are_the_same_picture() -> None:
 def test_the_place_follows_the_mouse_and_stays_where_it_is_clicked(
     explorer: KernelExplorer,
 ) -> None:
-    glass_event(explorer, "mouse_move", 20.5, 12.9)
-    assert story(explorer).startswith(
+    send(explorer._overlay, "mouse_move", 20.5, 12.9)
+    assert explanation(explorer).startswith(
         "Under the mouse: row 20, column 12: the nine products add up to −3 (negative"
     )
-    assert 'aria-busy="true"' in explorer._story.value and (explorer.row, explorer.column) == (9, 9)
-    glass_event(explorer, "mouse_out", 20.5, 40)
+    assert 'aria-busy="true"' in explorer._explanation.value and (
+        explorer.row,
+        explorer.column,
+    ) == (9, 9)
+    send(explorer._overlay, "mouse_out", 20.5, 40)
     assert (
-        story(explorer).startswith("Row 9, column 9")
-        and 'aria-busy="false"' in explorer._story.value
+        explanation(explorer).startswith("Row 9, column 9")
+        and 'aria-busy="false"' in explorer._explanation.value
     )
-    glass_event(explorer, "mouse_down", 0, 28)  # just outside, as browsers report it
-    assert (explorer.row, explorer.column) == (0, 27) and "(zero, white)" in story(explorer)
+    send(explorer._overlay, "mouse_down", 0, 28)  # just outside, as browsers report it
+    assert (explorer.row, explorer.column) == (0, 27) and "(zero, white)" in explanation(explorer)
+
+
+def test_a_click_updates_what_is_shown_once(explorer: KernelExplorer) -> None:
+    send(explorer._overlay, "mouse_move", 12, 12)
+    changes = []
+    for part in vars(explorer).values():
+        if isinstance(part, ipywidgets.HTML):
+            part.observe(changes.append, "value")
+    send(explorer._overlay, "mouse_down", 20, 9)
+    assert (explorer.row, explorer.column) == (20, 9)
+    send(explorer._overlay, "mouse_move", 20, 9)
+    assert explanation(explorer).startswith("Row 20, column 9")
+    assert len({change.owner for change in changes}) == len(changes)
+
+
+def test_moving_the_mouse_leaves_the_pictures_as_they_are(explorer: KernelExplorer) -> None:
+    pictures = explorer._input.value, explorer._output.value
+    send(explorer._overlay, "mouse_move", 20, 12)
+    assert (explorer._input.value, explorer._output.value) == pictures
+    assert "around row 20, column 12" in explorer._window.value
+    assert "Row 20, column 12: −3, negative, blue" in explorer._answer.value
 
 
 def test_the_sentence_speaks_of_the_mouse_only_where_the_fields_say_another_place(
     explorer: KernelExplorer,
 ) -> None:
-    glass_event(explorer, "mouse_move", 20, 12)
-    assert story(explorer).startswith("Under the mouse: row 20, column 12")
-    glass_event(explorer, "mouse_down", 20, 12)
-    assert story(explorer).startswith("Row 20, column 12")
+    send(explorer._overlay, "mouse_move", 20, 12)
+    assert explanation(explorer).startswith("Under the mouse: row 20, column 12")
+    send(explorer._overlay, "mouse_down", 20, 12)
+    assert explanation(explorer).startswith("Row 20, column 12")
 
 
 def test_arrow_keys_move_the_place_and_stop_at_the_edge(explorer: KernelExplorer) -> None:
     for name in ["ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft", "x"]:
-        key(explorer, name)
+        press_key(explorer._overlay, name)
     assert (explorer.row, explorer.column) == (9, 10)
     explorer.row = 27
-    key(explorer, "ArrowDown")
+    press_key(explorer._overlay, "ArrowDown")
     assert explorer.row == 27 and explorer._controls["row"].value == 27
 
 
-def test_relu_and_pooling_are_told_step_by_step(explorer: KernelExplorer) -> None:
+def test_relu_and_pooling_are_explained_one_after_the_other(explorer: KernelExplorer) -> None:
     explorer.row, explorer.column = 19, 12
     explorer._controls["relu"].value = True
-    assert story(explorer).endswith("add up to −3 (negative, blue). ReLU makes it 0.")
+    assert explanation(explorer).endswith("add up to −3 (negative, blue). ReLU makes it 0.")
     explorer.pool, explorer.relu = True, False
     explorer.row = 9
-    assert story(explorer).endswith("Of its 2×2 block pooling keeps the largest, 3.")
+    assert explanation(explorer).endswith("Of its 2×2 block pooling keeps the largest, 3.")
 
 
 def test_beyond_the_edge_there_are_zeros(explorer: KernelExplorer) -> None:
     explorer.picture, explorer.row, explorer.column, explorer.kernel = 1, 0, 0, np.ones((3, 3))
     total = IMAGES[1, 0, :2, :2].sum().item()
-    assert render.signed(total) in story(explorer)
+    assert render.signed(total) in explanation(explorer)
 
 
 def test_the_largest_sum_is_found(explorer: KernelExplorer) -> None:
     explorer.kernel = CLASSICS["corners"]
     explorer._largest.click()
-    assert (explorer.row, explorer.column) == (10, 8) and "+5" in story(explorer)
+    assert (explorer.row, explorer.column) == (10, 8) and "+5" in explanation(explorer)
 
 
 def test_odd_sizes_can_be_pooled() -> None:
     explorer = KernelExplorer(torch.rand(1, 1, 7, 5))
     explorer.pool = True
     explorer.row, explorer.column = 6, 4
-    assert story(explorer).startswith("Row 6, column 4")
+    assert explanation(explorer).startswith("Row 6, column 4")
 
 
-def test_an_error_in_a_callback_becomes_a_sentence_and_the_explorer_lives_on(
+def test_an_error_becomes_a_sentence_and_the_explorer_stays_usable(
     explorer: KernelExplorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(render, "response_svg", lambda *_: 1 / 0)
-        glass_event(explorer, "mouse_move", 3, 3)
-        assert story(explorer) == "This did not work: division by zero"
-    glass_event(explorer, "mouse_move", 4, 3)
-    assert story(explorer).startswith("Under the mouse: row 4, column 3")
+        broken.setattr(render, "answer_svg", lambda *_: 1 / 0)
+        send(explorer._overlay, "mouse_move", 3, 3)
+        assert explanation(explorer) == "This did not work: ZeroDivisionError: division by zero."
+    send(explorer._overlay, "mouse_move", 4, 3)
+    assert explanation(explorer).startswith("Under the mouse: row 4, column 3")
 
 
 events = st.one_of(
@@ -199,12 +211,12 @@ def test_no_sequence_of_events_breaks_it(sequence: list[tuple]) -> None:  # type
         if kind == "field":
             explorer._fields[first].value = second
         elif kind == "key":
-            key(explorer, first)
+            press_key(explorer._overlay, first)
         elif kind == "toggle":
             setattr(explorer, first, second)
         else:
-            glass_event(explorer, kind, first, second)
-        assert "did not work" not in story(explorer)
+            send(explorer._overlay, kind, first, second)
+        assert "did not work" not in explanation(explorer)
         assert explorer.kernel == tuple(
             tuple(field.value for field in explorer._fields[i : i + 3]) for i in (0, 3, 6)
         )
@@ -221,6 +233,12 @@ def test_numbers_carry_their_sign(value: float, text: str) -> None:
     assert render.signed(value) == text
 
 
+def test_colours_are_those_of_the_figures() -> None:
+    responses = np.linspace(-2, 2, 256).reshape(16, 16)
+    expected = colormaps["RdBu_r"]((responses + 2) / 4, bytes=True)[..., :3].astype(int)
+    assert np.abs(render.colors(responses, limit=2.0) - expected).max() <= 2
+
+
 def test_colours_are_white_at_zero_and_full_at_the_limit() -> None:
     colors = render.colors(np.array([[-2.0, 0.0, 2.0]]), limit=2.0)[0].astype(int)
     assert colors[0, 2] > colors[0, 0] + 50 and colors[2, 0] > colors[2, 2] + 50  # blue, red
@@ -231,8 +249,10 @@ def test_colours_are_white_at_zero_and_full_at_the_limit() -> None:
 def test_pictures_are_described_in_words() -> None:
     response = np.zeros((4, 4))
     response[1, 2] = -1.5
-    svg = render.response_svg(response, 1.5, 1, 2)
-    assert 'aria-label="The response, −1.5 to 0; at row 1, column 2: −1.5, negative, blue"' in svg
+    assert 'alt="The response, −1.5 to 0"' in render.response_html(response, 1.5)
+    assert 'aria-label="Row 1, column 2: −1.5, negative, blue"' in render.answer_svg(
+        response, (1, 2)
+    )
 
 
 def test_the_sum_is_written_out() -> None:

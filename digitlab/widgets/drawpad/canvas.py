@@ -1,13 +1,15 @@
 """The drawing area: a canvas that keeps what is drawn on it, as strokes.
 
 What is drawn lives in Python; the browser only shows it. So it survives a reload of the page, and
-can come from code as well as by hand. (What the browser reports is in canvas pixels; ``strokes``
-are in pixels of the page.)
+can come from code as well as by hand.
+
+Everything here is in pixels of the page. The canvas has more pixels than that, so that lines stay
+sharp on high-density screens: the browser scales what it is sent, and what it reports is scaled
+back in one place, :meth:`Sketch._on_pad`.
 """
 
 import asyncio
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -17,19 +19,18 @@ from ipycanvas import Canvas, hold_canvas
 from numpy.typing import NDArray
 
 from digitlab import ink
-from digitlab.widgets.common import NamedCanvas, by_hand
-from digitlab.widgets.drawpad.smoothing import Point, piece, smooth
+from digitlab.ink import Point
+from digitlab.widgets.common import NamedCanvas, guarded
+from digitlab.widgets.drawpad.smoothing import curve_to, smooth
 
-Stroke: TypeAlias = list[Point]
 Path: TypeAlias = NDArray[np.float64]  # (n, 2)
 
-PIXEL_RATIO = (
-    2  # canvas pixels for each pixel of the page, so that lines stay sharp on high-density screens
-)
-# of the side, for a pen of 1; about what the network sees, for a digit that fills the area
+PIXEL_RATIO = 2  # canvas pixels for each pixel of the page: what most phones and laptops have
+# Of the pad's side, for a pen of 1 pixel of the network's picture. The pad is then 36 such pixels
+# wide: the line looks as it does to the network where a digit is 20 of 36, half the pad, high.
 LINE_WIDTH = 0.0275
-FIT_MARGIN = 0.15  # of the side, left free around drawings that are scaled to fit
-WRITING_STEP = 0.03  # seconds from point to point where the pen moves by itself
+SCALED_MARGIN = 0.15  # of the side, left free around drawings that are scaled to the pad
+WRITING_INTERVAL = 0.03  # seconds from point to point where the pen moves by itself
 WRITING_PAUSE = 0.2  # seconds before it begins the next stroke
 
 
@@ -39,8 +40,8 @@ class Sketch:
     Args:
         size: its side in pixels of the page.
         on_change: called after each change of the drawing, ``pen_is_down`` among them.
-        on_error: told of what goes wrong in a callback that the browser started, where nobody could
-            catch it.
+        on_error: called with what goes wrong in a callback that the browser started, where nobody
+            could catch it.
 
     Attributes:
         pen_width: in pixels of the picture that the network sees; see :meth:`use_pen`.
@@ -50,18 +51,15 @@ class Sketch:
         self, size: int, on_change: Callable[[], None], on_error: Callable[[Exception], None]
     ) -> None:
         self.size = size
-        self.strokes: list[Stroke] = []
+        self.strokes: list[list[Point]] = []
         self.pen_is_down = False
         self.pen_width = ink.PEN_WIDTH
-        # Callbacks run one after another in most kernels, but ipykernel 7.1 to 7.3 run them in a
-        # thread of their own.
-        self.lock = threading.RLock()
-        self._on_change, self._tell = on_change, on_error
+        self._on_change, self._show_error = on_change, on_error
         self._writing: asyncio.Task[None] | None = None
         self.canvas = self._new_canvas()
         self._redraw()
 
-    def replace(self, strokes: list[Stroke]) -> None:
+    def replace(self, strokes: list[list[Point]]) -> None:
         """Put another drawing here, the pen lifted."""
         self._stop_writing()
         self.strokes = strokes
@@ -90,18 +88,18 @@ class Sketch:
             self.replace([])
             self._writing = loop.create_task(self._write(drawing))
 
-    async def _write(self, drawing: list[Stroke]) -> None:
+    async def _write(self, drawing: list[list[Point]]) -> None:
         """Move the pen along ``drawing``; a cell that keeps the kernel busy makes it wait."""
         try:
             for stroke in drawing:
                 self._start(stroke[0])
                 for point in stroke[1:]:
-                    await asyncio.sleep(WRITING_STEP)
+                    await asyncio.sleep(WRITING_INTERVAL)
                     self._extend(point)
                 self._end()
                 await asyncio.sleep(WRITING_PAUSE)
         except Exception as error:
-            self._tell(error)
+            self._show_error(error)
 
     def _is_writing(self) -> bool:
         return self._writing is not None and not self._writing.done()
@@ -129,31 +127,30 @@ class Sketch:
         if point == stroke[-1]:
             return
         stroke.append(point)
-        # One thin message: the newest piece straight, so that no ink is late, and the one before it
-        # once more, smooth.
-        before = [stroke[-3], *piece(stroke, len(stroke) - 2)] if len(stroke) > 2 else stroke[:1]
-        self._draw_line([*before, point])
+        # One small message a move. The newest piece is straight, so that the ink doesn't lag behind
+        # the pen; the piece before it, whose direction is known only now, is drawn over as a curve.
+        curve = [stroke[-3], *curve_to(stroke, len(stroke) - 2)] if len(stroke) > 2 else stroke[:1]
+        self._draw_line([*curve, point])
         self._on_change()
 
     def _end(self) -> None:
         if self.pen_is_down:
             self.pen_is_down = False
             try:
-                self._on_change()  # first: somebody waits for the answer
+                self._on_change()  # predict before the slower redraw: the learner waits for it
             finally:
-                self._redraw()  # the straight pieces are gone
+                self._redraw()  # replaces the provisional straight pieces
 
     # --- showing ----------------------------------------------------------------------------------
 
     def _draw_dot(self, point: Point) -> None:
-        x, y = _scaled(point)
-        self.canvas.fill_circle(x, y, self._line_width() / 2)
+        self.canvas.fill_circle(*point, self._line_width() / 2)
 
     def _draw_line(self, points: Sequence[Point]) -> None:
-        self.canvas.stroke_lines(np.array([_scaled(point) for point in points], dtype=np.float32))
+        self.canvas.stroke_lines(np.array(points, dtype=np.float32))
 
     def _line_width(self) -> float:
-        return self.size * PIXEL_RATIO * LINE_WIDTH * self.pen_width
+        return self.size * LINE_WIDTH * self.pen_width
 
     def _redraw(self) -> None:
         """Send the whole drawing, in one message."""
@@ -167,17 +164,17 @@ class Sketch:
                 self._draw_invitation()
 
     def _set_pen(self) -> None:
-        """A page that has only now opened knows nothing of the pen, so this goes with every redrawing."""
+        """Set scale and pen, before every redrawing: a page that was just opened has neither."""
+        self.canvas.set_transform(PIXEL_RATIO, 0, 0, PIXEL_RATIO, 0, 0)
         self.canvas.stroke_style = self.canvas.fill_style = "white"
         self.canvas.line_width = self._line_width()
         self.canvas.line_cap = self.canvas.line_join = "round"
 
     def _draw_invitation(self) -> None:
-        pixels = self.size * PIXEL_RATIO
-        self.canvas.fill_style = "#9a9a9a"
-        self.canvas.font = f"{pixels // 20}px system-ui, sans-serif"
+        self.canvas.fill_style = "#9a9a9a"  # grey: legible, but not ink
+        self.canvas.font = f"{self.size // 20}px system-ui, sans-serif"
         self.canvas.text_align, self.canvas.text_baseline = "center", "middle"
-        self.canvas.fill_text("Draw a digit here", pixels / 2, pixels / 2)
+        self.canvas.fill_text("Draw a digit here", self.size / 2, self.size / 2)
 
     # --- the browser's events ---------------------------------------------------------------------
 
@@ -196,34 +193,34 @@ class Sketch:
         canvas.on_key_down(self._on_key)
         return canvas
 
-    @by_hand
+    @guarded
     def _on_client_ready(self) -> None:
-        """A page has opened, or was reloaded: it has an empty canvas and no idea which canvas commands are for."""
-        # Private, but the only way to have ipycanvas name the canvas again to the new page.
+        """Draw everything for a page that was opened or reloaded: its canvas is empty."""
+        # ipycanvas names a canvas only when it switches to another; this page has heard of none.
+        # Private, but the only way to have it named again.
         self.canvas._canvas_manager._current_canvas = None
         self._redraw()
-        if (
-            self.pen_is_down and not self._is_writing()
-        ):  # the page that would have reported its lifting may be gone
+        # The page that would have reported that the pen was lifted may be gone.
+        if self.pen_is_down and not self._is_writing():
             self._end()
 
-    @by_hand
+    @guarded
     def _on_down(self, x: float, y: float) -> None:
-        point = self._on_pad(x, y)  # what is no place raises, and takes the pen from nobody
+        point = self._on_pad(x, y)  # raises for what is no place, before anything is changed
         self._stop_writing()
         self._start(point)
 
-    @by_hand
+    @guarded
     def _on_move(self, x: float, y: float) -> None:
         if self.pen_is_down and not self._writing:  # the mouse reports hovering, too
             self._extend(self._on_pad(x, y))
 
-    @by_hand
+    @guarded
     def _on_up(self, x: float, y: float) -> None:
         if not self._is_writing():
             self._end()
 
-    @by_hand
+    @guarded
     def _on_touch_start(self, touches: Sequence[Point]) -> None:
         if not touches:
             return
@@ -232,29 +229,35 @@ class Sketch:
         if not self.pen_is_down:  # a second finger is a palm or a mishap
             self._start(point)
 
-    @by_hand
+    @guarded
     def _on_touch_move(self, touches: Sequence[Point]) -> None:
         if touches and self.pen_is_down and not self._is_writing():
             self._extend(self._nearest_to_pen(touches))
 
-    @by_hand
+    @guarded
     def _on_touch_end(self, touches: Sequence[Point]) -> None:
-        """Lift the pen unless the drawing finger, which stays where it was, is still there; the list is of the rest."""
+        """Lift the pen unless the finger that draws is among those that stay.
+
+        The list is of the fingers that stay, each where it was; the one that draws is at the end of
+        the stroke.
+        """
         if not self.pen_is_down or self._is_writing():
             return
         if not touches or self._nearest_to_pen(touches) != self.strokes[-1][-1]:
             self._end()
 
     def _nearest_to_pen(self, touches: Sequence[Point]) -> Point:
-        """The touch that continues the stroke: touches carry no identity, so it is the one nearest to its end."""
+        """Find the touch that continues the stroke: the nearest, since touches have no identity."""
         end = self.strokes[-1][-1]
-        return min(
-            (self._on_pad(*touch) for touch in touches), key=lambda point: math.dist(point, end)
-        )
+        points = [self._on_pad(*touch) for touch in touches]
+        return min(points, key=lambda point: math.dist(point, end))
 
-    @by_hand
+    @guarded
     def _on_key(self, key: str, shift: bool, ctrl: bool, meta: bool) -> None:
-        """A canvas swallows every key: give back Escape. Tab only comes here if ``CANVAS_EVENT_FILTER`` failed."""
+        """Leave the canvas on Escape: it swallows every key, and nothing else would get one again.
+
+        Tab comes here only where ``CANVAS_EVENT_FILTER`` didn't keep it from the canvas.
+        """
         if key in ("Escape", "Tab"):
             self.canvas.blur()
 
@@ -262,15 +265,16 @@ class Sketch:
         """Canvas pixels to pixels of the page; a finger that slides off draws along the edge."""
 
         def clip(value: float) -> float:
-            return min(
-                max(0.0, round(value / PIXEL_RATIO, 1)), float(self.size)
-            )  # in this order, NaN becomes 0
+            # In this order NaN becomes 0. A tenth of a pixel is more than a hand can tell.
+            return min(max(0.0, round(value / PIXEL_RATIO, 1)), float(self.size))
 
         return clip(x), clip(y)
 
 
-def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
-    """Check strokes and bring them onto a square of ``size`` by ``size`` pixels, scaled only where they need it.
+def as_drawing(strokes: ink.Strokes, size: float) -> list[list[Point]]:
+    """Check strokes and bring them onto a square of ``size`` by ``size`` pixels.
+
+    They are scaled only where they need it.
 
     Raises:
         ValueError: the strokes are not finite pairs of numbers.
@@ -281,7 +285,8 @@ def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
     paths = ink.as_paths(strokes)
     points = np.concatenate(paths)
     on_pad = points.min() >= 0 and points.max() <= size
-    is_speck = 0 < np.ptp(points, axis=0).max() < 2  # strokes in a unit square, for example
+    # Less than two pixels, and yet no dot: strokes in a unit square, for example.
+    is_speck = 0 < np.ptp(points, axis=0).max() < 2
     if not on_pad or is_speck:
         paths = _scale_to_pad(paths, size)
     return [[(float(x), float(y)) for x, y in path] for path in paths]
@@ -289,28 +294,20 @@ def as_drawing(strokes: ink.Strokes, size: float) -> list[Stroke]:
 
 def _scale_to_pad(paths: list[Path], size: float) -> list[Path]:
     """Scale a drawing to the middle of the square, its aspect kept."""
-    largest = max(
-        1.0, float(np.abs(np.concatenate(paths)).max())
-    )  # differences of huge numbers would overflow
+    # First to at most 1: differences of huge numbers would overflow.
+    largest = max(1.0, float(np.abs(np.concatenate(paths)).max()))
     paths = [path / largest for path in paths]
     points = np.concatenate(paths)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0  # a dot has no size to scale
+    side = size * (1 - 2 * SCALED_MARGIN)
     # Divide before multiplying: the reciprocal of a tiny extent would overflow.
-    return [
-        (path - (low + high) / 2) / extent * size * (1 - 2 * FIT_MARGIN) + size / 2
-        for path in paths
-    ]
-
-
-def _scaled(point: Point) -> Point:
-    """Pixels of the page to canvas pixels."""
-    return point[0] * PIXEL_RATIO, point[1] * PIXEL_RATIO
+    return [(path - (low + high) / 2) / extent * side + size / 2 for path in paths]
 
 
 @contextmanager
 def _one_message(canvas: Canvas) -> Iterator[None]:
-    """``hold_canvas`` that lets go even when drawing fails: else nothing would ever be drawn again."""
+    """Do as ``hold_canvas``, and let go even when drawing fails: it would cache for ever."""
     manager = canvas._canvas_manager
     was_caching = manager._caching
     try:

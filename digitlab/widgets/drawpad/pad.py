@@ -1,4 +1,4 @@
-"""The drawing pad: draw a digit with mouse, finger or pen, and watch a network read it.
+"""The drawing pad: draw a digit with mouse, finger or pen, and watch a network predict which it is.
 
 The strokes go to :func:`digitlab.ink.rasterize` as they are; not a single pixel is read back from
 the browser.
@@ -7,7 +7,7 @@ the browser.
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,23 +20,26 @@ from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.widgets.common import CANVAS_EVENT_FILTER, by_hand, style_widget
-from digitlab.widgets.drawpad import render as render
-from digitlab.widgets.drawpad.canvas import Sketch, Stroke, as_drawing
+from digitlab.widgets.common import (
+    CANVAS_EVENT_FILTER,
+    button,
+    error_sentence,
+    guarded,
+    style_widget,
+)
+from digitlab.widgets.drawpad import render
+from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
 
-# seconds from one prediction to the next while drawing, at least; the page has ink to show, too
-LIVE_INTERVAL = 0.05
-PENS = {
-    "thin": 1.6,
-    "medium": ink.PEN_WIDTH,
-    "thick": 3.6,
-}  # pixels of the picture; the network reads all three well
-EXAMPLE_MESSINESS = 0.6  # of 0 to 2: a tidy hand, but never twice alike
+LIVE_INTERVAL = 0.05  # seconds, the minimum between two live predictions
+# Pixels of the picture. All three are within what the shipped network was trained on.
+PENS = {"thin": 1.6, "medium": ink.PEN_WIDTH, "thick": 3.6}
+EXAMPLE_MESSINESS = 0.6  # of 0 to 2: tidy, but no two alike
 EXAMPLE_MARGIN = 0.12  # of the pad's side
+TRACEBACK_HINT = "To see where it comes from, call pad.predict()."
 
 
 class PenWidth(traitlets.TraitType[float, float]):
-    """The width of a pen, in pixels of the picture that the network sees. Anything else is a ValueError."""
+    """The width of a pen in pixels of the network's picture; anything else is a ValueError."""
 
     default_value = ink.PEN_WIDTH
 
@@ -46,10 +49,13 @@ class PenWidth(traitlets.TraitType[float, float]):
 
 
 class DrawPad(ipywidgets.Box):
-    """A canvas to draw a digit on, and what the network makes of it.
+    """A canvas to draw a digit on, and what a network predicts for it.
 
-    ``strokes``, ``set_strokes``, ``clear``, ``undo``, ``write_example`` and ``predict`` do from
-    code what hands do.
+    >>> from digitlab import DrawPad, write_digit
+    >>> pad = DrawPad()  # the last line of a notebook's cell shows it on the page
+    >>> pad.set_strokes(write_digit(7, style="plain", messiness=0))
+    >>> pad.prediction.digit
+    7
 
     Args:
         model: the network, called with images ``(N, 1, 28, 28)`` float32 in [0, 1]; the shipped one
@@ -57,13 +63,13 @@ class DrawPad(ipywidgets.Box):
         size: side of the drawing area in pixels of the page.
         live: whether to predict while drawing, not only when Predict is pressed.
         pen_width: width of the line in pixels of the 28×28 picture, as in
-            :func:`digitlab.ink.rasterize`. On the page it is wider in proportion.
+            :func:`digitlab.ink.rasterize`; the line on the page is wider in proportion.
 
     Attributes:
         live: the same, can be set at any time.
-        pen_width: the same, can be set at any time: the drawing is drawn and read anew.
-        prediction: the latest :class:`~digitlab.evaluation.Prediction`, or None as long as the
-            drawing has not been read. Can be observed: ``pad.observe(callback, "prediction")``.
+        pen_width: the same, can be set at any time: the drawing is drawn and predicted again.
+        prediction: the latest :class:`~digitlab.evaluation.Prediction`, or None as long as there is
+            none of this drawing. Can be observed: ``pad.observe(callback, "prediction")``.
         image: ``(1, 28, 28)`` float32 in [0, 1], the picture that ``prediction`` was made from, or
             None.
 
@@ -88,8 +94,8 @@ class DrawPad(ipywidgets.Box):
         self.image: torch.Tensor | None = None
         self._last_prediction_at = -math.inf
         self._random = random.Random()
-        self._sketch = Sketch(size, on_change=self._changed, on_error=self._tell)
-        self.canvas, self.lock = self._sketch.canvas, self._sketch.lock
+        self._sketch = Sketch(size, on_change=self._on_drawing, on_error=self._show_error)
+        self.canvas = self._sketch.canvas
         self._build()
         super().__init__(self._columns(), live=live, pen_width=pen_width)
         self.add_class("digitlab").add_class("digitlab-drawpad")
@@ -99,117 +105,107 @@ class DrawPad(ipywidgets.Box):
 
     def __repr__(self) -> str:
         count = len(self._sketch.strokes)
-        read = "" if self.prediction is None else f", read as {self.prediction.digit}"
-        return f"DrawPad({count} stroke{'s' if count != 1 else ''}{read})"
+        predicted = "" if self.prediction is None else f", predicted {self.prediction.digit}"
+        return f"DrawPad({count} stroke{'s' if count != 1 else ''}{predicted})"
 
-    # --- what code can do, and hands too ----------------------------------------------------------
+    # --- public: all that can be done on the page, from code --------------------------------------
 
     @property
-    def strokes(self) -> list[Stroke]:
-        """A copy of what is drawn: one list of (x, y) a stroke, in pixels of the page, y downwards."""
+    def strokes(self) -> list[list[ink.Point]]:
+        """A copy of the drawing: a list of (x, y) for each stroke, in pixels of the page."""
         return [list(stroke) for stroke in self._sketch.strokes]
 
-    def set_strokes(self, strokes: ink.Strokes) -> None:
+    def set_strokes(self, strokes: ink.Strokes, *, pen_width: float | None = None) -> None:
         """Draw ``strokes`` in place of what is there; an empty list clears the pad.
 
         Args:
             strokes: a list of strokes, each a sequence of (x, y), y downwards. What does not lie on
                 the pad, or is in a unit so large that it would be a speck, is scaled to fit.
+            pen_width: take another pen for them, as by setting the attribute.
 
         Raises:
-            ValueError: the strokes are not finite pairs of numbers. The drawing is left as it was.
+            ValueError: the strokes are not finite pairs of numbers, or there is no such pen. The
+                drawing is left as it was.
             Exception: as in :meth:`predict`, where ``live``.
         """
         drawing = as_drawing(strokes, self.size)
-        with self._telling():
+        if pen_width is not None:
+            # First the sketch's, so that the old drawing isn't drawn and predicted with a new pen.
+            self._sketch.pen_width = ink.as_pen_width(pen_width)
+            self.pen_width = pen_width
+        with self._reporting():
             self._sketch.replace(drawing)
 
     def clear(self) -> None:
         """Wipe the pad."""
-        with self._telling():
+        with self._reporting():
             self._sketch.replace([])
 
     def undo(self) -> None:
         """Take back the last stroke; nothing happens on an empty pad."""
-        with self._telling():
+        with self._reporting():
             self._sketch.replace(self._sketch.strokes[:-1])
 
     def write_example(self, digit: int | None = None, *, seed: int | None = None) -> None:
-        """Write a digit as somebody might (:func:`digitlab.handwriting.write_digit`), stroke by stroke.
+        """Write a synthetic digit (:func:`digitlab.handwriting.write_digit`), stroke by stroke.
 
         Args:
-            digit: 0 to 9; any if None.
-            seed: the same seed writes the same; never twice alike if None.
+            digit: 0 to 9; a random one if None.
+            seed: the same seed writes the same; no two are alike if None.
         """
-        chance = random.Random(seed) if seed is not None else self._random
-        digit = chance.randrange(10) if digit is None else digit
-        strokes = write_digit(digit, seed=chance.getrandbits(32), messiness=EXAMPLE_MESSINESS)
+        generator = self._random if seed is None else random.Random(seed)
+        digit = generator.randrange(10) if digit is None else digit
+        strokes = write_digit(digit, seed=generator.getrandbits(32), messiness=EXAMPLE_MESSINESS)
         side = (1 - 2 * EXAMPLE_MARGIN) * self.size
-        with self._telling():
+        with self._reporting():
             self._sketch.write([EXAMPLE_MARGIN * self.size + side * stroke for stroke in strokes])
 
     def predict(self) -> Prediction | None:
-        """Read the drawing now and show the result. None if nothing is drawn.
+        """Predict the drawing now and show the result. None if nothing is drawn.
 
         Raises:
-            Exception: whatever the model raises; the pad says so too, and stays usable.
+            Exception: whatever the model raises; the pad shows it too, and stays usable.
         """
-        with self._telling():
+        with self._reporting():
             return self._predict()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """One at a time; an exception is said on the pad, too, on its way to whoever called."""
-        with self.lock:
-            try:
-                yield
-            except Exception as error:
-                self._tell(error)
-                raise
+    def _reporting(self) -> Iterator[None]:
+        """Show an exception on the pad, then re-raise it."""
+        try:
+            yield
+        except Exception as error:
+            self._show_error(error)
+            raise
 
     # --- building ---------------------------------------------------------------------------------
 
     def _build(self) -> None:
         """Make the parts and connect them."""
         self._event_filter = ipywidgets.HTML(CANVAS_EVENT_FILTER)
-        self._event_filter.add_class("digitlab-style")
-        self._clear_button = self._new_button("Clear", lambda pad: pad.clear())
-        self._undo_button = self._new_button(
-            "Undo", lambda pad: pad.undo(), tooltip="Take back the last stroke"
+        self._event_filter.add_class("digitlab-style")  # invisible
+        self._clear_button = button(self, "Clear", DrawPad.clear)
+        self._undo_button = button(self, "Undo", DrawPad.undo, tooltip="Take back the last stroke")
+        self._example_button = button(
+            self, "Example", DrawPad.write_example, tooltip="Have a digit written"
         )
-        self._example_button = self._new_button(
-            "Example", lambda pad: pad.write_example(), tooltip="Have a digit written"
-        )
-        self._predict_button = self._new_button(
-            "Predict", lambda pad: pad._predict(), button_style="primary"
-        )
+        self._predict_button = button(self, "Predict", DrawPad._predict, button_style="primary")
         self._live_switch = ipywidgets.Checkbox(
-            description="Live reading", tooltip="Read while you draw", indent=False
+            description="Live prediction", tooltip="Predict while you draw", indent=False
         )
         self._live_switch.add_class("digitlab-live")
-        # A button and no list to choose from: of a focused list, JupyterLab keeps the arrow keys
-        # for itself.
-        self._pen_button = self._new_button(
-            "", lambda pad: pad._take_next_pen(), tooltip="Take the next pen"
-        )
+        # A button and no list to choose from: JupyterLab keeps a focused list's arrow keys for
+        # itself.
+        self._pen_button = button(self, "", DrawPad._take_next_pen, tooltip="Take the next pen")
         self._pen_button.add_class("digitlab-pen")
         self._name_pen()
         self._readout, self._picture, self._bars = (ipywidgets.HTML() for _ in range(3))
 
-    def _new_button(
-        self, name: str, action: Callable[["DrawPad"], object], **look: str
-    ) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=name, **look)
-        handle = by_hand(action)
-        button.on_click(lambda _: handle(self))
-        return button
-
     def _columns(self) -> tuple[ipywidgets.Widget, ...]:
-        """Drawing on the left, reading on the right; on a narrow page one above the other."""
+        """Drawing on the left, prediction on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
-        buttons = ipywidgets.HBox(
-            [*drawing, self._predict_button, self._live_switch, self._pen_button]
-        )
+        predicting = [self._predict_button, self._live_switch, self._pen_button]
+        buttons = ipywidgets.HBox([*drawing, *predicting])
         head = ipywidgets.HBox([self._readout, self._picture])
         left = ipywidgets.VBox([self.canvas, buttons], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
@@ -219,28 +215,29 @@ class DrawPad(ipywidgets.Box):
         return style_widget(), self._event_filter, left, right
 
     def _warm_up(self) -> None:
-        """The first forward pass takes far longer than the others; let it not be the learner's first stroke.
+        """Predict a blank picture: the first forward pass is much slower than the others.
 
-        A model that raises is reported when there is a drawing to read, not before.
+        A model that raises is reported when there is a drawing, not before.
         """
         try:
             evaluation.predict(self.model, torch.zeros(1, 28, 28))
         except Exception:
-            self.log.debug("the model failed on an empty picture", exc_info=True)
+            self.log.debug("the model failed on a blank picture", exc_info=True)
 
-    # --- reading ----------------------------------------------------------------------------------
+    # --- predicting -------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        """The drawing is another one: read it if it is time to, else show that it has not been read."""
+    def _on_drawing(self) -> None:
+        """Predict the changed drawing if it is time to; else show that it isn't predicted yet."""
         if not self._sketch.strokes or not self.live:
             self._forget()
-        elif (
-            not self._sketch.pen_is_down
-            or time.monotonic() - self._last_prediction_at >= LIVE_INTERVAL
-        ):
+        elif not self._sketch.pen_is_down or self._seconds_since_prediction() >= LIVE_INTERVAL:
             self._predict()
 
+    def _seconds_since_prediction(self) -> float:
+        return time.monotonic() - self._last_prediction_at
+
     def _forget(self) -> None:
+        """Withdraw the prediction. Every move of the pen asks for it: once is enough."""
         if self.prediction is not None or not self._sketch.pen_is_down:
             self._set_result(None, None)
 
@@ -261,22 +258,22 @@ class DrawPad(ipywidgets.Box):
         self._show()
 
     @traitlets.observe("live")
-    @by_hand
+    @guarded
     def _on_live(self, change: Any) -> None:
         if change.new and self._sketch.strokes:
             self._predict()
 
     @traitlets.observe("pen_width")
-    @by_hand
+    @guarded
     def _on_pen_width(self, change: Any) -> None:
         self._name_pen()
-        self._sketch.use_pen(change.new)
+        if self._sketch.pen_width != change.new:
+            self._sketch.use_pen(change.new)
 
     def _name_pen(self) -> None:
         names = {width: name for name, width in PENS.items()}
-        self._pen_button.description = (
-            f"Pen: {names.get(self.pen_width, f'{self.pen_width:g} pixels')}"
-        )
+        pen = names.get(self.pen_width, f"{self.pen_width:g} pixels")
+        self._pen_button.description = f"Pen: {pen}"
 
     def _take_next_pen(self) -> None:
         """Take the next wider pen; after the widest comes the thinnest."""
@@ -294,9 +291,9 @@ class DrawPad(ipywidgets.Box):
         self._picture.value = render.picture_html(self.image)
         self._bars.value = render.bars_svg(self.prediction)
 
-    def _tell(self, error: Exception) -> None:
-        """Say on the pad what went wrong; the drawing stays."""
+    def _show_error(self, error: Exception) -> None:
+        """Show on the pad what went wrong; the drawing stays."""
         self.log.warning("the drawing pad met an error", exc_info=error)
         self.image = None
         self.set_trait("prediction", None)
-        self._show(render.failure(error))
+        self._show(f"{error_sentence(error)} {TRACEBACK_HINT}")

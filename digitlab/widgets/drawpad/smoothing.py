@@ -1,4 +1,4 @@
-"""A smooth line through the points that a pen has left, for the eye. The network is given the points themselves.
+"""A smooth line through the points of a stroke, for the eye; the network gets the points.
 
 A busy page reports the pen a few times a second only, and straight lines between such points would
 look like a polygon.
@@ -7,41 +7,43 @@ look like a polygon.
 import math
 from collections.abc import Sequence
 
-Point = tuple[float, float]
+from digitlab.ink import Point
 
 CORNER = math.radians(60)  # where a line turns by more than this, its writer meant a corner
-STEP = 4.0  # pixels of the page between two points of the smooth line
+SPACING = 4.0  # pixels of the page between two points of the smooth line
 
 
 def smooth(points: Sequence[Point]) -> list[Point]:
-    """The points of a stroke, with those of a curve through them in between."""
+    """Return the points of a stroke, with those of a curve through them in between."""
     line = [points[0]]
     for number in range(1, len(points)):
-        line += piece(points, number)
+        line += curve_to(points, number)
     return line
 
 
-def piece(points: Sequence[Point], number: int) -> list[Point]:
-    """The curve that leads to ``points[number]`` from the point before it, which is left out.
+def curve_to(points: Sequence[Point], number: int) -> list[Point]:
+    """Return the curve to ``points[number]`` from the point before it, which is left out.
 
     A cubic Bézier curve whose direction at either end is that of the line past it, from neighbour
     to neighbour.
     """
     start, end = points[number - 1], points[number]
     length = math.dist(start, end)
-    count = round(length / STEP)
+    count = round(length / SPACING)
     if count < 2:
         return [end]
     leave, arrive = _direction(points, number - 1, 1), _direction(points, number, -1)
+    # Control points a third of the way from either end make a straight line evenly spaced.
     first = start[0] + leave[0] * length / 3, start[1] + leave[1] * length / 3
     second = end[0] + arrive[0] * length / 3, end[1] + arrive[1] * length / 3
-    return [_bezier(start, first, second, end, step / count) for step in range(1, count)] + [end]
+    return [_bezier(start, first, second, end, i / count) for i in range(1, count)] + [end]
 
 
 def _direction(points: Sequence[Point], number: int, side: int) -> Point:
-    """The direction, of length 1, in which the curve leaves ``points[number]`` for the neighbour at ``side``, 1 or -1.
+    """Return the unit vector in which the curve leaves ``points[number]`` for a neighbour.
 
-    At a corner, or an end, it is that of the straight line.
+    ``side`` is 1 for the next point and -1 for the one before. At a corner, or an end, the
+    direction is that of the straight line.
     """
     here, neighbour = points[number], points[number + side]
     straight = _unit(here, neighbour)

@@ -1,20 +1,33 @@
-"""Numbers in, HTML out: how the live curves look. Pure functions, so that they can be tested without a browser.
+"""Numbers in, HTML out: how the live curves look. Pure functions: tests need no browser.
 
 Three panels share one horizontal axis, the steps of the whole training, so that the drawing fills
 from left to right and never jumps. Colours come from the theme of the page.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import isfinite
+from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from digitlab.evaluation import percent
 from digitlab.training import History
 
-WINDOW = 25  # batches in the running mean
-_COLUMNS = 160  # points a line, at most: more would not be seen
+Points: TypeAlias = Sequence[tuple[float, float]]  # (step, value)
+Lines: TypeAlias = Mapping[str, Points]
+Ticks: TypeAlias = Sequence[tuple[float, str]]  # (value, label); without a label, it isn't drawn
+
+# Batches in the running mean of the loss: single batches scatter so much that they hide the trend,
+# and a longer mean would lag behind the fast fall at the beginning.
+WINDOW = 25
+# Points along a line, at most: a panel is some 350 pixels wide. More would not be seen, but they
+# would be sent, ten times a second.
+_COLUMNS = 160
+_percent = partial(percent, decimals=1, counted=True)  # of an accuracy
 
 
 @dataclass(frozen=True)
@@ -22,47 +35,54 @@ class View:
     """All that a drawing depends on.
 
     Attributes:
-        history: what has happened, or None before the first training.
-        steps: steps of the whole training, and ``epochs`` its epochs.
-        before: history of the training before this one, drawn dashed for comparison.
+        history: what has happened; empty before the first training.
+        steps: optimizer steps of the whole training, and ``epochs`` its epochs.
+        before: history of the training before this one, if any, drawn dashed for comparison.
         logarithmic: whether the axis of the loss is.
-        mark: the step that is read off, from 1; None for none.
+        mark: the step whose numbers are shown, from 1; None for none.
     """
 
-    history: History | None = None
+    history: History = field(default_factory=History)
     steps: int = 1
     epochs: int = 1
-    before: History | None = None
+    before: History = field(default_factory=History)
     logarithmic: bool = True
     mark: int | None = None
 
 
 def panels_html(view: View) -> str:
-    """The three panels: loss by batch, validation accuracy by epoch, learning rate by step."""
+    """Draw the panels: loss by batch, validation accuracy by epoch, learning rate by step."""
     legend = (
         f"Line: mean of the last {WINDOW} batches. Shaded: single batches. Dotted: end of an epoch."
     )
-    if view.before:
+    if view.before.batch_losses:
         legend += " Dashed: the training before."
     return (
         '<div class="digitlab-panels">'
-        f'<div class="wide">{_loss_svg(view)}</div>'
-        f'<div class="narrow">{_accuracy_svg(view)}{_rate_svg(view)}</div></div>'
+        f'<div class="wide">{_loss_panel(view)}</div>'
+        f'<div class="narrow">{_accuracy_panel(view)}{_rate_panel(view)}</div></div>'
         f'<div class="digitlab-legend">{legend}</div>'
     )
 
 
 def progress_html(text: str, detail: str = "", *, busy: bool = False) -> str:
-    """Where training stands, in words. ``busy`` tells a screen reader not to read out each of many updates."""
-    return f'<div class="digitlab-progress" role="status" aria-busy="{str(busy).lower()}"><b>{text}</b><br>{detail}</div>'
+    """Say where training stands; ``busy`` keeps screen readers from announcing every update."""
+    return (
+        f'<div class="digitlab-progress" role="status" aria-busy="{str(busy).lower()}">'
+        f"<b>{text}</b><br>{detail}</div>"
+    )
 
 
 def numbers_at(history: History, step: int, epochs_done: int) -> str:
-    """What the curves say after ``step`` steps, as a sentence."""
+    """Put what the curves show after ``step`` steps into a sentence."""
     loss, rate = running_mean(history.batch_losses)[step - 1], history.learning_rates[step - 1]
-    text = f"Step {step:,}: loss {number(loss)} (mean of the last {min(step, WINDOW)}), learning rate {number(rate)}"
+    text = (
+        f"Step {step:,}: loss {number(loss)} (mean of the last {min(step, WINDOW)}), "
+        f"learning rate {number(rate)}"
+    )
     if epochs_done:
-        text += f", validation accuracy {percent(history.val_accuracy[epochs_done - 1])} after epoch {epochs_done}"
+        accuracy = _percent(history.val_accuracy[epochs_done - 1])
+        text += f", validation accuracy {accuracy} after epoch {epochs_done}"
     return text
 
 
@@ -70,196 +90,171 @@ def running_mean(values: Sequence[float], window: int = WINDOW) -> list[float]:
     """Mean of each value and those before it, ``window`` in all; the first ones have fewer."""
     if not len(values):
         return []
-    # Sums of their own for each window: in a running sum one nan, or one huge loss, would spoil all
+    # Each window is added up by itself: in a running sum, one nan or one huge loss would spoil all
     # that follow.
     windows = sliding_window_view(np.concatenate([np.zeros(window - 1), values]), window)
-    means: list[float] = (
-        windows.sum(axis=1) / np.minimum(np.arange(len(values)) + 1, window)
-    ).tolist()
+    counts = np.minimum(np.arange(len(values)) + 1, window)
+    means: list[float] = (windows.sum(axis=1) / counts).tolist()
     return means
 
 
 def number(value: float) -> str:
-    """A number with three digits that count, such as ``0.0123``."""
-    if not math.isfinite(value):
+    """Write a number with three significant digits, such as ``0.0123``."""
+    if not isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
     return f"{value:.3g}" if 1e-4 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 
-def percent(share: float) -> str:
-    """A share in [0, 1] as text, such as ``98.7 %``."""
-    return f"{100 * share:.1f} %"
-
-
 def duration(seconds: float) -> str:
-    """A time as text: ``12 s`` or ``1 min 20 s``."""
+    """Write a time as ``12 s`` or ``1 min 20 s``."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
-# --- The panels
+# --- the panels -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """A coordinate system inside an SVG: the box that is drawn into, and the values at its edges."""
+def _panel(
+    view: View,
+    title: str,
+    label: str,
+    ticks: Ticks,
+    lines: Lines,
+    size: tuple[int, int],
+    *,
+    logarithmic: bool = False,
+    names_steps: bool = True,
+) -> str:
+    """Draw one panel as SVG: its title, its grid, and its lines in their order.
 
-    width: float
-    height: float
-    low: float
-    high: float
-    steps: int
-    logarithmic: bool = False
-    left: float = 44
-    top: float = 24
-    bottom: float = 22
-
-    def x(self, step: float) -> float:
-        return self.left + (self.width - self.left - 8) * min(step / self.steps, 1.0)
-
-    def y(self, value: float) -> float:
-        low, high, value = (self._scale(number) for number in (self.low, self.high, value))
-        share = min(max((value - low) / (high - low), 0.0), 1.0)
-        return self.height - self.bottom - share * (self.height - self.top - self.bottom)
-
-    def _scale(self, value: float) -> float:
-        return math.log10(max(value, 1e-12)) if self.logarithmic else value
-
-    def frame(
-        self, title: str, ticks: Iterable[tuple[float, str]], view: View, axis: str = ""
-    ) -> str:
-        """Title, grid with its labels, the ends of epochs, and the mark."""
-        right, floor = self.width - 8, self.height - self.bottom
-        parts = [f'<text class="title" x="0" y="14">{title}</text>']
-        for value, label in ticks:
-            y = self.y(value)
-            parts.append(f'<path class="grid" d="M{self.left} {y:.1f}H{right}"/>')
-            parts.append(
-                f'<text x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-            )
-        for epoch in range(1, view.epochs):
-            parts.append(
-                f'<path class="epoch" d="M{self.x(view.steps * epoch / view.epochs):.1f} {self.top}V{floor}"/>'
-            )
-        if axis:
-            if view.history:
-                parts.append(f'<text x="{self.left}" y="{self.height - 5}">0</text>')
-                parts.append(
-                    f'<text x="{right}" y="{self.height - 5}" text-anchor="end">{view.steps:,}</text>'
-                )
-            middle = (self.left + right) / 2
-            parts.append(
-                f'<text x="{middle}" y="{self.height - 5}" text-anchor="middle">{axis}</text>'
-            )
-        if view.mark is not None:
-            parts.append(f'<path class="mark" d="M{self.x(view.mark):.1f} {self.top}V{floor}"/>')
-        return "".join(parts)
-
-    def line(self, points: Iterable[tuple[float, float]], kind: str = "line") -> str:
-        seen = [
-            (step, value) for step, value in points if math.isfinite(value) and step <= self.steps
-        ]
-        path = "L".join(f"{self.x(step):.1f} {self.y(value):.1f}" for step, value in seen)
-        return f'<path class="{kind}" d="M{path}"/>' if path else ""
-
-    def svg(self, label: str, inside: str) -> str:
-        return f'<svg viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{label}">{inside}</svg>'
+    ``label`` is for screen readers. The vertical axis reaches from the first of its ``ticks`` to
+    the last. ``lines`` has the points by CSS class.
+    """
+    width, height = size
+    left, right, top, floor = 44, width - 8, 24, height - 22  # around it: labels and title
+    x = _scale(0, view.steps, left, right)
+    y = _scale(ticks[0][0], ticks[-1][0], floor, top, logarithmic=logarithmic)
+    parts = [f'<text class="title" x="0" y="14">{title}</text>']
+    for value, words in ticks:
+        if words:
+            parts.append(f'<path class="grid" d="M{left} {y(value):.1f}H{right}"/>')
+            parts.append(_text(words, left - 6, y(value) + 4, "end"))  # 4: half a figure's height
+    uprights = [("epoch", view.steps * epoch / view.epochs) for epoch in range(1, view.epochs)]
+    uprights += [("mark", view.mark)] if view.mark else []
+    parts += [f'<path class="{kind}" d="M{x(at):.1f} {top}V{floor}"/>' for kind, at in uprights]
+    if names_steps:
+        parts.append(_text("step", (left + right) / 2, height - 5, "middle"))
+    if names_steps and view.history.batch_losses:  # before, the number of steps isn't known
+        parts.append(_text("0", left, height - 5, "start"))
+        parts.append(_text(f"{view.steps:,}", right, height - 5, "end"))
+    for kind, points in lines.items():
+        # If the training before this one was longer, its end is left out.
+        seen = [(step, value) for step, value in points if step <= view.steps]
+        parts.append(_line(kind, [(x(step), y(value)) for step, value in seen if isfinite(value)]))
+    inside = "".join(parts)
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{inside}</svg>'
 
 
-def _loss_svg(view: View) -> str:
-    losses = view.history.batch_losses if view.history else []
-    means = running_mean(losses)
-    before = running_mean(view.before.batch_losses) if view.before else []
-    low, high, ticks = _loss_axis(
-        [value for value in (*means, *before) if math.isfinite(value)], view.logarithmic
+def _scale(
+    low: float, high: float, start: float, end: float, *, logarithmic: bool = False
+) -> Callable[[float], float]:
+    """Map values from ``low`` to ``high`` to places from ``start`` to ``end``, others to an end."""
+
+    def place(value: float) -> float:
+        value = min(max(value, low), high)
+        if logarithmic:
+            return start + (end - start) * math.log(value / low) / math.log(high / low)
+        return start + (end - start) * (value - low) / (high - low)
+
+    return place
+
+
+def _text(words: str, x: float, y: float, anchor: str) -> str:
+    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
+
+
+def _line(kind: str, places: Points) -> str:
+    if kind == "dots":
+        return "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in places)
+    corners = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    return f'<path class="{kind}" d="M{corners}"/>' if corners else ""
+
+
+def _loss_panel(view: View) -> str:
+    losses = view.history.batch_losses
+    means, before = running_mean(losses), running_mean(view.before.batch_losses)
+    ticks = _loss_ticks([*filter(isfinite, (*means, *before))], view.logarithmic)
+    lines = {"spread": _spread(losses), "before": _thinned(before), "line": _thinned(means)}
+    if means and view.mark:
+        lines["dots"] = [(view.mark, means[view.mark - 1])]
+    now = f"{number(means[0])} at first, {number(means[-1])} now" if means else "none yet"
+    label = f"Loss by batch: {now}"
+    return _panel(
+        view, "Loss by batch", label, ticks, lines, (400, 252), logarithmic=view.logarithmic
     )
-    panel = _Panel(400, 252, low, high, view.steps, logarithmic=view.logarithmic)
-    label = (
-        f"Loss by batch: {number(means[0])} at first, {number(means[-1])} now"
-        if means
-        else "Loss by batch: none yet"
-    )
-    inside = panel.frame("Loss by batch", ticks, view, axis="step")
-    inside += (
-        _spread(panel, losses) + panel.line(_thin(before), "before") + panel.line(_thin(means))
-    )
-    if means and view.mark is not None and math.isfinite(means[view.mark - 1]):
-        inside += f'<circle cx="{panel.x(view.mark):.1f}" cy="{panel.y(means[view.mark - 1]):.1f}" r="4"/>'
-    return panel.svg(label, inside)
 
 
-def _accuracy_svg(view: View) -> str:
-    accuracies = view.history.val_accuracy if view.history else []
-    before = view.before.val_accuracy if view.before else []
-    floor = max(
-        (f for f in (0.0, 0.5, 0.8, 0.9, 0.95) if f <= min([*accuracies, *before], default=0.0)),
-        default=0.0,
-    )
-    panel = _Panel(280, 122, floor, 1.0, view.steps)
-    ticks = [(value, f"{100 * value:g} %") for value in (floor, (1 + floor) / 2, 1.0)]
-    spoken = (
-        ", ".join(f"epoch {epoch}: {percent(value)}" for epoch, value in enumerate(accuracies, 1))
-        or "none yet"
-    )
-    each = view.steps / view.epochs
-    points = [(epoch * each, value) for epoch, value in enumerate(accuracies, 1)]
-    title = "Validation accuracy by epoch" + (f": {percent(accuracies[-1])}" if accuracies else "")
-    inside = panel.frame(title, ticks, view)
-    inside += panel.line(((epoch * each, value) for epoch, value in enumerate(before, 1)), "before")
-    inside += panel.line(points) + "".join(
-        f'<circle cx="{panel.x(step):.1f}" cy="{panel.y(value):.1f}" r="3.5"/>'
-        for step, value in points
-    )
-    return panel.svg(f"Validation accuracy: {spoken}", inside)
+def _accuracy_panel(view: View) -> str:
+    accuracies, before = view.history.val_accuracy, view.before.val_accuracy
+    # The axis begins at the highest of these that leaves all points in sight, so that 98 and 99 %
+    # can be told apart.
+    lowest = min([*accuracies, *before], default=0.0)
+    low = max(floor for floor in (0.0, 0.5, 0.8, 0.9, 0.95) if floor <= lowest)
+    ticks = [(value, f"{100 * value:g} %") for value in (low, (1 + low) / 2, 1.0)]
+    points = _at_epochs(accuracies, view)
+    lines = {"before": _at_epochs(before, view), "line": points, "dots": points}
+    title = "Validation accuracy by epoch" + (f": {_percent(accuracies[-1])}" if accuracies else "")
+    each = [f"epoch {epoch}: {_percent(value)}" for epoch, value in enumerate(accuracies, 1)]
+    label = f"Validation accuracy: {', '.join(each) or 'none yet'}"
+    return _panel(view, title, label, ticks, lines, (280, 122), names_steps=False)
 
 
-def _rate_svg(view: View) -> str:
-    rates = view.history.learning_rates if view.history else []
-    before = view.before.learning_rates if view.before else []
-    highest = max([*rates, *before], default=0.0) or 1e-3
-    panel = _Panel(280, 130, 0.0, highest, view.steps)
-    label = f"Learning rate: {number(rates[-1])} now" if rates else "Learning rate: none yet"
-    inside = panel.frame(
-        "Learning rate", [(0.0, "0"), (highest, number(highest))], view, axis="step"
-    )
-    return panel.svg(label, inside + panel.line(_thin(before), "before") + panel.line(_thin(rates)))
+def _rate_panel(view: View) -> str:
+    rates, before = view.history.learning_rates, view.before.learning_rates
+    highest = max([*rates, *before], default=0.0) or 1e-3  # an axis has some length
+    ticks = [(0.0, "0"), (highest, number(highest))]
+    lines = {"before": _thinned(before), "line": _thinned(rates)}
+    label = f"Learning rate: {f'{number(rates[-1])} now' if rates else 'none yet'}"
+    return _panel(view, "Learning rate", label, ticks, lines, (280, 130))
 
 
-def _loss_axis(
-    values: Sequence[float], logarithmic: bool
-) -> tuple[float, float, list[tuple[float, str]]]:
-    """Lowest and highest value of the axis of losses, and its ticks. It grows in whole steps, so it seldom moves."""
-    largest, smallest = max([2.5, *values]), min([1.0, *values])
+def _loss_ticks(losses: Sequence[float], logarithmic: bool) -> Ticks:
+    """The axis of the losses: up to 2.5 at least, since an untrained network's loss is ln 10 = 2.3.
+
+    Beyond that it grows in large steps: the curve seldom jumps while one looks at it.
+    """
+    smallest, largest = min([0.1, *losses]), max([2.5, *losses])
     if not logarithmic:
         high = 2.5 if largest <= 2.5 else 10 ** math.ceil(math.log10(largest))
-        return (
-            0.0,
-            high,
-            [(high * share, f"{high * share:g}") for share in (0, 0.2, 0.4, 0.6, 0.8, 1)],
-        )
-    lowest = max(-6, math.floor(math.log10(max(smallest, 1e-6))) if smallest < 0.1 else -1)
-    highest = 0.5 if largest <= 10**0.5 else math.ceil(math.log10(largest))
-    ticks = [(10.0**power, f"{10.0**power:g}") for power in range(lowest, math.floor(highest) + 1)]
-    return 10.0**lowest, 10.0**highest, ticks
+        return [(high * part / 5, f"{high * part / 5:g}") for part in range(6)]
+    lowest = math.floor(math.log10(max(smallest, 1e-6)))  # 0 has no logarithm: it lies on the floor
+    powers = range(lowest, math.ceil(math.log10(largest)) + 1)
+    ticks = [(10.0**power, f"{10.0**power:g}") for power in powers]
+    if largest <= 10**0.5:  # half a power suffices: a tick without a label, which isn't drawn
+        ticks[-1] = (10**0.5, "")
+    return ticks
 
 
-def _thin(values: Sequence[float]) -> list[tuple[int, float]]:
-    """At most some ``_COLUMNS`` points ``(step, value)`` of a line, the last among them."""
+def _at_epochs(values: Sequence[float], view: View) -> Points:
+    """The points of a line with one value for each epoch, each at the end of its epoch."""
+    return [(epoch * view.steps / view.epochs, value) for epoch, value in enumerate(values, 1)]
+
+
+def _thinned(values: Sequence[float]) -> Points:
+    """About ``_COLUMNS`` points at most of a line with a value for each step, the last included."""
     stride = max(1, len(values) // _COLUMNS)
-    steps = [*range(stride, len(values) + 1, stride)]
-    if values and steps[-1] != len(values):
-        steps.append(len(values))
+    steps = [*range(stride, len(values), stride), len(values)] if values else []
     return [(step, values[step - 1]) for step in steps]
 
 
-def _spread(panel: _Panel, losses: Sequence[float]) -> str:
-    """The band between the lowest and the highest single batch, column by column of at least five batches."""
-    stride = max(5, len(losses) // _COLUMNS)
+def _spread(losses: Sequence[float]) -> Points:
+    """The outline of the area from the lowest to the highest single batch of each column."""
+    stride = max(5, len(losses) // _COLUMNS)  # batches in a column: one alone has no spread
     top, bottom = [], []
     for start in range(0, len(losses), stride):
-        column = [value for value in losses[start : start + stride] if math.isfinite(value)]
+        column = [value for value in losses[start : start + stride] if isfinite(value)]
         if column:
-            x = panel.x(min(start + stride, len(losses)))
-            top.append(f"{x:.1f} {panel.y(max(column)):.1f}")
-            bottom.append(f"{x:.1f} {panel.y(min(column)):.1f}")
-    return f'<path class="spread" d="M{"L".join(top + bottom[::-1])}Z"/>' if top else ""
+            step = min(start + stride, len(losses))
+            top.append((step, max(column)))
+            bottom.append((step, min(column)))
+    return top + bottom[::-1]

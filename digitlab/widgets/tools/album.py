@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import ipywidgets
 
 from digitlab.drawings import Collection, Drawing
-from digitlab.widgets.common import by_hand, png_data_uri
+from digitlab.widgets.common import button, guarded, image_html
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, row
 
-SHOWN = 24  # at once
+SHOWN = 24  # drawings at once: two rows on a wide page
 
 
 class Album(Tool):
@@ -24,17 +24,16 @@ class Album(Tool):
     def __init__(self, pad: DrawPad, collection: Collection, title: str = "Your drawings") -> None:
         super().__init__(pad, title)
         self.collection = collection
-        self._chosen: str | None = None  # the id of a drawing, for others may come and go
+        self._chosen: str | None = None  # its id, since other programs may add and delete drawings
         self._pictures = ipywidgets.HTML()
         self._previous = button(self, "Previous", lambda album: album.move(-1))
         self._next = button(self, "Next", lambda album: album.move(1))
-        self._put = button(self, "Put on the pad", lambda album: album.put())
-        self._delete = button(
-            self, "Delete", lambda album: album.delete(), tooltip="Delete this drawing for good"
-        )
+        self._put = button(self, "Put on the pad", Album.put)
+        self._delete = button(self, "Delete", Album.delete, tooltip="Delete this drawing for good")
         buttons = row(self._previous, self._next, self._put, self._delete)
         self.children = [self._head, self._pictures, self._status, buttons]
-        by_hand(Album.refresh)(self)  # a file that can't be read is said here, too
+        # Guarded: a file that can't be read must not keep the tool off the page.
+        guarded(Album.refresh)(self)
 
     def refresh(self) -> None:
         """Show what is saved now, the newest drawing chosen."""
@@ -51,8 +50,7 @@ class Album(Tool):
         drawings = self.collection.drawings()
         if drawings:
             chosen = drawings[self._place(drawings)]
-            self.pad.pen_width = chosen.pen_width
-            self.pad.set_strokes(chosen.strokes)
+            self.pad.set_strokes(chosen.strokes, pen_width=chosen.pen_width)
 
     def delete(self) -> None:
         """Delete the chosen drawing for good.
@@ -77,27 +75,24 @@ class Album(Tool):
             part.disabled = not drawings
         if not drawings:
             self._pictures.value = ""
-            self._say("None yet.")
+            self._set_status("None yet.")
             return
         chosen = drawings[place]
         self._chosen = chosen.id
         first = max(0, min(place - SHOWN // 2, len(drawings) - SHOWN))
         self._pictures.value = pictures_html(drawings[first : first + SHOWN], chosen)
-        read = "" if chosen.read is None else f", read as {chosen.read}"
-        self._say(f"Drawing {place + 1} of {len(drawings)}: a {chosen.label}{read}.")
+        predicted = "" if chosen.read is None else f", predicted as {chosen.read}"
+        self._set_status(f"Drawing {place + 1} of {len(drawings)}: a {chosen.label}{predicted}.")
 
 
 def pictures_html(drawings: Sequence[Drawing], chosen: Drawing) -> str:
     """The drawings side by side, as the network sees them, the chosen one outlined."""
-    return (
-        "<div>"
-        + "".join(_picture(drawing, chosen=drawing.id == chosen.id) for drawing in drawings)
-        + "</div>"
-    )
+    pictures = (_picture(drawing, is_chosen=drawing.id == chosen.id) for drawing in drawings)
+    return f'<div class="digitlab-album">{"".join(pictures)}</div>'
 
 
-def _picture(drawing: Drawing, *, chosen: bool) -> str:
-    outline = "outline: 3px solid var(--digitlab-accent);" if chosen else ""
-    alt = f"Your {drawing.label}" + (", chosen" if chosen else "")
-    style = f"display: inline-block; width: 44px; height: 44px; margin: 3px 6px 3px 0; {outline}"
-    return f'<img alt="{alt}" src="{png_data_uri(drawing.image())}" style="{style}">'
+def _picture(drawing: Drawing, *, is_chosen: bool) -> str:
+    alt = f"Your {drawing.label}"
+    if is_chosen:
+        return image_html(drawing.image(), f"{alt}, chosen", css_class="chosen")
+    return image_html(drawing.image(), alt)

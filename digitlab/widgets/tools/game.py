@@ -1,4 +1,4 @@
-"""Play: ten digits to draw against the clock, and a hunt for drawings that the network gets wrong."""
+"""Play: ten digits to draw against the clock, and a hunt for drawings that fool the network."""
 
 import asyncio
 import random
@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import ipywidgets
 from torch import Tensor
@@ -14,18 +13,23 @@ from torch import Tensor
 from digitlab.data import work_folder
 from digitlab.drawings import Collection
 from digitlab.evaluation import Prediction
-from digitlab.exercises.draw import is_sure
-from digitlab.widgets.common import png_data_uri
+from digitlab.widgets.common import button, figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, digit_buttons, row
 
-LONGEST = 600  # seconds that the clock runs: nobody may be looking any more
+LONGEST = 600  # seconds after which the clock stops, for games that were left
 
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One digit of a game: what was to be drawn, what the network saw, ``(1, 28, 28)``, and what it read."""
+    """One digit of a game.
+
+    Attributes:
+        wanted: the digit that was to be drawn.
+        image: what the network saw, ``(1, 28, 28)`` float32 in [0, 1].
+        prediction: what it predicted.
+    """
 
     wanted: int
     image: Tensor
@@ -33,10 +37,10 @@ class Round:
 
 
 class Game(Tool):
-    """Ten digits in random order, to be drawn on the pad as fast as you can, and your confusion matrix.
+    """Ten digits in random order, to be drawn fast, and your confusion matrix.
 
     Args:
-        pad: the drawing pad to draw on; its network reads.
+        pad: the drawing pad to draw on; its network predicts.
         seed: the same seed asks for the digits in the same order; another order each time if None.
 
     Attributes:
@@ -54,12 +58,12 @@ class Game(Tool):
         self._ticking: asyncio.Task[None] | None = None
         self._clock = ipywidgets.HTML()
         self._result = ipywidgets.HTML()
-        self._button = button(self, "Start", lambda game: game.press(), button_style="primary")
+        self._button = button(self, "Start", Game.press, button_style="primary")
         self.children = [self._head, row(self._button, self._clock), self._status, self._result]
-        self._say("Press Start: the clock runs, and it tells you what to draw.")
+        self._set_status("Press Start: the clock runs, and it tells you what to draw.")
 
     def press(self) -> None:
-        """Start a game; in a game, have the drawing read and go on to the next digit."""
+        """Start a game; in a game, have the drawing predicted and continue with the next digit."""
         if self._to_draw:
             self._done()
         else:
@@ -71,13 +75,13 @@ class Game(Tool):
         self._began = time.monotonic()
         self._result.value = ""
         self._button.description = "Done"
-        self._show_clock()
+        self._start_clock()
         self._next()
 
-    def _show_clock(self) -> None:
-        """Let the seconds be seen; they aren't said aloud. Where no kernel runs, nobody looks."""
+    def _start_clock(self) -> None:
+        """Update the clock once a second, in a kernel; screen readers don't announce it."""
         self._stop_clock()
-        with suppress(RuntimeError):
+        with suppress(RuntimeError):  # no kernel, no page to show a clock on
             self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -92,21 +96,23 @@ class Game(Tool):
             self._ticking.cancel()
 
     def close(self) -> None:
-        """Take it off the page; the clock stops."""
-        if hasattr(self, "_ticking"):  # ipywidgets closes what was never finished, too
+        """Take it off the page, and stop the clock."""
+        # ipywidgets also closes a widget whose __init__ has failed.
+        if hasattr(self, "_ticking"):
             self._stop_clock()
         super().close()
 
     def _next(self) -> None:
         self.pad.clear()
-        self._say(f"Draw a {self._to_draw[0]}, then press Done ({len(self.rounds) + 1} of 10).")
+        self._set_status(f"Draw a {self._to_draw[0]}, then press Done {self._place()}.")
+
+    def _place(self) -> str:
+        return f"({len(self.rounds) + 1} of 10)"
 
     def _done(self) -> None:
         prediction, image = self.pad.predict(), self.pad.image
         if prediction is None or image is None:
-            self._say(
-                f"Draw a {self._to_draw[0]} first, then press Done ({len(self.rounds) + 1} of 10)."
-            )
+            self._set_status(f"Draw a {self._to_draw[0]} first, then press Done {self._place()}.")
             return
         self.rounds.append(Round(self._to_draw.pop(0), image, prediction))
         if self._to_draw:
@@ -119,16 +125,16 @@ class Game(Tool):
         self._button.description = "Start"
         self._clock.value = ""
         right = sum(played.prediction.digit == played.wanted for played in self.rounds)
-        self._say(f"{right} of 10 read right, in {self.seconds:.0f} seconds.")
+        self._set_status(f"{right} of 10 right, in {self.seconds:.0f} seconds.")
         self._result.value = result_html(self.rounds)
 
 
 class BreakIt(ipywidgets.VBox):
-    """Find a drawing that you read as one digit, and the network, surely, as another; a gallery keeps it.
+    """Find a drawing that you read as one digit and the network predicts, surely, as another.
 
     Args:
         pad: the drawing pad whose network is to be fooled.
-        collection: the gallery; ``my_finds`` in the learner's work folder if None.
+        collection: the gallery of finds; ``my_finds`` in the learner's work folder if None.
 
     Attributes:
         hunt: ten buttons to say what you read.
@@ -156,18 +162,11 @@ class Hunt(Tool):
     def __init__(self, pad: DrawPad, gallery: Album) -> None:
         super().__init__(pad, "Break it")
         self.gallery = gallery
-        self.buttons = [
-            button(
-                self,
-                str(digit),
-                partial(Hunt.claim, digit=digit),
-                tooltip=f"A person reads a {digit}",
-            )
-            for digit in range(10)
-        ]
+        self.buttons = digit_buttons(self, Hunt.claim, tooltip="A person reads a {}")
         self.children = [self._head, row("A person reads a …", *self.buttons), self._status]
-        self._say(
-            "Draw something that a person reads as one digit, and the network, with over 90 %, as another."
+        self._set_status(
+            "Draw something that a person reads as one digit, and the network, "
+            "with over 90 %, as another."
         )
 
     def claim(self, digit: int) -> None:
@@ -178,54 +177,60 @@ class Hunt(Tool):
         """
         prediction = self.pad.predict()
         if prediction is None:
-            self._say("There is nothing on the pad yet.")
+            self._set_status("There is nothing on the pad yet.")
         elif prediction.digit == digit:
-            self._say(f"So does the network: {prediction}. Change the drawing, and try again.")
+            self._set_status(
+                f"So does the network: {prediction}. Change the drawing, and try again."
+            )
         elif not prediction.is_digit:
-            self._say("The network says that this doesn't look like a digit, so it isn't fooled.")
-        elif not is_sure(prediction):
-            self._say(
-                f"The network reads {prediction}: wrong, but not sure of it. It has to be over 90 %."
+            self._set_status(
+                "The network says that this doesn't look like a digit, so it isn't fooled."
+            )
+        elif not prediction.is_sure:
+            self._set_status(
+                f"The network predicts {prediction}: wrong, but not sure of it. "
+                "It has to be over 90 %."
             )
         else:
-            self.gallery.collection.add(
-                self.pad.strokes, digit, read=prediction.digit, pen_width=self.pad.pen_width
-            )
-            self.gallery.refresh()
-            self._say(
-                f"Got it! You read a {digit}, and the network {prediction}. It is in your gallery."
-            )
+            self._keep(digit, prediction)
+
+    def _keep(self, digit: int, prediction: Prediction) -> None:
+        self.gallery.collection.add(
+            self.pad.strokes, digit, read=prediction.digit, pen_width=self.pad.pen_width
+        )
+        self.gallery.refresh()
+        self._set_status(
+            f"Got it! You read a {digit}, and the network predicts {prediction}. "
+            "It is in your gallery."
+        )
 
 
 def result_html(rounds: Sequence[Round]) -> str:
-    """A game's confusion matrix, and the drawings that were misread."""
-    counts = {(wanted, read): 0 for wanted in range(10) for read in range(10)}
+    """A game's confusion matrix, and the drawings that were misclassified."""
+    counts = {(wanted, predicted): 0 for wanted in range(10) for predicted in range(10)}
     for played in rounds:
         counts[played.wanted, played.prediction.digit] += 1
-    head = "".join(f"<th scope='col'>{read}</th>" for read in range(10))
+    head = "".join(f"<th scope='col'>{predicted}</th>" for predicted in range(10))
     body = "".join(
         f"<tr><th scope='row'>{wanted}</th>"
-        + "".join(_cell(wanted, read, counts[wanted, read]) for read in range(10))
+        + "".join(_cell(wanted, predicted, counts[wanted, predicted]) for predicted in range(10))
         for wanted in range(10)
     )
+    caption = "Rows: what you were asked for. Columns: what was predicted."
     matrix = (
-        "<table class='digitlab-matrix'><caption>Rows: what you were asked for. Columns: what was read.</caption>"
+        f"<table class='digitlab-matrix'><caption>{caption}</caption>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-    return matrix + "".join(
-        _misread(played) for played in rounds if played.wanted != played.prediction.digit
-    )
+    wrong = [played for played in rounds if played.wanted != played.prediction.digit]
+    return matrix + "".join(map(_figure, wrong))
 
 
-def _cell(wanted: int, read: int, count: int) -> str:
+def _cell(wanted: int, predicted: int, count: int) -> str:
     if not count:
         return "<td>·</td>"
-    return f"<td class='{'right' if wanted == read else 'wrong'}'>{count}</td>"
+    return f"<td class='{'right' if wanted == predicted else 'wrong'}'>{count}</td>"
 
 
-def _misread(played: Round) -> str:
-    picture = png_data_uri(played.image)
-    return (
-        f'<figure><img alt="Your {played.wanted}, misread" src="{picture}" style="width: 84px; height: 84px">'
-        f"<figcaption>your {played.wanted},<br>read as {played.prediction}</figcaption></figure>"
-    )
+def _figure(played: Round) -> str:
+    picture = image_html(played.image, f"Your {played.wanted}, misclassified", width=84)
+    return figure_html(picture, f"your {played.wanted},<br>predicted as {played.prediction}")

@@ -1,12 +1,11 @@
 """It was a …: ten buttons that save the pad's drawing with the digit that was meant."""
 
 from collections.abc import Callable
-from functools import partial
 
 from digitlab.drawings import Collection, Drawing
+from digitlab.ink import Strokes
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, digit_buttons, row
 
 
 class Labels(Tool):
@@ -24,20 +23,13 @@ class Labels(Tool):
         super().__init__(pad, "Was it right?")
         self.collection = collection
         self._on_change = on_change
-        self._saved: tuple[tuple[list[Stroke], float], Drawing] | None = (
-            None  # what was drawn, and what became of it
-        )
-        self.buttons = [
-            button(
-                self,
-                str(digit),
-                partial(Labels.save, label=digit),
-                tooltip=f"It was a {digit}: save it",
-            )
-            for digit in range(10)
-        ]
+        # What was on the pad (strokes and pen width) when a drawing was saved, and that drawing.
+        self._saved: tuple[tuple[Strokes, float], Drawing] | None = None
+        self.buttons = digit_buttons(self, Labels.save, tooltip="It was a {}: save it")
         self.children = [self._head, row("It was a …", *self.buttons), self._status]
-        self._say("Draw a digit, then say which one it was: it is saved among your drawings.")
+        self._set_status(
+            "Draw a digit, then say which one it was: it is saved among your drawings."
+        )
 
     def save(self, label: int) -> None:
         """Save the drawing on the pad as a ``label``, in place of what it was saved as before.
@@ -47,19 +39,20 @@ class Labels(Tool):
         """
         strokes, pen_width = self.pad.strokes, self.pad.pen_width
         if not strokes:
-            self._say("There is nothing on the pad yet: draw a digit, then say which one it was.")
+            self._set_status(
+                "There is nothing on the pad yet: draw a digit, then say which one it was."
+            )
             return
         before = self._saved[1] if self._saved and self._saved[0] == (strokes, pen_width) else None
-        if before and before.label == label and before in self.collection.drawings():
-            self._say(f"This drawing is saved as a {label} already.")
+        if before and before.label == label and before in self.collection:
+            self._set_status(f"This drawing is saved as a {label} already.")
             return
-        read = self.pad.prediction.digit if self.pad.prediction else None
-        drawing = self.collection.add(strokes, label, read=read, pen_width=pen_width)
+        predicted = self.pad.prediction.digit if self.pad.prediction else None
+        drawing = self.collection.add(strokes, label, read=predicted, pen_width=pen_width)
         self._saved = (strokes, pen_width), drawing
         corrected = before is not None and self.collection.remove(before)
         self._on_change()
         count = len(self.collection)
         change = f", no longer as a {before.label}" if before and corrected else ""
-        self._say(
-            f"Saved as a {label}{change}. You have {count} drawing{'s' if count != 1 else ''}."
-        )
+        drawings = f"{count} drawing{'s' if count != 1 else ''}"
+        self._set_status(f"Saved as a {label}{change}. You have {drawings}.")

@@ -1,17 +1,19 @@
-"""What both panels do: show something of the pad's drawing when a button is pressed, and say when it is out of date."""
+"""The base of the tools that show something of the drawing when their button is pressed."""
 
 from typing import Any
 
 import ipywidgets
 
-from digitlab.widgets.common import by_hand
+from digitlab.ink import Strokes
+from digitlab.widgets.common import button, guarded
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
-from digitlab.widgets.tools.base import Tool, button, row
+from digitlab.widgets.tools.base import Tool, row
 
 
 class Panel(Tool):
-    """A button, and what it shows of the drawing on the pad.
+    """A button, what it shows of the pad's drawing, and a word when that drawing was changed.
+
+    A subclass has to implement :meth:`_look`.
 
     Args:
         pad: the drawing pad.
@@ -21,9 +23,9 @@ class Panel(Tool):
 
     def __init__(self, pad: DrawPad, title: str, name: str) -> None:
         super().__init__(pad, title)
-        self._shown: tuple[list[Stroke], float] | None = None  # the strokes and the pen's width
+        self._shown: tuple[Strokes, float] | None = None  # strokes and pen width
         self._pictures = ipywidgets.HTML()
-        self._button = button(self, name, lambda panel: panel.show())
+        self._button = button(self, name, Panel.show)
         self.children = [self._head, row(self._button), self._status, self._pictures]
         pad.observe(self._on_change, ["prediction", "pen_width"])
 
@@ -36,14 +38,14 @@ class Panel(Tool):
         else:
             self._shown = None
             self._pictures.value = ""
-            self._say("There is nothing on the pad yet: draw a digit, then press again.")
+            self._set_status("There is nothing on the pad yet: draw a digit, then press again.")
 
-    def _look(self, strokes: list[Stroke]) -> str:
-        """Look at ``strokes``: return HTML, and say in a sentence what there is to see."""
+    def _look(self, strokes: Strokes) -> str:
+        """Look at ``strokes``: set the status to what there is to see, and return its HTML."""
         raise NotImplementedError
 
-    @by_hand
+    @guarded
     def _on_change(self, change: Any) -> None:
         if self._shown and self._shown != (self.pad.strokes, self.pad.pen_width):
             self._shown = None
-            self._say("The drawing is another one now: press again.")
+            self._set_status("The drawing is another one now: press again.")

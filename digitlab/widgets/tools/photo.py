@@ -1,32 +1,30 @@
-"""A photo instead: upload a picture of a digit, and have it read."""
+"""A photo instead of a drawing: upload a picture of a digit, and have it classified."""
 
 import io
 from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import torch
 from PIL import Image
 
 from digitlab import evaluation
 from digitlab.evaluation import Prediction
-from digitlab.photo import Box, SeveralDigits
-from digitlab.photo.locate import find_in_gray
-from digitlab.photo.reading import Array, open_picture, read_picture, shrink
-from digitlab.widgets.common import by_hand, png_data_uri
-from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad import render as render
+from digitlab.photo import Box, NotOneDigit, find_digit
+from digitlab.photo.reading import Array, resize
+from digitlab.widgets.common import figure_html, guarded, image_html
+from digitlab.widgets.drawpad import DrawPad, render
 from digitlab.widgets.tools.base import Tool, row
 
-FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers
+FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers; a stranger may upload anything else
 MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
 LONGER_SIDE = 320  # pixels of the photo on the page
+MARGIN = 6  # pixels on the page between a digit and the frame around it
+SIDE = 140  # pixels on the page along the side of what the network sees
 
-# The page sends one byte too many of a larger file, and no more: a message that large would never
-# arrive, and nobody could say why. (ipywidgets keeps the page's file input to itself; it shows when
-# it is clicked.) The count that ipywidgets writes on the button is hidden: it is 0 whatever was
-# uploaded.
+# Of a file that is too large, the page sends one byte more than is allowed, and no more: a message
+# with all of it would never arrive, and nobody could say why. The page's file input is ipywidgets'
+# own and not part of the page, so it is caught at the moment it is clicked.
 UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
   const cut = input => {{
     const [file] = input.files;
@@ -48,13 +46,13 @@ UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
 
 
 class Photo(Tool):
-    """A button to upload a picture, and what was found in it. The pad and its drawing are left alone.
+    """A button to upload a picture, and what was found in it. The pad and its drawing stay as is.
 
     Args:
-        pad: the drawing pad whose network reads.
+        pad: the drawing pad whose network classifies.
 
     Attributes:
-        prediction: what was read in the last picture, or None.
+        prediction: of the last picture, or None.
     """
 
     def __init__(self, pad: DrawPad) -> None:
@@ -64,15 +62,15 @@ class Photo(Tool):
             accept="image/png,image/jpeg,image/webp", multiple=False, description="Choose a picture"
         )
         self.upload.observe(self._on_upload, "value")
-        manners = ipywidgets.HTML(UPLOAD_LIMIT)
-        manners.add_class("digitlab-style")
+        limit = ipywidgets.HTML(UPLOAD_LIMIT)
+        limit.add_class("digitlab-style")
         self._pictures = ipywidgets.HTML()
-        self.children = [self._head, manners, row(self.upload), self._status, self._pictures]
+        self.children = [self._head, limit, row(self.upload), self._status, self._pictures]
         self.add_class("digitlab-photo")
-        self._say("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
+        self._set_status("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
 
     def read(self, content: bytes) -> Prediction:
-        """Find the digit in a picture file, read it, and show both; what can't be read is shown, too.
+        """Find the digit in a picture file, classify it, and show the picture with what was found.
 
         Args:
             content: the file's bytes.
@@ -83,69 +81,65 @@ class Photo(Tool):
         """
         self.prediction = None
         self._pictures.value = ""
-        self._say("Looking for a digit …")
+        self._set_status("Looking for a digit …")
         if len(content) > MOST_BYTES:
             most = f"{MOST_BYTES / 1e6:.0f} MB"
             raise ValueError(
                 f"this file is too large: {most} are the most, and a tenth of that is plenty"
             )
-        photo = open_picture(io.BytesIO(content), "this file", formats=FORMATS)
-        gray = read_picture(photo)
-        self._pictures.value = photo_html(gray)
         try:
-            found = find_in_gray(gray)
-        except SeveralDigits as error:
-            self._pictures.value = photo_html(gray, error.boxes)
+            found = find_digit(content, formats=FORMATS)
+        except NotOneDigit as error:
+            self._pictures.value = photo_html(error.gray, error.boxes)
             raise
         self.prediction = evaluation.predict(self.pad.model, found.image)
-        self._pictures.value = photo_html(gray, [found.box]) + seen_html(found.image)
-        of = "Of this animation, the first picture: " if is_animated(photo) else ""
-        self._say(of + render.in_words(self.prediction))
+        self._pictures.value = photo_html(found.gray, [found.box]) + seen_html(found.image)
+        of = "Of this animation, the first picture: " if is_animated(content) else ""
+        self._set_status(of + render.prediction_sentence(self.prediction))
         return self.prediction
 
-    @by_hand
+    @guarded
     def _on_upload(self, change: Any) -> None:
         if change.new:
             content = bytes(change.new[0]["content"])
-            # so that the same file can be chosen again, and its bytes are not kept
+            # So that the same file can be chosen again, and its bytes are not kept.
             self.upload.value = ()
             self.read(content)
 
 
-def is_animated(photo: Image.Image) -> bool:
-    """Tell a picture that moves from a JPEG that holds several views of one moment."""
-    return photo.format != "MPO" and getattr(photo, "is_animated", False)
+def is_animated(content: bytes) -> bool:
+    """Whether a picture moves; a JPEG that holds several views of one moment (MPO) doesn't."""
+    with Image.open(io.BytesIO(content)) as picture:
+        return picture.format != "MPO" and getattr(picture, "is_animated", False)
 
 
-def photo_html(gray: Array, boxes: Sequence[Box] = ()) -> str:
+def photo_html(gray: Array, boxes: Sequence[Box]) -> str:
     """A photo, with a frame around each thing in it that could be a digit.
 
     Args:
         gray: ``(H, W)`` float32 in [0, 1].
         boxes: where those things are.
     """
-    photo = png_data_uri(np.asarray(shrink(Image.fromarray(gray), LONGER_SIDE)))
+    framed = {0: "", 1: ", a frame around the digit"}
+    alt = "Your picture" + framed.get(len(boxes), f", {len(boxes)} things in frames")
+    photo = image_html(resize(gray, min(LONGER_SIDE, max(gray.shape))), alt)
     frames = "".join(_frame(box) for box in boxes)
-    framed = {0: "", 1: ", a frame around the digit"}.get(
-        len(boxes), f", {len(boxes)} things in frames"
-    )
     caption = "Your picture in grey" + (", and what was found" if boxes else "")
-    return (
-        f'<figure><div class="digitlab-found"><img alt="Your picture{framed}" src="{photo}">{frames}</div>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+    return figure_html(f'<div class="digitlab-found">{photo}{frames}</div>', caption)
 
 
 def _frame(box: Box) -> str:
-    """A frame with a little air around what it is about."""
+    """A frame around a box, with some air between."""
     left, top, right, bottom = (f"{100 * edge:.1f}%" for edge in box)
-    place = f"left: calc({left} - 6px); top: calc({top} - 6px)"
-    return f'<div style="{place}; width: calc({right} - {left} + 12px); height: calc({bottom} - {top} + 12px)"></div>'
+    style = (
+        f"left: calc({left} - {MARGIN}px); top: calc({top} - {MARGIN}px); "
+        f"width: calc({right} - {left} + {2 * MARGIN}px); "
+        f"height: calc({bottom} - {top} + {2 * MARGIN}px)"
+    )
+    return f'<div style="{style}"></div>'
 
 
 def seen_html(image: torch.Tensor) -> str:
     """The digit that was found, ``(1, 28, 28)`` float in [0, 1]."""
-    return (
-        f'<figure><img alt="The digit found in it, as the network sees it" src="{png_data_uri(image)}" '
-        'style="width: 140px; height: 140px"><figcaption>What the network sees</figcaption></figure>'
-    )
+    alt = "The digit found in it, as the network sees it"
+    return figure_html(image_html(image, alt, width=SIDE), "What the network sees")

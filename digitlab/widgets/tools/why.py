@@ -9,16 +9,16 @@ from torch import Tensor
 
 from digitlab import evaluation, ink
 from digitlab.explain import feature_maps, occlusion_map
-from digitlab.widgets.common import png_data_uri
+from digitlab.widgets.common import figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
-from digitlab.widgets.drawpad.canvas import Stroke
 from digitlab.widgets.tools.panel import Panel
 
-STRIDE = (
-    2  # pixels between two places that are covered: a quarter of the time, and hardly less to see
-)
+# Pixels between two places that are covered. Every pixel would take four times as long, and
+# neighbours hardly differ.
+STRIDE = 2
 FOR, AGAINST = (255, 149, 0), (64, 156, 255)  # orange and blue: told apart by everyone
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
+SIDE = 196  # pixels of the page for a picture of 28
 
 
 class Why(Panel):
@@ -31,38 +31,37 @@ class Why(Panel):
     def __init__(self, pad: DrawPad) -> None:
         super().__init__(pad, "Why this digit?", "Why?")
 
-    def _look(self, strokes: list[Stroke]) -> str:
+    def _look(self, strokes: ink.Strokes) -> str:
         image, model = ink.rasterize(strokes, pen_width=self.pad.pen_width), self.pad.model
         digit = evaluation.predict(model, image).digit
         mattered = occlusion_map(model, image, digit=digit, stride=STRIDE)
         layers = list(feature_maps(model, image).values())
-        self._say(f"Read as {digit}. Orange is what that rests on.")
+        self._set_status(f"Predicted: {digit}. Orange is what that rests on.")
         return _mattered(image, mattered, digit) + "".join(map(_maps, layers, ORDINALS))
 
 
 def _mattered(image: Tensor, drops: Tensor, digit: int) -> str:
     alt = f"Your drawing; in orange what spoke for {digit}, in blue what spoke against it"
-    picture = f'<img alt="{alt}" src="{png_data_uri(overlay(image, drops))}" style="width: 196px; height: 196px">'
+    picture = image_html(overlay(image, drops), alt, width=SIDE)
     text = (
-        f"Each place was covered with a black patch of 5×5 pixels. Orange: {digit} became less likely, so what was "
-        f"there spoke for it. Blue: {digit} became likelier."
+        "Each place was covered with a black patch of 5×5 pixels. "
+        f"Orange: {digit} became less likely, so what was there spoke for it. "
+        f"Blue: {digit} became likelier."
     )
-    return _figure(picture, "What mattered", text, 300)
+    return figure_html(picture, f"<b>What mattered</b><br>{text}", css_class="digitlab-mattered")
 
 
 def _maps(maps: Tensor, ordinal: str) -> str:
     count, height, width = maps.shape
     alt = f"The {count} feature maps of the {ordinal} convolution"
     sheet = tile(maps)
-    width_on_page = round(sheet.shape[1] * (2 if height > 20 else 2.5))
-    picture = f'<img alt="{alt}" src="{png_data_uri(sheet)}" style="width: {width_on_page}px; height: auto">'
-    text = f"Of {height}×{width} pixels each. The brighter, the more of its pattern a filter finds there."
-    return _figure(picture, f"{count} maps of the {ordinal} convolution", text, 640)
-
-
-def _figure(picture: str, title: str, text: str, width: int) -> str:
-    caption = f"<figcaption><b>{title}</b><br>{text}</figcaption>"
-    return f'<figure style="max-width: min({width}px, 100%)">{picture}{caption}</figure>'
+    enlarged = 2 if height > 20 else 2.5  # small maps more, so that their pixels can be seen
+    picture = image_html(sheet, alt, width=round(enlarged * sheet.shape[1]))
+    text = (
+        f"Of {height}×{width} pixels each. "
+        "The brighter, the more of its pattern a filter finds there."
+    )
+    return figure_html(picture, f"<b>{count} maps of the {ordinal} convolution</b><br>{text}")
 
 
 def overlay(image: Tensor, drops: Tensor) -> NDArray[np.uint8]:
@@ -76,16 +75,15 @@ def overlay(image: Tensor, drops: Tensor) -> NDArray[np.uint8]:
     Returns:
         ``(H, W, 3)`` uint8.
     """
-    picture = image[0].numpy()[:, :, None] * 0.75 * 255
+    picture = image[0].numpy()[:, :, None] * 0.75 * 255  # dimmed, for the colours to stand out
     rows, columns = (
         np.arange(side) * places // side
         for places, side in zip(drops.shape, image.shape[1:], strict=True)
     )
     strength = drops.numpy()[rows][:, columns]
-    largest = max(
-        float(np.abs(strength).max()), 0.01
-    )  # where next to nothing matters, next to nothing is coloured
-    weight = 0.8 * np.abs(strength / largest)[:, :, None]
+    # At least 0.01: where next to nothing matters, next to nothing is coloured.
+    largest = max(float(np.abs(strength).max()), 0.01)
+    weight = 0.8 * np.abs(strength / largest)[:, :, None]  # some of the picture always shows
     color = np.where(strength[:, :, None] > 0, FOR, AGAINST)
     return np.asarray(np.round((1 - weight) * picture + weight * color), dtype=np.uint8)
 
@@ -103,6 +101,7 @@ def tile(maps: Tensor) -> NDArray[np.uint8]:
         ``(H, W)`` uint8; the sheet is about twice as wide as high.
     """
     count, height, width = maps.shape
+    # The power of two from sqrt(2 * count) up: 8 columns for 32 maps, 16 for 64.
     columns = 2 ** math.ceil(math.log2(max(count, 1) * 2) / 2)
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), 90, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Play, without a browser: a game of ten digits, and the hunt for drawings that fool the network."""
+"""Play, without a browser: a game of ten digits, and the hunt for what fools the network."""
 
 import asyncio
 import re
@@ -12,6 +12,8 @@ from torch import nn
 
 from digitlab import DigitCNN, rasterize
 from digitlab.drawings import Collection
+from digitlab.evaluation import Prediction
+from digitlab.exercises import draw
 from digitlab.widgets import BreakIt, DrawPad, Game
 from digitlab.widgets.common import png_data_uri
 from tests.support import pen
@@ -19,7 +21,7 @@ from tests.support.said import said
 
 
 class Always(nn.Module):
-    """Reads one digit in everything, as surely as it is told to."""
+    """Predicts one digit for everything, as surely as it is told to."""
 
     def __init__(self, digit: int, logit: float) -> None:
         super().__init__()
@@ -56,16 +58,17 @@ def test_a_game_asks_for_every_digit_once_and_ends_with_the_matrix(
         now[0] += 3
         game._button.click()
     assert sorted(wanted) == list(range(10))
-    assert (
-        said(game) == "9 of 10 read right, in 30 seconds." and game._button.description == "Start"
-    )
+    assert said(game) == "9 of 10 right, in 30 seconds." and game._button.description == "Start"
     html = game._result.value
     assert (
         html.count(">1</td>") == 10
         and html.count("<figure") == 1
-        and 'alt="Your 1, misread"' in html
+        and 'alt="Your 1, misclassified"' in html
     )
-    assert "read as 7 · " in html and png_data_uri(rasterize(pen.strokes(7), pen_width=3.6)) in html
+    assert (
+        "predicted as 7 · " in html
+        and png_data_uri(rasterize(pen.strokes(7), pen_width=3.6)) in html
+    )
     game._button.click()
     assert game.rounds == [] and game._result.value == "" and "(1 of 10)" in said(game)
 
@@ -151,14 +154,14 @@ def test_an_error_in_a_game_becomes_a_sentence_and_the_game_goes_on(
         (
             Always(9, 20),
             4,
-            "Got it! You read a 4, and the network 9 · 99 %. It is in your gallery.",
+            "Got it! You read a 4, and the network predicts 9 · 99 %. It is in your gallery.",
             1,
         ),
         (Always(4, 20), 4, "So does the network: 4 · 99 %. Change the drawing, and try again.", 0),
         (
             Always(9, 3.5),
             4,
-            "The network reads 9 · 79 %: wrong, but not sure of it. It has to be over 90 %.",
+            "The network predicts 9 · 79 %: wrong, but not sure of it. It has to be over 90 %.",
             0,
         ),
         (
@@ -185,10 +188,26 @@ def test_only_what_fools_a_sure_network_is_a_find(
     ] * finds
 
 
+def test_exactly_ninety_per_cent_is_not_over_ninety_for_the_pad_and_for_the_exercise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exactly, more = (
+        Prediction(torch.zeros(10), digit=9, confidence=confidence, is_digit=True)
+        for confidence in (0.9, 0.9001)
+    )
+    assert (exactly.is_sure, more.is_sure) == (False, True)
+    hunt = BreakIt(DrawPad(Always(9, 1)), Collection(tmp_path / "my_finds")).hunt
+    for prediction in (exactly, more):
+        monkeypatch.setattr(hunt.pad, "predict", lambda prediction=prediction: prediction)
+        monkeypatch.setattr(draw, "predict", lambda *_, prediction=prediction: prediction)
+        hunt.pad.set_strokes(pen.strokes(4))
+        hunt.claim(4)
+        passed = draw.check_break_it(lambda model: (4, pen.strokes(4))).passed
+        assert said(hunt).startswith("Got it!") is passed is prediction.is_sure
+
+
 @settings(max_examples=25, deadline=None)
-@given(
-    events=st.lists(st.sampled_from(["example", "press", "clear", "break", "mend"]), max_size=40)
-)
+@given(events=st.lists(st.sampled_from(["example", "press", "clear", "break", "fix"]), max_size=40))
 def test_no_sequence_of_events_leaves_a_game_stuck(events: list[str], shipped: DigitCNN) -> None:
     pad = DrawPad(shipped)
     game = Game(pad)
@@ -201,7 +220,7 @@ def test_no_sequence_of_events_leaves_a_game_stuck(events: list[str], shipped: D
         elif event == "clear":
             pad.clear()
         else:
-            pad.model = shipped if event == "mend" else nn.Linear(1, 1)
+            pad.model = shipped if event == "fix" else nn.Linear(1, 1)
         assert len(game.rounds) + len(game._to_draw) in (0, 10)
     pad.model = shipped
     for _ in range(11):

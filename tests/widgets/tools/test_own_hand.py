@@ -1,7 +1,6 @@
-"""Your own hand, without a browser: what was drawn is kept with its label, looked through, and taught."""
+"""Your handwriting, without a browser: drawings are labelled, looked through, and fine-tuned on."""
 
 import asyncio
-import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -17,10 +16,10 @@ from torch import nn
 from digitlab import DigitCNN, Mnist, fine_tuning, load_model
 from digitlab.checkpoint import SHIPPED_WEIGHTS
 from digitlab.drawings import Collection
-from digitlab.fine_tuning import Lesson
+from digitlab.fine_tuning import FineTuning
 from digitlab.ink import PEN_WIDTH
 from digitlab.widgets import DrawPad, OwnHand
-from digitlab.widgets.common import error_sentence as in_words
+from digitlab.widgets.drawpad.canvas import LINE_WIDTH
 from tests.support import pen
 from tests.support.said import said
 
@@ -32,19 +31,13 @@ def mine(tmp_path: Path) -> Collection:
 
 @pytest.fixture(scope="module")
 def small(sample: Mnist) -> Mnist:
-    return dataclasses.replace(
-        sample,
-        train_images=sample.train_images[:200],
-        train_labels=sample.train_labels[:200],
-        val_images=sample.val_images[:100],
-        val_labels=sample.val_labels[:100],
-    )
+    return sample.first(train=200, val=100)
 
 
 @pytest.fixture(autouse=True)
 def _little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tuning, "PICTURES", 60)
-    monkeypatch.setattr(fine_tuning, "Lesson", lambda: Lesson(steps=3))
+    monkeypatch.setattr(fine_tuning, "FineTuning", lambda: FineTuning(steps=3))
 
 
 @pytest.fixture
@@ -74,7 +67,7 @@ async def until(condition: Callable[[], object]) -> None:
 # --- it was a … -----------------------------------------------------------------------------------
 
 
-def test_a_press_saves_the_drawing_with_its_label_and_what_was_read(
+def test_a_press_saves_the_drawing_with_its_label_and_what_was_predicted(
     hand: OwnHand, mine: Collection
 ) -> None:
     hand.labels.pad.set_strokes(pen.strokes(7))
@@ -85,7 +78,7 @@ def test_a_press_saves_the_drawing_with_its_label_and_what_was_read(
         [pytest.approx(point, abs=0.1) for point in stroke] for stroke in pen.strokes(7)
     ]
     assert said(hand.labels) == "Saved as a 1. You have 1 drawing."
-    assert said(hand.album) == "Drawing 1 of 1: a 1, read as 7."
+    assert said(hand.album) == "Drawing 1 of 1: a 1, predicted as 7."
 
 
 def test_a_second_press_corrects_the_first_and_the_same_one_saves_nothing(
@@ -161,6 +154,18 @@ def test_drawings_are_looked_through_round_and_deleted_one_by_one(
     assert len(mine) == 0 and said(album) == "None yet." and album._delete.disabled
 
 
+def test_put_on_the_pad_takes_its_pen_and_predicts_once(hand: OwnHand, mine: Collection) -> None:
+    pad = hand.album.pad
+    pad.set_strokes(pen.strokes(7))
+    mine.add(pen.strokes(3), 3, pen_width=3.6)
+    predictions: list[object] = []
+    pad.observe(lambda change: predictions.append(change.new), "prediction")
+    hand.album._put.click()
+    assert len(predictions) == 1 and pad.prediction is predictions[0]
+    assert pad.prediction.digit == 3 and pad.pen_width == 3.6
+    assert pad.canvas.line_width == pytest.approx(3.6 * LINE_WIDTH * pad.size)
+
+
 def test_what_another_program_deletes_or_adds_does_no_harm(hand: OwnHand, mine: Collection) -> None:
     draw_and_label(hand, range(3))
     for drawing in mine.drawings()[1:]:
@@ -184,132 +189,116 @@ def test_only_some_of_many_are_shown(hand: OwnHand, mine: Collection) -> None:
     )
 
 
-# --- teaching -------------------------------------------------------------------------------------
+# --- fine-tuning ----------------------------------------------------------------------------------
 
 
-def test_too_few_drawings_are_not_taught_and_it_says_how_many_are_wanted(hand: OwnHand) -> None:
+def test_with_too_few_drawings_it_says_how_many_are_needed(hand: OwnHand) -> None:
     draw_and_label(hand, range(4))
-    hand.teacher._teach_button.click()
-    assert said(hand.teacher).startswith("Teaching wants at least 10 drawings, and you have 4.")
-    assert hand.teacher.taught is None and hand.teacher._teach_button.description == "Teach it"
+    tuner = hand.fine_tuner
+    tuner._run_button.click()
+    assert said(tuner).startswith("Fine-tuning needs at least 10 drawings, and you have 4.")
+    assert tuner.result is None and tuner._run_button.description == "Fine-tune"
 
 
-def test_what_is_taught_is_used_at_once_and_can_be_kept_or_taken_back(
+def test_a_fine_tuned_network_is_used_at_once_and_can_be_kept_or_taken_back(
     hand: OwnHand, pad: DrawPad, shipped: DigitCNN, tmp_path: Path
 ) -> None:
     files = SHIPPED_WEIGHTS.read_bytes()
     draw_and_label(hand, range(10))
-    hand.teacher._teach_button.click()
-    taught = hand.teacher.taught
-    assert taught is not None and pad.model is taught.model is not shipped
+    tuner = hand.fine_tuner
+    tuner._run_button.click()
+    result = tuner.result
+    assert result is not None and pad.model is result.model is not shipped
     assert pad.prediction is not None and pad.prediction.digit == 9
-    cells = re.findall(r"<td>(.*?)</td>", hand.teacher._result.value)
-    assert (
-        len(cells) == 4
-        and cells[0] == "10 (100\N{NO-BREAK SPACE}%)"
-        and re.fullmatch(r"\d+ \(\d+\s%\)", cells[3])
-    )
+    cells = re.findall(r"<td>(.*?)</td>", tuner._output.value)
+    assert len(cells) == 4 and cells[0] == "10 (100\N{NO-BREAK SPACE}%)"
+    assert re.fullmatch(r"\d+ \(\d+\s%\)", cells[3])
 
-    hand.teacher._keep_button.click()
+    tuner._keep_button.click()
     kept = load_model(tmp_path / "my_hand.pth")
-    assert (
-        torch.equal(kept.fc2.weight, taught.model.fc2.weight)
-        and kept.calibration == shipped.calibration
-    )
-    hand.teacher._back_button.click()
-    assert pad.model is shipped and hand.teacher._back_button.disabled
+    assert torch.equal(kept.fc2.weight, result.model.fc2.weight)
+    assert kept.calibration == shipped.calibration
+    tuner._back_button.click()
+    assert pad.model is shipped and tuner._back_button.disabled
     assert SHIPPED_WEIGHTS.read_bytes() == files
 
 
-def test_teaching_again_begins_with_the_first_network(
+def test_fine_tuning_again_begins_with_the_first_network(
     hand: OwnHand, pad: DrawPad, shipped: DigitCNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_and_label(hand, range(10))
-    hand.teacher.teach()
-    pupils: list[nn.Module] = []
-    monkeypatch.setattr(fine_tuning, "teach", lambda model, *rest, **options: pupils.append(model))
-    hand.teacher.teach()
+    hand.fine_tuner.fine_tune()
+    begun: list[nn.Module] = []
+    monkeypatch.setattr(
+        fine_tuning, "fine_tune", lambda model, *rest, **options: begun.append(model)
+    )
+    hand.fine_tuner.fine_tune()
     pad.model = other = DigitCNN()
-    hand.teacher.teach()
-    assert pupils == [shipped, other]
+    hand.fine_tuner.fine_tune()
+    assert begun == [shipped, other]
 
 
-def test_in_a_kernel_the_pad_is_alive_while_it_teaches_and_progress_is_shown(
+def test_in_a_kernel_the_pad_is_alive_during_fine_tuning_and_progress_is_shown(
     hand: OwnHand, pad: DrawPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_and_label(hand, range(10))
-    go_on, own = threading.Event(), fine_tuning.teach
+    tuner, proceed, own = hand.fine_tuner, threading.Event(), fine_tuning.fine_tune
 
     def slowly(*args: object, **options: object) -> object:
-        options["on_progress"](0.25, "teaching <slowly>")  # type: ignore[operator]
-        assert go_on.wait(10)
+        options["on_progress"](0.25, "<slowly>")  # type: ignore[operator]
+        assert proceed.wait(10)
         return own(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fine_tuning, "teach", slowly)
+    monkeypatch.setattr(fine_tuning, "fine_tune", slowly)
 
     async def watch() -> None:
-        hand.teacher._teach_button.click()
-        await until(lambda: 'value="0.250"' in hand.teacher._result.value)
-        assert "teaching <slowly> …" in said(hand.teacher)
-        assert hand.teacher._teach_button.description == "Stop"
+        tuner._run_button.click()
+        await until(lambda: 'value="0.250"' in tuner._output.value)
+        assert said(tuner) == "Fine-tuning on your 10 drawings: <slowly> …"
+        assert tuner._run_button.description == "Stop"
         pad.set_strokes(pen.strokes(3))
         assert pad.prediction is not None and pad.prediction.digit == 3
-        hand.teacher.teach()  # twice at once: once
-        go_on.set()
-        await until(lambda: hand.teacher.taught)
-        assert not hand.teacher.is_teaching or hand.teacher._teach_button.description == "Teach it"
+        tuner.fine_tune()  # twice at once: once
+        proceed.set()
+        await until(lambda: tuner.result)
+        assert not tuner.is_running or tuner._run_button.description == "Fine-tune"
 
     asyncio.run(watch())
 
 
 @pytest.mark.parametrize("how", ["press", "close"])
-def test_teaching_can_be_stopped_and_nothing_changes(
+def test_fine_tuning_can_be_stopped_and_nothing_changes(
     hand: OwnHand, pad: DrawPad, shipped: DigitCNN, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fine_tuning, "Lesson", lambda: Lesson(steps=100_000))
+    monkeypatch.setattr(fine_tuning, "FineTuning", lambda: FineTuning(steps=100_000))
     draw_and_label(hand, range(10))
+    tuner = hand.fine_tuner
 
     async def watch() -> None:
-        hand.teacher.teach()
-        await until(lambda: "teaching …" in said(hand.teacher))
+        tuner.fine_tune()
+        await until(lambda: tuner._progress[0] > 0)
         if how == "press":
-            hand.teacher._teach_button.click()
+            tuner._run_button.click()
         else:
             hand.close()
-        await until(lambda: not hand.teacher.is_teaching)
+        await until(lambda: not tuner.is_running)
 
     asyncio.run(watch())
-    assert said(hand.teacher) == "Stopped. Nothing was changed."
-    assert (
-        pad.model is shipped and hand.teacher.taught is None and hand.teacher._keep_button.disabled
-    )
+    assert said(tuner) == "Stopped. Nothing was changed."
+    assert pad.model is shipped and tuner.result is None and tuner._keep_button.disabled
 
 
-def test_an_error_while_teaching_becomes_a_sentence_and_one_can_try_again(
+def test_an_error_in_fine_tuning_becomes_a_sentence_and_one_can_try_again(
     hand: OwnHand, pad: DrawPad
 ) -> None:
     draw_and_label(hand, range(10))
     right, pad.model = pad.model, nn.Linear(1, 1)
-    hand.teacher._teach_button.click()
-    assert said(hand.teacher) == "Only a DigitCNN can be taught, and the pad has a Linear."
+    hand.fine_tuner._run_button.click()
+    sentence = "Only a DigitCNN can be fine-tuned, and the pad has a Linear."
+    assert said(hand.fine_tuner) == sentence
     pad.model = right
-    hand.teacher._teach_button.click()
-    assert hand.teacher.taught is not None
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (ValueError("this is full: move it"), "This is full: move it."),
-        (OSError("no room."), "No room."),
-        (KeyError("x"), "KeyError: 'x'."),
-        (RuntimeError(), "RuntimeError."),
-        (ValueError(), "ValueError."),
-        (ValueError("long " * 100), ("Long " + "long " * 100)[:299] + "…"),
-    ],
-)
-def test_every_error_makes_a_sentence(error: Exception, sentence: str) -> None:
-    assert in_words(error) == sentence
+    hand.fine_tuner._run_button.click()
+    assert hand.fine_tuner.result is not None
 
 
 # --- any sequence of presses ----------------------------------------------------------------------
@@ -353,4 +342,5 @@ def test_no_sequence_of_presses_raises_or_leaves_it_stuck(
     count = len(mine)
     hand.labels.buttons[4].click()
     assert len(mine) in (count, count + 1) and "aved as a 4" in said(hand.labels)
-    assert not hand.teacher.is_teaching and hand.teacher._teach_button.description == "Teach it"
+    assert not hand.fine_tuner.is_running
+    assert hand.fine_tuner._run_button.description == "Fine-tune"

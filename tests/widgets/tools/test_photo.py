@@ -1,4 +1,4 @@
-"""A photo instead, and the studio, without a browser: whatever is uploaded, a sentence comes, and the pad lives on."""
+"""A photo instead, and the studio, without a browser: any upload ends in a sentence."""
 
 import base64
 import io
@@ -69,7 +69,9 @@ def upload(tool: Photo, content: bytes, name: str = "digit.png") -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_an_uploaded_picture_is_shown_with_what_was_found_and_read(tool: Photo, kind: str) -> None:
+def test_an_uploaded_picture_is_shown_with_what_was_found_and_predicted(
+    tool: Photo, kind: str
+) -> None:
     upload(tool, encoded(picture(7), kind))
     assert tool.prediction is not None and tool.prediction.digit == 7
     assert re.fullmatch(r"7 · \d\d %\.?.*", said(tool))
@@ -113,9 +115,8 @@ def test_sixteen_bits_a_pixel_are_read_and_shown(tool: Photo) -> None:
 
 def test_a_picture_of_sixteen_bits_becomes_the_same_here_as_from_its_file(tool: Photo) -> None:
     paper = np.asarray(picture(7), dtype=np.float32) / 255
-    light = np.linspace(
-        0.55, 1, 300, dtype=np.float32
-    )  # from side to side; in steps finer than eight bits can say
+    # From side to side, in steps finer than eight bits can say.
+    light = np.linspace(0.55, 1, 300, dtype=np.float32)
     content = encoded(Image.fromarray((65535 * paper * light * 0.9).astype(np.uint16)))
     upload(tool, content)
     assert seen_html(from_image(content)) in tool._pictures.value
@@ -190,8 +191,8 @@ def bomb() -> bytes:
             encoded(Image.new("L", (9, 9)), "GIF"),
             "This file is not a picture in one of the formats PNG, JPEG, WEBP.",
         ),
-        (encoded(picture(7))[:2000], "The picture can't be read as a picture"),
-        (encoded(picture(7), "JPEG")[:2000], "The picture can't be read as a picture"),
+        (encoded(picture(7))[:2000], "This file can't be read as a picture"),
+        (encoded(picture(7), "JPEG")[:2000], "This file can't be read as a picture"),
         (bomb(), "This file has too many pixels"),
         (
             bytes(photo.MOST_BYTES + 1),
@@ -240,9 +241,11 @@ def test_the_studio_opens_one_tool_at_a_time_and_shows_at_once(shipped: DigitCNN
     studio.pad.set_strokes(pen.strokes(7))
     first_words = {
         "From stroke to picture": "Four pictures, three",
-        "Why?": "Read as 7.",
+        "Why?": "Predicted: 7.",
         "A photo instead": "PNG",
     }
     for name, words in first_words.items():
         studio.choice.value = name
         assert studio.children[2:] == (studio.tools[name],) and words in said(studio.tools[name])
+    studio.choice.value = None
+    assert studio.children == (studio.pad, studio.choice) and studio.pad.prediction is not None

@@ -1,4 +1,4 @@
-"""Insight into one drawing, without a browser: its way to a picture, what mattered in it, and its feature maps."""
+"""Insight into one drawing, without a browser: its way to a picture, and why it is predicted so."""
 
 import math
 import re
@@ -86,7 +86,11 @@ def test_a_dot_has_its_steps_too(pad: DrawPad) -> None:
 def test_another_pen_is_seen_in_the_steps_and_the_old_ones_are_out_of_date(pad: DrawPad) -> None:
     panels = StrokeSteps(pad), Why(pad)
     pad.set_strokes(pen.strokes(4))
-    for live in (True, False, False):  # the last time, there is no reading that could be withdrawn
+    for live in (
+        True,
+        False,
+        False,
+    ):  # the last time, there is no prediction that could be withdrawn
         pad.live = live
         for panel in panels:
             panel._button.click()
@@ -110,7 +114,7 @@ def test_why_shows_what_mattered_and_both_layers_of_feature_maps(pad: DrawPad) -
     panel = Why(pad)
     pad.set_strokes(pen.strokes(7))
     panel._button.click()
-    assert said(panel) == "Read as 7. Orange is what that rests on."
+    assert said(panel) == "Predicted: 7. Orange is what that rests on."
     assert alts(panel._pictures.value) == [
         "Your drawing; in orange what spoke for 7, in blue what spoke against it",
         "The 32 feature maps of the first convolution",
@@ -192,7 +196,7 @@ def test_a_network_that_raises_becomes_a_sentence(pad: DrawPad) -> None:
     pad.set_strokes(pen.strokes(7))
     pad.model = Broken(1, 1)
     panel._button.click()
-    assert said(panel) == "RuntimeError: the <network> is broken."
+    assert said(panel) == "This did not work: RuntimeError: the <network> is broken."
     assert "&lt;network&gt;" in panel._status.value
 
 

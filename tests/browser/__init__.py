@@ -1,0 +1,1 @@
+"""A package, so that its files share one browser and one JupyterLab: see conftest.py."""
