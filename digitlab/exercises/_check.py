@@ -67,7 +67,7 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
             if not callable(attempt):
                 return _not_yet(f"pass the function itself, without brackets; this is {kind}.")
             try:
-                with torch.random.fork_rng(devices=[]), _time_limit(TIME_LIMIT):
+                with torch.random.fork_rng(devices=[]), _one_thread(), _time_limit(TIME_LIMIT):
                     torch.default_generator.manual_seed(0)  # the same inputs every time
                     examine(attempt)
             except Mistake as mistake:
@@ -91,6 +91,17 @@ def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], 
 
 def _not_yet(sentence: str) -> Verdict:
     return Verdict("not yet", f"Not yet: {sentence}")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: on tensors as small as here, several mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

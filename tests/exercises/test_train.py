@@ -2,10 +2,14 @@
 
 import copy
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage, signal
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -23,6 +27,8 @@ def step(
     *,
     sign: float = -1.0,
     forget: bool = True,
+    moved_parameters: int | None = None,
+    length: float = 1.0,
     reduction: str = "mean",
     softmax: bool = False,
     in_place: bool = True,
@@ -34,8 +40,8 @@ def step(
         model.zero_grad()
     loss.backward()
     with torch.no_grad():
-        for parameter in model.parameters():
-            moved = parameter + sign * learning_rate * parameter.grad
+        for parameter in list(model.parameters())[:moved_parameters]:
+            moved = parameter + sign * length * learning_rate * parameter.grad
             if in_place:
                 parameter.copy_(moved)
     after = cross_entropy(model(images), labels)
@@ -77,6 +83,10 @@ def by_optimizer(kind: Any) -> Attempt:
     return attempt
 
 
+def step_with_arguments_swapped(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> Any:
+    return cross_entropy(labels, model(images)).backward()
+
+
 @pytest.mark.parametrize(
     ("attempt", "told"),
     [
@@ -85,6 +95,10 @@ def by_optimizer(kind: Any) -> Attempt:
         (changed(in_place=False), "have not moved"),
         (changed(softmax=True), "takes the softmax itself"),
         (changed(reduction="sum"), "mean of the loss"),
+        (changed(moved_parameters=1), "is your `return` inside the loop?"),
+        (changed(length=0.5), "is 0.5 times as long as it should be"),
+        (lambda *arguments: torch.no_grad()(step)(*arguments), "outside of `torch.no_grad()`"),
+        (step_with_arguments_swapped, "takes the logits first"),
         (
             lambda model, images, labels, rate: step(model, images, labels, 1.0),
             "the learning rate is missing",
@@ -102,7 +116,7 @@ def by_optimizer(kind: Any) -> Attempt:
         (by_optimizer(torch.optim.Adam), "don't use Adam here"),
     ],
 )
-def test_a_wrong_step_is_told_why(attempt: Attempt, told: str) -> None:
+def test_a_wrong_step_is_explained(attempt: Attempt, told: str) -> None:
     verdict = check_gradient_step(attempt)
     assert verdict.state == "not yet" and told in verdict.message
 
@@ -170,9 +184,44 @@ def diverging(model: nn.Module, images: Tensor, labels: Tensor, threshold: float
     return losses[1:]
 
 
+def stepping_only(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> None:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = cross_entropy(model(images), labels)
+    loss.backward()
+    while loss > threshold:
+        optimizer.step()
+
+
+def with_the_loss_outside(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> None:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = cross_entropy(model(images), labels)
+    while loss > threshold:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def without_appending(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> list[float]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = [cross_entropy(model(images), labels).item()]
+    while losses[-1] > threshold:
+        optimizer.zero_grad()
+        cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    return losses
+
+
 @pytest.mark.parametrize(
     ("attempt", "told"),
     [
+        (stepping_only, "again in each round of the loop"),
+        (with_the_loss_outside, "compute it again, with `model(images)`, in each round"),
+        (without_appending, "is it the newest loss that you compare with the threshold?"),
+        (lambda *arguments: overfit(*arguments)[:1], "what you return has the shape (1,)"),
         (changed_overfit(steps=5), "your training ends, or gets stuck, at a loss of"),
         (changed_overfit(learning_rate=1e-7), "try another learning rate"),
         (changed_overfit(forget=False), "the gradients add up from step to step"),
@@ -185,7 +234,7 @@ def diverging(model: nn.Module, images: Tensor, labels: Tensor, threshold: float
         (lambda *arguments: overfit(*arguments)[:-1], "go on until it is below"),
     ],
 )
-def test_a_training_that_does_not_do_what_it_should_is_told_why(
+def test_a_training_that_does_not_do_what_it_should_is_explained(
     attempt: Attempt, told: str
 ) -> None:
     verdict = check_overfit_batch(attempt)
@@ -206,9 +255,35 @@ def overfit_by_hand(model: nn.Module, images: Tensor, labels: Tensor, threshold:
     return torch.stack(losses)
 
 
+def overfit_as_a_generator(*arguments: Any) -> Iterator[Tensor]:
+    yield from overfit_by_hand(*arguments)
+
+
+def overfit_by_lbfgs(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> Any:
+    optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+    losses = [cross_entropy(model(images), labels).detach()]
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images), labels)
+        loss.backward()
+        return loss
+
+    while losses[-1] >= threshold:
+        optimizer.step(closure)  # type: ignore[arg-type]
+        losses.append(cross_entropy(model(images), labels).detach())
+    return losses
+
+
 @pytest.mark.parametrize(
     "attempt",
-    [overfit, overfit_by_hand, lambda *arguments: [torch.tensor(x) for x in overfit(*arguments)]],
+    [
+        overfit,
+        overfit_by_hand,
+        overfit_as_a_generator,
+        overfit_by_lbfgs,
+        lambda *arguments: [torch.tensor(x) for x in overfit(*arguments)],
+    ],
 )
 def test_a_right_training_passes_however_it_is_written(attempt: Attempt) -> None:
     assert check_overfit_batch(attempt).passed
@@ -261,7 +336,7 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
         (lambda rates, losses: None, "does your function end with `return`?"),
     ],
 )
-def test_a_bad_rate_is_told_why(attempt: Attempt, told: str) -> None:
+def test_a_bad_rate_is_explained(attempt: Attempt, told: str) -> None:
     verdict = check_pick_learning_rate(attempt)
     assert verdict.state == "not yet" and told in verdict.message
 
@@ -279,11 +354,77 @@ def test_any_rate_in_the_good_range_passes(attempt: Attempt) -> None:
     assert check_pick_learning_rate(attempt).passed
 
 
-def test_a_good_rate_is_accepted_with_any_smoothing() -> None:
-    for width in (3, 5, 7, 9, 11):
-        verdict = check_pick_learning_rate(
-            lambda rates, losses, width=width: (
-                rates[smooth(losses, width).argmin() + width // 2] / 10
-            )
-        )
-        assert verdict.passed or width == 3, verdict  # three do not outvote a lucky batch
+Array = NDArray[np.float64]
+Smoothing = Callable[[Array], Array]
+
+
+def running_average(losses: Array, beta: float, *, corrected: bool = True) -> Array:
+    average, averages = (0.0 if corrected else losses[0]), []
+    for number, loss in enumerate(losses, start=1):
+        average = beta * average + (1 - beta) * loss
+        averages.append(average / (1 - beta**number if corrected else 1))
+    return np.array(averages)
+
+
+SMOOTHINGS: dict[str, Smoothing] = {
+    **{
+        f"mean of {width}": lambda losses, width=width: ndimage.uniform_filter1d(losses, width)
+        for width in (5, 7, 9, 15)
+    },
+    **{
+        f"running average {beta}": lambda losses, beta=beta: running_average(losses, beta)
+        for beta in (0.8, 0.9, 0.98)
+    },
+    "running average from the first": lambda losses: running_average(losses, 0.9, corrected=False),
+    "Savitzky and Golay": lambda losses: signal.savgol_filter(losses, 15, 3),
+    "Gaussian of 2": lambda losses: ndimage.gaussian_filter1d(losses, 2),
+    "Gaussian of 3": lambda losses: ndimage.gaussian_filter1d(losses, 3),
+    "median of 5": lambda losses: ndimage.median_filter(losses, 5),
+    "median of 7": lambda losses: ndimage.median_filter(losses, 7),
+}
+
+
+def before_it_blew_up(losses: Tensor) -> Array:
+    values = cast(Array, losses.double().numpy())
+    return values[: len(values) - int((~np.isfinite(values)).sum())]
+
+
+def steepest(smooth: Smoothing, slope: Callable[[Array], Array]) -> Attempt:
+    def pick(rates: Tensor, losses: Tensor) -> Tensor:
+        curve = smooth(before_it_blew_up(losses))
+        falling = curve[: curve.argmin() + 1]
+        return rates[slope(falling).argmin()]
+
+    return pick
+
+
+def part_way_down(smooth: Smoothing, part: float) -> Attempt:
+    def pick(rates: Tensor, losses: Tensor) -> Tensor:
+        curve = smooth(before_it_blew_up(losses))
+        return rates[np.flatnonzero(curve <= curve[0] + part * (curve.min() - curve[0]))[0]]
+
+    return pick
+
+
+def fraction_of_lowest(smooth: Smoothing, fraction: float) -> Attempt:
+    return lambda rates, losses: rates[smooth(before_it_blew_up(losses)).argmin()] * fraction
+
+
+@pytest.mark.parametrize("name", SMOOTHINGS)
+def test_what_the_text_calls_good_passes_with_any_smoothing(name: str) -> None:
+    smooth = SMOOTHINGS[name]
+    for attempt in (
+        steepest(smooth, np.diff),
+        steepest(smooth, np.gradient),
+        part_way_down(smooth, 0.5),
+        fraction_of_lowest(smooth, 1 / 5),
+        fraction_of_lowest(smooth, 1 / 10),
+    ):
+        verdict = check_pick_learning_rate(attempt)
+        assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize("name", SMOOTHINGS)
+def test_the_lowest_point_itself_is_refused_with_any_smoothing(name: str) -> None:
+    verdict = check_pick_learning_rate(fraction_of_lowest(SMOOTHINGS[name], 1.0))
+    assert verdict.state == "not yet", verdict
