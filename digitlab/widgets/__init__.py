@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # "as" exports a name to type checkers, which don't look into _MODULES
-    from digitlab.widgets.app import Studio as Studio
     from digitlab.widgets.confusion_explorer import ConfusionExplorer as ConfusionExplorer
     from digitlab.widgets.digit_browser import DigitBrowser as DigitBrowser
     from digitlab.widgets.drawpad import DrawPad as DrawPad
     from digitlab.widgets.kernel_explorer import KernelExplorer as KernelExplorer
     from digitlab.widgets.live_curves import LiveCurves as LiveCurves
+    from digitlab.widgets.tools.app import Studio as Studio
     from digitlab.widgets.tools.game import BreakIt as BreakIt
     from digitlab.widgets.tools.game import Game as Game
     from digitlab.widgets.tools.own_hand import OwnHand as OwnHand
