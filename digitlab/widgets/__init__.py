@@ -28,7 +28,7 @@ _MODULES = {
     "OwnHand": "tools.own_hand",
     "Photo": "tools.photo",
     "StrokeSteps": "tools.stroke_steps",
-    "Studio": "app",
+    "Studio": "tools.app",
     "Why": "tools.why",
 }
 __all__ = [*_MODULES]
