@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def answers(pad: Pad, count: int) -> list[float]:
-    """Seconds from the release of the mouse button to the pad's last change, for digits on an empty pad."""
+    """Seconds from the release of the mouse button to the pad's last change, for single digits."""
     found = []
     for number in range(count):
         pad.wipe()

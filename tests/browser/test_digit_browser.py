@@ -1,4 +1,4 @@
-"""The digit browser in JupyterLab: its controls change the picture, by mouse and by keyboard, in both themes."""
+"""The digit browser in JupyterLab: its controls change the picture, by mouse and by keyboard."""
 
 import re
 
@@ -40,8 +40,9 @@ def wait_for_picture(root: Locator, sample: Mnist, index: int) -> None:
     greys = [3 * f"{value:02x}" for value in sample.train_images[index].flatten().tolist()]
     root.page.wait_for_function(
         """greys => {
-            const squares = [...document.querySelectorAll('.digitlab-browser .digitlab-pixel rect')];
-            return squares.map(square => square.getAttribute('fill')).join() === '#' + greys.join(',#');
+            const squares = document.querySelectorAll('.digitlab-browser .digitlab-pixel rect');
+            const seen = [...squares].map(square => square.getAttribute('fill'));
+            return seen.join() === '#' + greys.join(',#');
         }""",
         arg=greys,
     )

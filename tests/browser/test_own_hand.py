@@ -1,4 +1,4 @@
-"""Your own hand in JupyterLab: a drawing is labelled, looked at, taught while the pad is drawn on, and deleted."""
+"""Your own hand in JupyterLab: drawings are labelled, shown, taught while one draws, and deleted."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,7 +19,8 @@ from tests.support import pen
 
 fine_tuning.PICTURES = 100
 mnist = load_mnist(source="sample")
-few = {name: getattr(mnist, name)[:250] for name in ("train_images", "train_labels", "val_images", "val_labels")}
+names = "train_images", "train_labels", "val_images", "val_labels"
+few = {name: getattr(mnist, name)[:250] for name in names}
 folder = Path("work/my_digits").resolve()  # beside the notebook
 pad = DrawPad()
 hand = OwnHand(pad, Collection(folder), dataclasses.replace(mnist, **few))
