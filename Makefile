@@ -11,7 +11,7 @@
 .PHONY: help setup lab test fuzz app train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
-TESTS      ?= tests notebooks digitlab/widgets/app.ipynb
+TESTS      ?= notebooks digitlab/widgets/app.ipynb tests
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 BENCHMARKS ?= shipped_weights pixel_path confidence photos speed_training speed_loading speed_drawing speed_browser scaling

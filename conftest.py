@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from digitlab.data import missing_files
 
 # A learner's own networks and drawings in data/ are neither used nor replaced by a test run.
@@ -17,3 +19,11 @@ if not missing_files():
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(_offline), os.environ.get("PYTHONPATH")])
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the files that share a browser follow one another, as they were found.
+
+    pytest-xdist would sort files by their number of tests.
+    """
+    config.option.loadscopereorder = False

@@ -1,4 +1,4 @@
-"""The drawing pad as a person meets it, drawn on with the mouse: in JupyterLab all of it, in Notebook 7 and Voilà the rest."""
+"""The drawing pad, used with the mouse: all of it in JupyterLab, and briefly in Notebook 7 and Voilà."""
 
 from collections.abc import Iterator
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitlab.handwriting.recorded import parse_unipen, read_unipen
+from digitlab import DigitCNN, predict, rasterize
+from digitlab.data import data_folder
+from digitlab.handwriting.recorded import Recording, parse_unipen, read_unipen
 
 TWO_DIGITS = """.INCLUDE        some.doc
 .LEXICON "0" "1"
@@ -85,3 +87,22 @@ def test_a_file_without_recordings_is_refused_by_name(tmp_path: Path) -> None:
         read_unipen(tmp_path / "notes.txt", y_up=False)
     with pytest.raises(FileNotFoundError, match="devnull.txt"):
         read_unipen(tmp_path / "devnull.txt", y_up=False)
+
+
+def hundred_digits() -> list[Recording]:
+    """Of each digit ten, evenly spread through the file, which goes from writer to writer."""
+    path = data_folder() / "pen_digits" / "pendigits-orig.tra"
+    if not path.is_file():
+        pytest.skip(f"needs UCI's pen strokes of digits, which are not there: {path}")
+    found = read_unipen(path, y_up=True)
+    by_digit = [[one for one in found if one.label == str(digit)] for digit in range(10)]
+    return [some[len(some) * number // 10] for some in by_digit for number in range(10)]
+
+
+def test_of_a_hundred_recorded_digits_at_least_97_are_predicted_right(shipped: DigitCNN) -> None:
+    wrong = [
+        one.label
+        for one in hundred_digits()
+        if predict(shipped, rasterize(one.strokes)).digit != int(one.label)
+    ]
+    assert len(wrong) <= 3, wrong

@@ -1,8 +1,8 @@
-"""Real pages in a real browser: serve JupyterLab or Voilà, open a notebook in Chromium, draw on the pad.
+"""Real pages in a real browser: serve JupyterLab or Voilà, open a notebook, draw on the pad.
 
-Used by the browser tests, a benchmark, and the script that takes the screenshots. Nothing here waits
-for time to pass, only for a state of the page or the kernel. A measurement is true when what was
-begun before it has ended: see :func:`settle`.
+Used by the browser tests, a benchmark, and the script that takes the screenshots. Nothing here
+waits for time to pass, only for a state of the page or the kernel. A measurement is true when what
+was begun before it has ended: see :func:`settle`.
 """
 
 import json
@@ -56,7 +56,7 @@ expect.set_options(timeout=1000 * TIMEOUT)
 
 
 def find_chromium() -> str | None:
-    """Where Chromium is: ``$CHROMIUM``, the system's, or the one that ``playwright install chromium`` fetched."""
+    """Where Chromium is: ``$CHROMIUM``, the system's, or the one that Playwright has fetched."""
     candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)]
     found = next((path for path in candidates if path and Path(path).exists()), None)
     if found:
@@ -210,7 +210,7 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it, and what it started (``make`` a shell, say), to stop, which stops the kernels; then insist."""
+    """Ask it and what it started (``make`` a shell, say) to stop, kernels included; then insist."""
     _signal(server, signal.SIGTERM)
     try:
         server.wait(10)
@@ -243,7 +243,7 @@ def run_in_page(page: Page, body: str, argument: Any = None) -> Any:
 
 
 def settle(page: Page) -> None:
-    """Wait until the kernel has handled all that the page sent before, and the page shows the outcome.
+    """Wait until the kernel has handled all that the page has sent, and the page shows the outcome.
 
     A kernel handles messages in order, so its answer to a question comes after what all messages
     before it brought about. What a kernel goes on doing by itself isn't waited for.
@@ -267,7 +267,8 @@ def wait_for_kernel(page: Page) -> None:
         """() => {
             const panel = globalThis.jupyterapp?.shell.currentWidget;
             const session = panel?.sessionContext;
-            return session?.isReady && panel.content?.model && session.session?.kernel?.status === 'idle';
+            const is_open = session?.isReady && panel.content?.model;
+            return is_open && session.session?.kernel?.status === 'idle';
         }"""
     )
 
@@ -399,7 +400,7 @@ def hide_sidebars(page: Page) -> None:
 
 
 def settled_box(part: Locator) -> FloatRect:
-    """Where a part of the page is, once it is in view, uncovered and still: scrolling takes its time."""
+    """Where a part of the page is, once it is in view, uncovered and no longer scrolling."""
     part.hover(trial=True)
     box = part.bounding_box()
     assert box is not None, "it is not on the page"
@@ -407,7 +408,7 @@ def settled_box(part: Locator) -> FloatRect:
 
 
 def expect_to_fit(part: Locator) -> None:
-    """Wait until a part of the page is laid out so that nothing in it has to be scrolled sideways."""
+    """Wait until nothing in a part of the page has to be scrolled sideways."""
     part.page.wait_for_function(
         "part => part.scrollWidth <= part.clientWidth", arg=part.element_handle()
     )
@@ -498,7 +499,7 @@ class Pad:
         self.draw(DIGITS[digit])
 
     def expect_digit(self, digit: int) -> None:
-        """Wait until all that was drawn has been seen, the pen is lifted, and the pad says ``digit``."""
+        """Wait until the pen is lifted, and the pad says ``digit`` of all that was drawn."""
         settle(self.page)
         final = self.root.locator('.digitlab-prediction[aria-busy="false"]')
         expect(final).to_have_text(re.compile(rf"^{digit} · \d\d? %$"))
@@ -515,10 +516,13 @@ class Pad:
             self.page.mouse.move(*_place(point, box))
 
     def wait_for_ink(self, at_least: float = 1, at_most: float = math.inf) -> None:
-        """Wait until so many canvas pixels are white. To measure what was drawn, use :meth:`ink`."""
+        """Wait until so many canvas pixels are white. What was drawn is measured by :meth:`ink`."""
         self.canvas.wait_for()
         self.page.wait_for_function(
-            f"([canvas, least, most]) => {{ const n = ({_COUNT_WHITE})(canvas); return least <= n && n <= most; }}",
+            f"""([canvas, least, most]) => {{
+                const count = ({_COUNT_WHITE})(canvas);
+                return least <= count && count <= most;
+            }}""",
             arg=[self.canvas.element_handle(), at_least, min(at_most, 1e9)],
             polling=100,  # milliseconds; every frame, counting would keep a core busy
         )
@@ -555,7 +559,7 @@ _REPLAY = """(canvas, strokes) => {
 
 
 def _as_of_a_mouse(stroke: list[Point]) -> list[Point]:
-    """Every third point, and the last: as far apart as those that a mouse reports of a quick line."""
+    """Every third point, and the last: about as many as a mouse reports of a quick line."""
     return [*stroke[:-1:3], stroke[-1]]
 
 
