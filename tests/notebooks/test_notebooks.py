@@ -1,5 +1,6 @@
 """The notebooks as files: complete, tidy, and readable without being run. (nbval runs them.)"""
 
+import ast
 import re
 
 import nbformat
@@ -48,6 +49,23 @@ def test_no_code_cell_is_longer_than_twenty_lines(notebook: NotebookNode) -> Non
     assert [
         cell.source for cell in code_cells(notebook) if len(cell.source.splitlines()) > LONGEST_CELL
     ] == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_no_cell_uses_up_what_another_made(notebook: NotebookNode) -> None:
+    """Else a second run of the cell fails: what was deleted is gone, a loss goes back only once."""
+    for cell in code_cells(notebook):
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        used_up = {node.id for node in names if isinstance(node.ctx, ast.Del)}
+        used_up |= {
+            node.value.id
+            for node in nodes
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if node.attr == "backward"
+        }
+        assert used_up <= made, cell.source
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
