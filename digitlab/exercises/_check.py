@@ -188,7 +188,8 @@ def unpack(value: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.cpu()  # first: an Apple GPU has no float64
         value = (value if value.is_complex() else value.double()).numpy(force=True)
-    if isinstance(value, bytearray | memoryview) or hasattr(value, "__array__"):
+    arrays = ("__array__", "__array_interface__")
+    if isinstance(value, bytearray | memoryview) or any(hasattr(value, name) for name in arrays):
         array = np.asarray(value)
         return array if array.dtype.kind in "biuf" else unpack(array.tolist())
     if isinstance(value, str | bytes | Mapping | Set):
@@ -239,8 +240,8 @@ def _unequal(values: Any) -> str:
     return ""
 
 
-def two(actual: Any, *, what: str, told: str) -> tuple[Any, Any]:
-    """Take apart the two things that an attempt should return; ``told``: which two these are."""
+def two(actual: Any, *, what: str, request: str) -> tuple[Any, Any]:
+    """Take apart the two things that an attempt should return; ``request``: which two."""
     if actual is None:
         raise Mistake(f"{what} is None: does your function end with `return`?")
     try:
@@ -248,7 +249,7 @@ def two(actual: Any, *, what: str, told: str) -> tuple[Any, Any]:
             raise TypeError
         first, second = actual
     except (TypeError, ValueError):
-        raise Mistake(f"{told}, and not {reprlib.repr(actual)}") from None
+        raise Mistake(f"{request}, and not {reprlib.repr(actual)}") from None
     return first, second
 
 
@@ -305,10 +306,10 @@ def _wrong_size(actual: Tensor, expected: Tensor) -> str:
             for tensor in (actual, expected)
         ]
         return f"should be {counts[1]}, and is {counts[0]}"
-    told = f"has the shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"
+    shapes = f"has the shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"
     if actual.squeeze().shape == expected.shape:
-        return f"{told}: leave out the dimensions of size 1"
-    return told + _excess(actual, expected)
+        return f"{shapes}: leave out the dimensions of size 1"
+    return shapes + _excess(actual, expected)
 
 
 def _excess(actual: Tensor, expected: Tensor) -> str:

@@ -88,8 +88,8 @@ def _paste(ink: Tensor, top: int, left: int) -> Tensor:
 def check_break_it(attempt: Attempt) -> None:
     """Check ``attempt(model) -> (digit, strokes)``: the network must surely predict another."""
     model = load_model()
-    told = "return two things: the digit that a person reads, and the strokes"
-    first, second = two(attempt(model), what="what you return", told=told)
+    request = "return two things: the digit that a person reads, and the strokes"
+    first, second = two(attempt(model), what="what you return", request=request)
     digit = _as_digit(first)
     try:
         prediction = predict(model, rasterize(unpack(second)))

@@ -199,13 +199,12 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
 
 def _pair(actual: Any, *, what: str, names: tuple[str, str]) -> Tensor:
     """Stack the two things that an attempt returned: numbers, lists, arrays or tensors."""
-    told = f"{what}: return two things, {names[0]} and {names[1]}"
-    both = two(actual, what=what, told=told)
+    request = f"{what}: return two things, {names[0]} and {names[1]}"
+    both = two(actual, what=what, request=request)
     first, second = (as_numbers(part, what=name) for part, name in zip(both, names, strict=True))
     if first.numel() == second.numel() == 1:
         return torch.stack([first.reshape(()), second.reshape(())])
     if first.shape != second.shape:
-        raise Mistake(
-            f"{told}, of the same shape; yours are {tuple(first.shape)} and {tuple(second.shape)}"
-        )
+        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
+        raise Mistake(f"{request}, of the same shape; yours are {shapes}")
     return torch.stack([first, second])

@@ -68,8 +68,8 @@ def check_pixel_statistics(attempt: Attempt) -> None:
         # Images of different brightness and contrast, so that averages of averages come out wrong.
         reach = torch.randint(20, 256, (shape[0], *[1] * (len(shape) - 1)))
         images = (torch.rand(shape).square() * reach).to(torch.uint8)
-        told = "return two numbers, the mean and the standard deviation"
-        mean, std = two(attempt(images.clone()), what="your pair of mean and std", told=told)
+        request = "return two numbers, the mean and the standard deviation"
+        mean, std = two(attempt(images.clone()), what="your pair of mean and std", request=request)
         about = f"of {shape[0]} images, a uint8 tensor of shape {shape}"
         mean, std = _one_number(mean, "your mean"), _one_number(std, "your standard deviation")
         _compare_statistics(mean, std, images, about)

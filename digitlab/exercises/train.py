@@ -124,10 +124,10 @@ def _missing_gradients_explained(model: nn.Module) -> Iterator[None]:
         if "NoneType" not in str(error) or has_gradients:
             raise
         if computed:
-            told = "gone (`None`): forget the old ones *before* `loss.backward()`"
+            reason = "gone (`None`): forget the old ones *before* `loss.backward()`"
         else:
-            told = "`None`: `loss.backward()` fills them in; call it before the step"
-        raise Mistake(f"the gradients are {told}") from error
+            reason = "`None`: `loss.backward()` fills them in; call it before the step"
+        raise Mistake(f"the gradients are {reason}") from error
 
 
 def _flat(tensors: Any) -> Tensor:
@@ -354,26 +354,26 @@ def _try_picking(attempt: Attempt, name: str, rates: Tensor, losses: Tensor) -> 
     low, lowest_at, high = _good_range(rates, losses)
     if low <= rate <= high:
         return rate
-    told = f"for {name} you pick {rate:.2g}"
+    picks = f"for {name} you pick {rate:.2g}"
     if rate == lucky:
         raise Mistake(
-            f"{told}, where a single batch has the lowest loss. Batches are noisy, so smooth the "
+            f"{picks}, where a single batch has the lowest loss. Batches are noisy, so smooth the "
             "losses first; and at the lowest point the rate is nearly too high already, so go "
             "well below it"
         )
     if rate > high and not losses.isfinite().all():
         raise Mistake(
-            f"{told}: too high. Its losses end in inf and nan, where the training blew up, and a "
+            f"{picks}: too high. Its losses end in inf and nan, where the training blew up, and a "
             "nan makes every mean and minimum that it is part of nan: drop them first"
         )
     if rate > high:
         raise Mistake(
-            f"{told}: too high. The smoothed loss is lowest near {lowest_at:.2g} and rises beyond; "
-            "a rate to train with lies well below that, three to ten times smaller"
+            f"{picks}: too high. The smoothed loss is lowest near {lowest_at:.2g} and rises "
+            "beyond; a rate to train with lies well below that, three to ten times smaller"
         )
     fooled = ". One lucky batch fooled you: smooth first, over five losses or more"
     raise Mistake(
-        f"{told}: too low. There the loss hardly falls; it is lowest near {lowest_at:.2g}, and a "
+        f"{picks}: too low. There the loss hardly falls; it is lowest near {lowest_at:.2g}, and a "
         "rate three to ten times smaller than that is safe"
         f"{fooled if rate < lucky < lowest_at / 2 else ''}"
     )

@@ -28,7 +28,7 @@ from digitlab.plots._style import (
 )
 from digitlab.plots.pictures import digit_grid, tile
 
-_LINES: tuple[Look, ...] = (  # told apart by marker and dash as well as by colour
+_LINES: tuple[Look, ...] = (  # distinguished by marker and dash as well as by colour
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": RED, "marker": "s", "linestyle": "--"},
     {"color": GREEN, "marker": "^", "linestyle": "-."},

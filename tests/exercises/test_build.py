@@ -231,7 +231,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "attempt", "told"),
+    ("check", "attempt", "expected"),
     [
         (
             check_conv2d,
@@ -456,7 +456,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
     ],
 )
 def test_a_typical_mistake_gets_the_sentence_that_helps(
-    check: Check, attempt: Any, told: str
+    check: Check, attempt: Any, expected: str
 ) -> None:
     verdict = check(attempt)
-    assert verdict.state == "not yet" and told in verdict.message, verdict
+    assert verdict.state == "not yet" and expected in verdict.message, verdict

@@ -36,7 +36,7 @@ def crash() -> int:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "state", "told"),
+    ("attempt", "state", "sentence"),
     [
         (lambda: 3, "passed", "✓ Right! Three it is."),
         (lambda: torch.tensor(3), "passed", "✓ Right! Three it is."),
@@ -75,9 +75,9 @@ def crash() -> int:
         (3, "not yet", "✗ Not yet: pass the function itself, without brackets; this is int."),
     ],
 )
-def test_a_verdict_says_how_it_went(attempt: Any, state: str, told: str) -> None:
+def test_a_verdict_says_how_it_went(attempt: Any, state: str, sentence: str) -> None:
     verdict = check_three(attempt)
-    assert (verdict.state, repr(verdict)) == (state, told)
+    assert (verdict.state, repr(verdict)) == (state, sentence)
     assert verdict.passed == (state == "passed")
 
 
@@ -136,7 +136,7 @@ def test_what_holds_no_numbers_is_refused_in_a_true_sentence(actual: Any, expect
 
 
 @pytest.mark.parametrize(
-    ("actual", "told"),
+    ("actual", "sentence"),
     [
         ([1, 2, 3, 4], "should be 3 numbers, and is 4 numbers"),
         (7, "should be 3 numbers, and is 1 number"),
@@ -144,8 +144,8 @@ def test_what_holds_no_numbers_is_refused_in_a_true_sentence(actual: Any, expect
         ([[1, 2, 3]], r"expected \(3,\): leave out the dimensions of size 1"),
     ],
 )
-def test_a_list_of_another_length_is_reported_in_numbers(actual: Any, told: str) -> None:
-    with pytest.raises(Mistake, match=told):
+def test_a_list_of_another_length_is_reported_in_numbers(actual: Any, sentence: str) -> None:
+    with pytest.raises(Mistake, match=sentence):
         compare(actual, torch.arange(3), what="it")
 
 
@@ -201,7 +201,7 @@ def all_losses(model: torch.nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "sentence"),
     [
         (once, "at `loss.backward()`. Each loss can go back through the network once"),
         (in_no_grad, "compute it outside of `torch.no_grad()`"),
@@ -211,10 +211,10 @@ def all_losses(model: torch.nn.Module) -> None:
         (all_losses, "take the mean of the losses"),
     ],
 )
-def test_pytorchs_errors_come_on_one_line_with_what_to_do(attempt: Any, told: str) -> None:
+def test_pytorchs_errors_come_on_one_line_with_what_to_do(attempt: Any, sentence: str) -> None:
     @check("")
     def check_one_call(attempt: Any) -> None:
         attempt(torch.nn.Linear(2, 2 if attempt is all_losses else 1))
 
     verdict = check_one_call(attempt)
-    assert told in verdict.message and "\n" not in verdict.message
+    assert sentence in verdict.message and "\n" not in verdict.message

@@ -42,7 +42,7 @@ def centered_by_box(image: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "expected"),
     [
         (crop, "has the shape"),
         (lambda image: centered_by_mass(image)[None], "leave out the dimensions of size 1"),
@@ -60,9 +60,9 @@ def centered_by_box(image: Tensor) -> Tensor:
         (lambda image: None, "does your function end with `return`?"),
     ],
 )
-def test_a_picture_that_is_not_in_its_place_is_told_why(attempt: Attempt, told: str) -> None:
+def test_a_picture_that_is_not_in_its_place_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_crop_and_center(attempt)
-    assert not verdict.passed and told in verdict.message
+    assert not verdict.passed and expected in verdict.message
 
 
 @pytest.mark.parametrize("convert", [lambda x: x, Tensor.tolist, Tensor.numpy, Tensor.double])
@@ -71,7 +71,7 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "expected"),
     [
         (lambda model: (7, DIGITS[7]), "which is right; change the drawing more"),
         (lambda model: DIGITS[7][0], "return two things"),
@@ -87,9 +87,9 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
         (lambda model: (7, [[(0, 0), (1, None)]]), "should be strokes: stroke 1"),
     ],
 )
-def test_a_network_that_was_not_broken_is_told(attempt: Attempt, told: str) -> None:
+def test_a_network_that_was_not_broken_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_break_it(attempt)
-    assert not verdict.passed and told in verdict.message
+    assert not verdict.passed and expected in verdict.message
 
 
 def test_what_the_network_takes_for_no_digit_has_not_fooled_it(

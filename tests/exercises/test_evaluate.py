@@ -171,7 +171,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
 
 
 @pytest.mark.parametrize(
-    ("check", "attempt", "told"),
+    ("check", "attempt", "expected"),
     [
         (
             check_accuracy_interval,
@@ -302,10 +302,10 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         ),
     ],
 )
-def test_a_typical_mistake_is_named(check: Any, attempt: Any, told: str) -> None:
+def test_a_typical_mistake_is_named(check: Any, attempt: Any, expected: str) -> None:
     verdict = check(attempt)
     assert verdict.state == "not yet"
-    assert told in verdict.message
+    assert expected in verdict.message
 
 
 def times(factor: float) -> Callable[[Tensor, Tensor], float]:

@@ -160,7 +160,7 @@ def in_bytes_by_absolute_differences(
 
 
 @pytest.mark.parametrize(
-    ("check", "wrong", "told"),
+    ("check", "wrong", "expected"),
     [
         (
             check_read_idx_header,
@@ -305,12 +305,12 @@ def in_bytes_by_absolute_differences(
         ),
     ],
 )
-def test_a_wrong_answer_hears_what_helps(
-    check: Callable[..., Any], wrong: Callable[..., Any], told: str
+def test_a_wrong_answer_is_explained(
+    check: Callable[..., Any], wrong: Callable[..., Any], expected: str
 ) -> None:
     verdict = check(wrong)
     assert verdict.state == "not yet"
-    assert told in verdict.message
+    assert expected in verdict.message
 
 
 @pytest.mark.parametrize(

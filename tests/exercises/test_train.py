@@ -88,7 +88,7 @@ def step_with_arguments_swapped(model: nn.Module, images: Tensor, labels: Tensor
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "expected"),
     [
         (changed(sign=1.0), "uphill"),
         (changed(forget=False), "gradients of an earlier step were still there"),
@@ -116,9 +116,9 @@ def step_with_arguments_swapped(model: nn.Module, images: Tensor, labels: Tensor
         (by_optimizer(torch.optim.Adam), "don't use Adam here"),
     ],
 )
-def test_a_wrong_step_is_explained(attempt: Attempt, told: str) -> None:
+def test_a_wrong_step_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_gradient_step(attempt)
-    assert verdict.state == "not yet" and told in verdict.message
+    assert verdict.state == "not yet" and expected in verdict.message
 
 
 def with_autograd(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
@@ -216,7 +216,7 @@ def without_appending(
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "expected"),
     [
         (stepping_only, "again in each round of the loop"),
         (with_the_loss_outside, "compute it again, with `model(images)`, in each round"),
@@ -235,10 +235,10 @@ def without_appending(
     ],
 )
 def test_a_training_that_does_not_do_what_it_should_is_explained(
-    attempt: Attempt, told: str
+    attempt: Attempt, expected: str
 ) -> None:
     verdict = check_overfit_batch(attempt)
-    assert verdict.state == "not yet" and told in verdict.message
+    assert verdict.state == "not yet" and expected in verdict.message
 
 
 def overfit_by_hand(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> Tensor:
@@ -313,7 +313,7 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "told"),
+    ("attempt", "expected"),
     [
         (lambda rates, losses: rates[losses.argmin()], "smooth the losses first"),
         (lambda rates, losses: rates[smooth(losses).argmin() + 2], "too high"),
@@ -336,9 +336,9 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
         (lambda rates, losses: None, "does your function end with `return`?"),
     ],
 )
-def test_a_bad_rate_is_explained(attempt: Attempt, told: str) -> None:
+def test_a_bad_rate_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_pick_learning_rate(attempt)
-    assert verdict.state == "not yet" and told in verdict.message
+    assert verdict.state == "not yet" and expected in verdict.message
 
 
 @pytest.mark.parametrize(
