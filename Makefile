@@ -4,7 +4,7 @@
 #   make app PORT=5001                          another port
 #   make test ARGS="-k ink"                     some of the tests; TESTS=tests/test_ink.py: one file
 #   make bench BENCHMARKS=speed_drawing         one of the benchmarks
-#   make lab TORCH=cpu                          the small PyTorch without CUDA (Linux; other systems always get it)
+#   make lab TORCH=cpu                          the small PyTorch without CUDA (for Linux)
 #   make lab PYTHON=python3.12                  a Python of your choice
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,8 @@ NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 BENCHMARKS ?= shipped_weights pixel_path confidence photos speed_training speed_loading speed_drawing speed_browser scaling
 STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
-ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)  # Jupyter refuses root, which is all a container has
+# Jupyter refuses root, which is all that a container has.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 
 ifdef DIGITLAB_DATA  # notebooks run in their own folder, where a relative path would lead elsewhere
 export DIGITLAB_DATA := $(shell cd "$(DIGITLAB_DATA)" 2>/dev/null && pwd || echo "$(DIGITLAB_DATA)")
@@ -33,7 +34,8 @@ help:       ## list the commands
 setup: $(STAMP)-lab      ## set up .venv and stop there: before a class, or in a container
 
 lab: $(STAMP)-lab        ## set up .venv and open the course in JupyterLab
-	$(IN_VENV) -m jupyterlab --ServerApp.root_dir=. $(ALLOW_ROOT) $(if $(PORT),--port=$(PORT)) $(ARGS) $(FIRST)
+	$(IN_VENV) -m jupyterlab --ServerApp.root_dir=. $(ALLOW_ROOT) \
+	  $(if $(PORT),--port=$(PORT)) $(ARGS) $(FIRST)
 
 test: $(STAMP)-test      ## run every test, every notebook included
 	$(IN_VENV) -m pytest $(TESTS) $(NBVAL) -n 2 --dist loadfile $(ARGS)
@@ -53,7 +55,7 @@ notebooks: $(STAMP)-lab  ## execute the notebooks and store their outputs
 figures: $(STAMP)-test   ## draw every picture that README shows
 	$(IN_VENV) -m figures.make_figures $(ARGS)
 
-bench: $(STAMP)-test     ## measure what README claims: how well the network reads, and how fast everything is
+bench: $(STAMP)-test     ## measure what README claims: how good the network is, and how fast
 	for name in $(BENCHMARKS); do $(IN_VENV) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 lint: $(STAMP)-dev       ## check style and types
@@ -64,23 +66,24 @@ lint: $(STAMP)-dev       ## check style and types
 update:                  ## fetch the newest version of the course, and keep your notebooks
 	@$(find_python); "$$python" tools/update_course.py
 
-# A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these files changes, or when
-# the interpreter behind .venv was replaced or removed.
+# A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these
+# files changes, or when the interpreter behind .venv was replaced or removed.
 $(STAMP)-%: pyproject.toml constraints.txt tools/setup_venv.py tools/environment.py $(IN_VENV)
 	@$(find_python); "$$python" tools/setup_venv.py --for $* $(if $(TORCH),--torch $(TORCH))
 	@touch $@
 
 $(IN_VENV): ;
 
-# The newest Python that will do; else any Python at all, for setup_venv.py to say what is wrong with it.
+# The newest Python that will do; else any at all, for setup_venv.py to say what is wrong with it.
+will_do := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 define find_python
 python="$(PYTHON)"; \
 for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
-  if [ -z "$$python" ] && "$$name" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
-  then python="$$name"; fi; \
+  if [ -z "$$python" ] && "$$name" -c '$(will_do)' 2>/dev/null; then python="$$name"; fi; \
 done; \
 for name in python3 python; do \
   if [ -z "$$python" ] && "$$name" -c '' 2>/dev/null; then python="$$name"; fi; \
 done; \
-if [ -z "$$python" ]; then echo "There is no Python here: install Python 3.11 or newer, then run make again." >&2; exit 1; fi
+if [ -z "$$python" ]; then \
+  echo "There is no Python here: install Python 3.11 or newer, then run make again." >&2; exit 1; fi
 endef

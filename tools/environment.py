@@ -1,6 +1,7 @@
-"""The set-up behind `make lab` and `make test`: make .venv, install into it, and say in one line what is missing.
+"""The set-up behind `make lab` and `make test`: make .venv and install digitlab into it.
 
-It uses the standard library alone, since it runs before anything is installed.
+What is missing on a machine is said in one line. This module uses the standard library alone, since
+it runs before anything is installed.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def set_up(purpose: str, torch: str | None, venv: Path = VENV, *, newest: bool = False) -> None:
-    """Make the environment and install; may be repeated at any time, and goes on where it was stopped.
+    """Make the environment and install; may be repeated at any time, after a stop as well.
 
     Args:
         purpose: what it will be used for, a key of ``EXTRAS``.
@@ -93,20 +94,15 @@ def require_modules(*names: str) -> None:
             version = "{}.{}".format(*sys.version_info[:2])
             raise SetupError(
                 f"Python {version} here has no `{name}` module: on Debian and Ubuntu run "
-                f"`sudo apt install python{version}-venv`, elsewhere reinstall Python; then run make again."
+                f"`sudo apt install python{version}-venv`, elsewhere reinstall Python; "
+                "then run make again."
             )
 
 
 def announce_size(torch: str | None) -> float:
     """Say what the download will be like; returns the gigabytes needed on the disk."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or torch == "cpu":
         print("Setting up .venv: about 0.5 GB to download, a few minutes.", flush=True)
-        return 2.5
-    if torch == "cpu":
-        print(
-            "Setting up .venv with the CPU build of PyTorch: about 0.5 GB to download, a few minutes.",
-            flush=True,
-        )
         return 2.5
     print(
         "Setting up .venv: PyTorch and its GPU libraries are about 3 GB to download. "
@@ -132,7 +128,7 @@ def python_of(venv: Path) -> Path:
 
 
 def is_usable(venv: Path) -> bool:
-    """Whether the environment's Python starts, is new enough and has pip: a stopped set-up may have left half of it."""
+    """Whether its Python starts, is new enough and has pip: a stopped set-up leaves half of it."""
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     try:
         return subprocess.run([python_of(venv), "-c", probe], capture_output=True).returncode == 0
@@ -149,15 +145,12 @@ def make_venv(venv: Path) -> None:
     )
     if made.returncode != 0:
         shutil.rmtree(venv, ignore_errors=True)
-        raise SetupError(
-            explain(
-                made.stdout + made.stderr, f"{sys.executable} -m venv could not make {venv.name}"
-            )
-        )
+        problem = f"{sys.executable} -m venv could not make {venv.name}"
+        raise SetupError(explain(made.stdout + made.stderr, problem))
 
 
 def cpu_build(*, newest: bool = False) -> list[str]:
-    """The arguments that make pip install PyTorch without CUDA; none where the usual build has none either.
+    """The arguments that make pip install PyTorch without CUDA; none where it never has CUDA.
 
     The CPU build is a local version, "2.15.0+cpu". Asked for by that name, it replaces the CUDA
     build, and pip cannot fall back on that one, ten times the size, where PyTorch's index is out of
@@ -175,20 +168,10 @@ def cpu_build(*, newest: bool = False) -> list[str]:
 
 def install(venv: Path, arguments: list[str]) -> None:
     """Run the environment's pip, showing what takes long."""
-    # --retries 2: a closed network is reported within a minute; pip's own five attempts take
-    # several.
-    command = [
-        str(python_of(venv)),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--retries",
-        "2",
-        *arguments,
-    ]
+    # --retries 2: a closed network is reported within a minute; pip's own five take several.
+    options = ["--disable-pip-version-check", "--retries", "2"]
     pip = subprocess.Popen(
-        command,
+        [python_of(venv), "-m", "pip", "install", *options, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -238,16 +221,20 @@ def explain(output: str, otherwise: str) -> str:
     """One line on why a step failed, from what it printed, with the remedy."""
     missing = NO_CANDIDATE.search(output)
     if "No space left on device" in output:
-        return "The disk is full: make room (8 GB; 2.5 GB with TORCH=cpu on Linux), then run the same command again."
+        return (
+            "The disk is full: make room (8 GB; 2.5 GB with TORCH=cpu on Linux), "
+            "then run the same command again."
+        )
     if missing and "+cpu" in missing[1]:
         return (
-            f"PyTorch's CPU index ({CPU_INDEX}) offers no {missing[1]} or cannot be reached from here: "
-            "leave out TORCH=cpu, or set HTTPS_PROXY if this network has a proxy."
+            f"PyTorch's CPU index ({CPU_INDEX}) offers no {missing[1]} or cannot be reached from "
+            "here: leave out TORCH=cpu, or set HTTPS_PROXY if this network has a proxy."
         )
     if NETWORK_TROUBLE.search(output):
         return (
-            "The package index cannot be reached: check the network, set HTTPS_PROXY if yours has a proxy or "
-            "PIP_INDEX_URL if it has an index of its own, then run the same command again."
+            "The package index cannot be reached: check the network, set HTTPS_PROXY if yours has "
+            "a proxy or PIP_INDEX_URL if it has an index of its own, then run the same command "
+            "again."
         )
     if missing:
         version = "{}.{}".format(*sys.version_info[:2])
@@ -255,7 +242,6 @@ def explain(output: str, otherwise: str) -> str:
             f"There is no {missing[1]} for Python {version} on this machine: "
             "delete .venv and try another Python, for example make lab PYTHON=python3.12"
         )
-    errors = [
-        line.strip() for line in output.splitlines() if line.strip().lower().startswith("error")
-    ]
+    lines = map(str.strip, output.splitlines())
+    errors = [line for line in lines if line.lower().startswith("error")]
     return f"{otherwise}: {errors[-1]}" if errors else f"{otherwise}."

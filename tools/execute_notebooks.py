@@ -1,4 +1,4 @@
-"""Run the course's notebooks and store their outputs: ``python tools/execute_notebooks.py [FILE …]``.
+"""Run notebooks and store their outputs: ``python tools/execute_notebooks.py [FILE …]``.
 
 What would differ from run to run (times, widget state, the kernel's version) is not stored, so that
 the difference between two runs shows what has changed in the course.
@@ -26,12 +26,10 @@ def main(arguments: list[str]) -> int:
         ROOT / "digitlab" / "widgets" / "app.ipynb",
     ]
     with tempfile.TemporaryDirectory() as work:
-        os.environ["OMP_NUM_THREADS"] = (
-            "2"  # another number of threads adds up in another order, and digits change
-        )
-        os.environ["DIGITLAB_WORK"] = (
-            work  # a learner's own networks in data/ are neither used nor replaced
-        )
+        # Another number of threads adds up in another order, and the last digits change.
+        os.environ["OMP_NUM_THREADS"] = "2"
+        # A learner's own networks in data/ are neither used nor replaced.
+        os.environ["DIGITLAB_WORK"] = work
         for path in paths:
             print(path.name, flush=True)
             notebook = nbformat.read(path, as_version=4)

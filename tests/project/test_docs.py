@@ -1,13 +1,14 @@
-"""The guides lead to what exists: links, headings, commands; and the teacher's table says what the notebooks say."""
+"""The guides lead to what exists: links, headings, commands. Examples and minutes are right."""
 
+import doctest
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+import digitlab
+from digitlab.__main__ import main
 from tests.support import ROOT
 
 GUIDES = [
@@ -65,7 +66,9 @@ def test_every_script_and_module_exists(guide: Path) -> None:
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), module
 
 
-def test_every_subcommand_and_option_in_the_guides_exists() -> None:
+def test_every_subcommand_and_option_in_the_guides_exists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     called = {
         match
         for guide in GUIDES
@@ -73,14 +76,18 @@ def test_every_subcommand_and_option_in_the_guides_exists() -> None:
     }
     assert {command for command, _ in called} >= {"train", "evaluate", "predict", "doctor"}
     for command, option in called:
-        run = subprocess.run(
-            [sys.executable, "-m", "digitlab", command, "--help"],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
-        assert run.returncode == 0, run.stderr
-        assert option.strip() in run.stdout
+        with pytest.raises(SystemExit) as end:
+            main([command, "--help"])
+        assert end.value.code == 0
+        assert option.strip() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", digitlab.__all__)
+def test_the_examples_in_docstrings_are_right(name: str) -> None:
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    public = getattr(digitlab, name)
+    for example in finder.find(public, name, globs={**vars(digitlab), name: public}):
+        assert runner.run(example).failed == 0
 
 
 def test_readme_and_the_teachers_guide_give_the_minutes_of_the_notebooks() -> None:

@@ -1,4 +1,4 @@
-"""The set-up: what is asked for in three places agrees, and what is missing on a machine is said in one line."""
+"""The set-up: what three files ask for agrees; what a machine lacks is said in one line."""
 
 import os
 import re
@@ -86,7 +86,10 @@ def test_the_environment_under_test_is_the_one_that_was_tested():
 
 def test_an_old_python_is_turned_away_in_one_line():
     script = ROOT / "tools" / "setup_venv.py"
-    pretend = "import runpy, sys; sys.version_info = (3, 9, 18); runpy.run_path(sys.argv[1], run_name='__main__')"
+    pretend = (
+        "import runpy, sys; sys.version_info = (3, 9, 18); "
+        "runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
     run = subprocess.run([sys.executable, "-c", pretend, script], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
@@ -142,20 +145,11 @@ def test_an_unreachable_index_is_said_in_one_line_and_leaves_a_usable_environmen
 @pytest.mark.parametrize(
     ("output", "expected"),
     [
-        (
-            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
-            "disk is full",
-        ),
-        (
-            "WARNING: Retrying (Retry(total=1)) after connection broken by 'NewConnectionError(...)'",
-            "index cannot be",
-        ),
+        ("ERROR: due to an OSError: [Errno 28] No space left on device", "disk is full"),
+        ("WARNING: Retrying after connection broken by 'New…Error(…)'", "index cannot be reached"),
         ("ERROR: No matching distribution found for torch==2.15.0", "no torch==2.15.0 for Python"),
         ("ERROR: No matching distribution found for torch==2.15.0+cpu", "leave out TORCH=cpu"),
-        (
-            "Collecting a\nERROR: ResolutionImpossible: see the guide\n",
-            "pip failed: ERROR: ResolutionImpossible",
-        ),
+        ("Collecting a\nERROR: Impossible: see the guide\n", "pip failed: ERROR: Impossible"),
         ("nothing to go by", "pip failed."),
     ],
 )
@@ -194,28 +188,17 @@ def make_wheels(folder: Path, suffix: str) -> None:
         version = versions_in_constraints()[name] + suffix
         info = f"{name}-{version}.dist-info"
         with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(
-                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-            )
-            wheel.writestr(
-                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            )
+            described = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            wheel.writestr(f"{info}/METADATA", described)
+            tagged = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            wheel.writestr(f"{info}/WHEEL", tagged)
             wheel.writestr(f"{info}/RECORD", "")
 
 
 def would_install(wheels: Path, *wanted: str) -> str:
     where = ["--isolated", "--no-index", "--find-links", str(wheels)]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--ignore-installed",
-        *where,
-        *wanted,
-    ]
-    run = subprocess.run(command, capture_output=True, text=True)
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
+    run = subprocess.run([*pip, *where, *wanted], capture_output=True, text=True)
     return run.stdout.splitlines()[-1] if run.returncode == 0 else run.stderr
 
 
@@ -363,19 +346,8 @@ def test_an_unknown_build_of_torch_is_refused_with_the_one_that_exists(checkout)
 
 def test_every_command_is_listed_by_help(checkout):
     shown = make(checkout, "help").stdout
-    for command in (
-        "setup",
-        "lab",
-        "test",
-        "fuzz",
-        "app",
-        "train",
-        "notebooks",
-        "figures",
-        "bench",
-        "lint",
-        "update",
-    ):
+    commands = "setup lab test fuzz app train notebooks figures bench lint update"
+    for command in commands.split():
         assert f"make {command} " in shown
 
 

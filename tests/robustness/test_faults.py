@@ -1,4 +1,4 @@
-"""Killed, without room, read-only, two at once: nothing that was saved is lost, and what fails says so.
+"""Killed, without room, read-only, two at once: nothing saved is lost, and what fails says so.
 
 Programs run as children of a server that has imported PyTorch once (multiprocessing's forkserver),
 so that each of many costs a fraction of a second.
@@ -8,7 +8,6 @@ import ctypes
 import gzip
 import multiprocessing
 import os
-import random
 import shutil
 import signal
 import sys
@@ -42,6 +41,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="signals, limits and rights of another kind"
 )
 
+DRAWINGS = int(os.environ.get("DIGITLAB_FUZZ_CASES", 1_000)) // 4
 RECIPE = Recipe(
     epochs=2, batch_size=32, augment=RandomAffine(), noise=0.2, dropout=0.2, ema_decay=0.5
 )
@@ -81,7 +81,7 @@ def run_main(*arguments: str) -> tuple[int, str]:
 
 
 def train_until(folder: Path, kill_at: int | None, kill_after: float | None) -> None:
-    """Train into ``net.pth``, and die without a word: before the so-manieth thing done to a file there, or in time.
+    """Train into ``net.pth``, and die: before the nth thing done to a file there, or after a time.
 
     A file is opened, half of it is written, and the other half; it is renamed, or removed.
     """
@@ -94,9 +94,8 @@ def train_until(folder: Path, kill_at: int | None, kill_after: float | None) -> 
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(
-            f"{folder}{os.sep}"
-        ):
+        changes = event in ("open", "os.rename", "os.remove")
+        if changes and str(arguments[0]).startswith(f"{folder}{os.sep}"):
             tick()
 
     class Halves(FileIO):
@@ -113,11 +112,8 @@ def train_until(folder: Path, kill_at: int | None, kill_after: float | None) -> 
     )
     if kill_after:
         signal.setitimer(signal.ITIMER_REAL, kill_after)  # nobody handles this signal, so it kills
-    train_and_save(
-        Run(RECIPE, seed=0, path=folder / "net.pth", device="cpu", resume=True),
-        few_images(),
-        show=False,
-    )
+    run = Run(RECIPE, seed=0, path=folder / "net.pth", device="cpu", resume=True)
+    train_and_save(run, few_images(), show=False)
 
 
 def make_old(folder: Path) -> DigitCNN:
@@ -132,13 +128,11 @@ def weights(model: DigitCNN) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-MOMENTS = [{"kill_at": at, "kill_after": None} for at in range(1, 30)]
-MOMENTS += [
-    {"kill_at": None, "kill_after": random.Random(seed).uniform(0, 0.3)} for seed in range(9)
-]
+MOMENTS = [{"kill_at": at, "kill_after": None} for at in range(1, 30)]  # there are 25 in all
+MOMENTS += [{"kill_at": None, "kill_after": seconds} for seconds in (0.05, 0.15, 0.25)]
 
 
-def test_whenever_training_is_killed_there_is_the_old_network_or_the_new_one_and_resuming_ends_in_the_same(
+def test_whenever_training_is_killed_the_old_network_is_there_or_the_new_one_and_it_can_be_resumed(
     forkserver: multiprocessing.context.BaseContext, child: Callable[..., object], tmp_path: Path
 ) -> None:
     old, whole = weights(make_old(tmp_path)), tmp_path / "whole"
@@ -165,9 +159,7 @@ def test_whenever_training_is_killed_there_is_the_old_network_or_the_new_one_and
             child(train_until, folder, None, None)
             assert torch.equal(weights(load_model(folder / "net.pth")), weights(new)), moment
         shutil.rmtree(folder)
-    assert (
-        killed >= len(MOMENTS) // 2
-    )  # how many are through before their time depends on the machine
+    assert killed >= len(MOMENTS) // 2  # a fast machine is through before the others
     assert torch.equal(weights(load_model(whole / "net.pth")), weights(new))
 
 
@@ -186,14 +178,13 @@ def make_read_only(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
         path.chmod(0o555 if path.is_dir() else 0o444)
     if os.geteuid() == 0:
-        # capset(2): version 3, this process; then effective, permitted and inheritable, 32 bits
-        # each, twice
+        # capset(2): version 3, this process; effective, permitted, inheritable, 32 bits each, twice
         header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
         assert ctypes.CDLL(None).capset(header, nothing) == 0
 
 
 def use_everything(folder: Path, spoil: Callable[[Path], None]) -> dict[str, str]:
-    """Read and draw, which must go well, and try to save in every way; returns what was said of each."""
+    """Predict and draw, which must work, and try to save in every way; returns what was said."""
     os.environ |= {"DIGITLAB_DATA": str(folder), "DIGITLAB_WORK": str(folder)}
     expect_tiny()
     spoil(folder)
@@ -201,9 +192,8 @@ def use_everything(folder: Path, spoil: Callable[[Path], None]) -> dict[str, str
     pad = DrawPad()
     pad.set_strokes(pen.strokes(7))
     assert pad.prediction.digit == 7
-    assert [drawing.label for drawing in Collection()] == [3] and torch.equal(
-        load_model(folder / "net.pth").fc2.bias, BIAS
-    )
+    assert [drawing.label for drawing in Collection()] == [3]
+    assert torch.equal(load_model(folder / "net.pth").fc2.bias, BIAS)
     output = StringIO()
     with serving(say(200)) as url, redirect_stdout(output):
         torchvision.datasets.MNIST.mirrors = [url]
@@ -238,10 +228,8 @@ def test_without_room_or_rights_one_draws_and_reads_and_what_cannot_be_saved_is_
     before = {path.name: path.read_bytes() for path in tmp_path.glob("net.*")}
     said = child(use_everything, tmp_path, spoil)
     assert "small sample" in said["data"] and said["data"].count("\n") == 1
-    assert (
-        said["network"].startswith(f"the network {tmp_path}/net.pth can't be changed: ")
-        and reason in said["network"]
-    )
+    assert said["network"].startswith(f"the network {tmp_path}/net.pth can't be changed: ")
+    assert reason in said["network"]
     assert said["drawing"].startswith(f"the drawings in {tmp_path}/my_digits can't be changed: ")
     problem = said["train"].splitlines()[-1]
     assert problem.startswith(f"digitlab: {tmp_path}/new.unfinished can't be written: {reason}")
@@ -254,7 +242,7 @@ def test_without_room_or_rights_one_draws_and_reads_and_what_cannot_be_saved_is_
 
 
 def download_and_train(folder: Path, url: str, temperature: float) -> int:
-    """Fetch the tiny MNIST, train, and save many times under a name that another process uses as well."""
+    """Fetch the tiny MNIST, train, and save many times under a name that another process uses."""
     os.environ["DIGITLAB_DATA"] = str(folder)
     torch.set_num_threads(1)
     expect_tiny()
@@ -283,10 +271,7 @@ def test_two_programs_download_train_and_save_in_one_folder_at_once(
         say(200, contents[request.path])(request)
 
     with serving(answer) as url, ProcessPoolExecutor(2, mp_context=forkserver) as pool:
-        both = [
-            pool.submit(download_and_train, tmp_path, url, temperature)
-            for temperature in (0.5, 2.0)
-        ]
+        both = [pool.submit(download_and_train, tmp_path, url, number) for number in (0.5, 2.0)]
         while not all(program.done() for program in both):
             if (tmp_path / "shared.pth").exists():
                 model = load_model(tmp_path / "shared.pth")
@@ -294,13 +279,11 @@ def test_two_programs_download_train_and_save_in_one_folder_at_once(
     assert [program.result() for program in both] == [0, 0]
     assert sorted(requests) == sorted(contents)
     assert not seen.keys() & {(0.5, 2.0), (2.0, 0.5)} and load_info(tmp_path / "shared.pth") != {}
-    uncalibrated = (
-        seen[0.5, 1.0] + seen[2.0, 1.0]
-    )  # a reader so slow that both files were replaced twice meanwhile
+    # read by one so slow that both files were replaced twice meanwhile
+    uncalibrated = seen[0.5, 1.0] + seen[2.0, 1.0]
     assert uncalibrated <= 2 + seen.total() / 10 < seen.total()
-    assert load_info(tmp_path / "0.5.pth")["results"]["source"] == "mnist" and not list(
-        tmp_path.rglob("*.part")
-    )
+    assert load_info(tmp_path / "0.5.pth")["results"]["source"] == "mnist"
+    assert not list(tmp_path.rglob("*.part"))
 
 
 # --- a kernel that is restarted, a page that stays open
@@ -345,17 +328,17 @@ def megabytes():
     return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000
 """
 HOURS = """
-for number in range(200):
+for number in range(50):
     draw(number)
 before, objects = megabytes(), len(gc.get_objects())
-for number in range(1000):
+for number in range(DRAWINGS):
     draw(number)
 print(megabytes() - before, len(gc.get_objects()) - objects)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
-def test_a_kernel_is_restarted_and_a_pad_stays_open_for_a_thousand_drawings(
+def test_a_kernel_is_restarted_and_a_pad_stays_open_for_hours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path))
@@ -367,9 +350,10 @@ def test_a_kernel_is_restarted_and_a_pad_stays_open_for_a_thousand_drawings(
         manager.restart_kernel(now=True)  # without a word to the old one
         client.wait_for_ready(timeout=60)
         assert run_in(client, PAD) == "4 3\n"
-        run_in(client, DRAW)
+        run_in(client, f"DRAWINGS = {DRAWINGS}\n{DRAW}")
         grown, objects = map(float, run_in(client, HOURS).split())
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert grown < 50 and objects < 500  # a canvas kept for each drawing would be 300 MB
+    assert objects < DRAWINGS / 2  # nothing is kept for each drawing
+    assert grown < 20 + 0.03 * DRAWINGS  # MB; a canvas kept for each would be ten times as much

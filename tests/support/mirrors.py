@@ -12,7 +12,7 @@ Answer = Callable[[Request], None]
 
 @contextlib.contextmanager
 def serving(answer: Answer) -> Iterator[str]:
-    """A server on this machine, each of whose answers ``answer`` writes. Yields its address, which ends in a slash."""
+    """A server on this machine that answers with ``answer``. Yields its address, with a slash."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

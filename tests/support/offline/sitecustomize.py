@@ -1,4 +1,4 @@
-"""A Python with this folder on its PYTHONPATH reaches its own machine and no other. It imports this when it starts."""
+"""A Python with this folder on its PYTHONPATH imports this, and reaches its own machine alone."""
 
 import errno
 import socket
@@ -19,14 +19,11 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """Fail as a machine without a network does."""
     if event not in PLACES:
         return
-    target = arguments[PLACES[event]]
-    host = (
-        target[0]
-        if isinstance(target, tuple)
-        else target
-        if event.startswith("socket.get")
-        else None
-    )
+    host = arguments[PLACES[event]]
+    if isinstance(host, tuple):
+        host = host[0]
+    elif not event.startswith("socket.get"):
+        host = None  # the path of a Unix socket
     host = host.decode() if isinstance(host, bytes) else host
     if host not in HERE and not str(host).startswith("127."):
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
