@@ -56,12 +56,10 @@ def _try_step(
         returned = attempt(stepping, images.clone(), labels.clone(), learning_rate)
     moved, right = _flat(stepping.parameters()) - before, -learning_rate * gradient
     suspects = _wrong_steps(model, images, labels, gradient, learning_rate)
-    times = float(
-        moved @ right / (right @ right)
-    )  # 1 if it is right, and a number if it is along it
-    suspects[f"the step goes the right way, and is {times:.3g} times as long as it should be"] = (
-        times * right
-    )
+    times = float(moved @ right / (right @ right))  # where both are along the same line: how far
+    way = "the right way" if times > 0 else "uphill"
+    length = f"the step goes {way}, and is {abs(times):.3g} times as long as it should be"
+    suspects[length] = times * right
     what = "how far your step moves the parameters"
     compare(moved, right, what=what, suspects=suspects, tolerance=1e-5)
     after = functional.cross_entropy(stepping(images), labels).detach()
