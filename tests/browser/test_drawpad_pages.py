@@ -1,4 +1,4 @@
-"""The drawing pad, used with the mouse: all of it in JupyterLab, and briefly in Notebook 7 and Voilà."""
+"""The drawing pad, used with the mouse: all of it in JupyterLab, a little in Notebook 7, Voilà."""
 
 from collections.abc import Iterator
 

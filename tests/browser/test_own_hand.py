@@ -1,4 +1,4 @@
-"""Your own hand in JupyterLab: drawings are labelled, shown, taught while one draws, and deleted."""
+"""Your own hand in JupyterLab: drawings are labelled, shown, taught while one draws, deleted."""
 
 import pytest
 from playwright.sync_api import Page, expect
