@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from digitlab.data import missing_files
+# Each worker of pytest-xdist, and the kernels that it starts, take their share of the cores. Threads
+# that wait for one another would else spin on cores that other workers need. Set before PyTorch is
+# imported, which reads it once.
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from digitlab.data import missing_files  # noqa: E402
 
 # A learner's own networks and drawings in data/ are neither used nor replaced by a test run.
 _work = tempfile.TemporaryDirectory(prefix="digitlab-")

@@ -1,4 +1,4 @@
-"""The drawing pad, used with the mouse: all of it in JupyterLab, and briefly in Notebook 7 and Voilà."""
+"""The pad on whole pages: JupyterLab, Notebook 7 and Voilà; mouse, touch and reload."""
 
 from collections.abc import Iterator
 

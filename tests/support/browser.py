@@ -213,7 +213,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     """Ask it and what it started (``make`` a shell, say) to stop, kernels included; then insist."""
     _signal(server, signal.SIGTERM)
     try:
-        server.wait(10)
+        server.wait(30)
     except subprocess.TimeoutExpired:
         _signal(server, signal.SIGKILL)
         server.wait(TIMEOUT)

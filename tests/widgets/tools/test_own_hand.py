@@ -57,7 +57,7 @@ def draw_and_label(hand: OwnHand, digits: range) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(5_000):
+    for _ in range(100_000):  # for 100 seconds at least: a busy machine lets a thread wait
         if condition():
             return
         await asyncio.sleep(0.001)
