@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from digitlab.augment import RandomAffine
 from digitlab.data import Mnist
-from digitlab.evaluation import Evaluation, evaluate_logits, predict_logits
+from digitlab.evaluation import Evaluation, evaluate_logits
 from digitlab.ink import as_unit_float
 from digitlab.model import DigitCNN
 
@@ -237,16 +237,16 @@ class Examples:
 
 def extract_features(model: DigitCNN, images: Tensor, labels: Tensor, advance: Advance) -> Examples:
     """Run pictures through the convolutions of ``model``, up to where its head begins."""
-    body = copy.deepcopy(model)
+    body, device = copy.deepcopy(model).eval(), model.fc1.weight.device
     # Without the head, `forward` ends in the features. (The ReLU inside the head stays, and changes
     # nothing: it gets what has passed a ReLU already.)
     body.fc1, body.fc2 = nn.Identity(), nn.Identity()  # type: ignore[assignment]
     extracted = []
     for batch in images.split(_BATCH):
-        extracted.append(predict_logits(body, batch))
+        with torch.no_grad():
+            extracted.append(body(as_unit_float(batch).to(device)))
         advance(_BATCH_WORK)
-    features = torch.cat(extracted)
-    return Examples(features, labels.to(features.device))
+    return Examples(torch.cat(extracted), labels.to(device))
 
 
 def extraction_work(count: int) -> int:

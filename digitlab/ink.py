@@ -32,9 +32,27 @@ _AXIS = np.arange(SIZE, dtype=np.float32)
 
 def as_unit_float(images: Tensor) -> Tensor:
     """Bring images to float32 in [0, 1]: uint8 is divided by 255, float stays."""
-    if images.dtype == torch.uint8:
-        return images.float().div_(255)
-    return images.float()
+    check_range(images)
+    return scale_to_unit(images)
+
+
+def check_range(images: Tensor) -> None:
+    """Check that images are uint8, or float in [0, 1].
+
+    Raises:
+        ValueError: they are not.
+    """
+    if images.is_floating_point() and images.numel():
+        low, high = float(images.amin()), float(images.amax())
+        if not (low >= 0 and high <= 1):  # false for NaN
+            raise ValueError(
+                f"expected float pixels in [0, 1], got {low:.4g} to {high:.4g}; for 0..255 use uint8"
+            )
+
+
+def scale_to_unit(images: Tensor) -> Tensor:
+    """Do what :func:`as_unit_float` does, for images whose range has been checked."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images.float()
 
 
 def rasterize(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 # Mean and standard deviation of all pixels of MNIST's 60,000 training images, in [0, 1]; notebook
 # 01 computes them.
@@ -38,7 +39,7 @@ class Calibration:
     @classmethod
     def of(cls, model: nn.Module) -> Calibration:
         """The calibration that a network carries, or that of the logits as they are."""
-        return getattr(model, "calibration", None) or cls()
+        return getattr(unwrap(model), "calibration", None) or cls()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities: ``(…, 10)`` float, adding up to 1."""
@@ -47,6 +48,18 @@ class Calibration:
     def is_digit(self, probabilities: Tensor) -> Tensor:
         """Whether calibrated probabilities ``(…, 10)`` are those of a digit: ``(…)`` bool."""
         return top_two(probabilities) >= self.min_top_two
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network inside the wrappers of ``torch.compile``, data parallelism and averaging."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+    while True:
+        if isinstance(model, wrappers):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):  # torch.compile's
+            model = inner
+        else:
+            return model
 
 
 def top_two(probabilities: Tensor) -> Tensor:
