@@ -7,8 +7,11 @@ PyTorch does not.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import glob
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,23 +19,49 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from digitlab.evaluation import Evaluation
 
+# What shells report of a program that a signal stopped: 128 and the signal's number
+_INTERRUPTED = 130  # SIGINT
+_PIPE_CLOSED = 141  # SIGPIPE
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; bad input ends in a sentence on stderr and exit status 1, not in a traceback."""
-    options = _parser().parse_args(arguments)
+    """Run one command; returns its exit status.
+
+    Bad input ends in a sentence on stderr and status 1, not in a traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # Not every console has "·" or "…": better a question mark than no result.
+            stream.reconfigure(errors="replace")
     try:
+        return _run(arguments)
+    except BrokenPipeError:  # whoever read the output, such as `| head -1`, has seen enough
+        _discard_output()
+        return _PIPE_CLOSED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options))
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError, ImportError) as error:
         print(f"digitlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        advice = (
-            "; the same command with --resume goes on after the last whole epoch"
-            if options.run is _train
-            else ""
-        )
-        print(f"digitlab: stopped{advice}", file=sys.stderr)
-        return 130
+        print("digitlab: stopped", file=sys.stderr)
+        return _INTERRUPTED
+    finally:
+        print(end="", flush=True)  # a pipe that is closed is noticed here, not when Python exits
+
+
+def _discard_output() -> None:
+    """Send what is still to be written nowhere, or Python would complain when it exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # streams that are no files
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(devnull, stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,15 +92,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--out",
         type=Path,
-        help="where the weights go (default: data/my_mnist_cnn.pth); with --seeds, _seed_0 and so on is added",
+        help="where the weights go (default: data/my_mnist_cnn.pth); "
+        "with --seeds, _seed_0 and so on is added",
     )
     train.add_argument(
-        "--overwrite", action="store_true", help="replace weights that are there already"
+        "--overwrite",
+        action="store_true",
+        help="replace weights that are there already, and drop a training that was interrupted",
     )
     train.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last whole epoch of the same training, if it was cut off",
+        help="resume the same training after its last whole epoch, if it was interrupted; "
+        "with --seeds, networks that are trained already are kept",
     )
     train.add_argument("--device", help="cpu, cuda or mps (default: the fastest there is)")
     _add_data_option(train)
@@ -80,9 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluation = commands.add_parser(
         "evaluate", help="measure a network on the MNIST test images, or on pen strokes"
     )
-    evaluation.add_argument(
-        "--weights", type=Path, help="weights to load (default: the shipped ones)"
-    )
+    _add_weights_option(evaluation)
     evaluation.add_argument(
         "--pen",
         type=Path,
@@ -92,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data_option(evaluation)
     evaluation.set_defaults(run=_evaluate)
 
-    prediction = commands.add_parser("predict", help="read pictures of single digits")
+    prediction = commands.add_parser("predict", help="classify pictures of single digits")
     prediction.add_argument(
         "images",
         nargs="+",
@@ -100,9 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="IMAGE",
         help="PNG, JPEG, …: light on dark or dark on light",
     )
-    prediction.add_argument(
-        "--weights", type=Path, help="weights to load (default: the shipped ones)"
-    )
+    _add_weights_option(prediction)
     prediction.set_defaults(run=_predict)
 
     doctor = commands.add_parser(
@@ -118,46 +147,55 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_weights_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, help="weights to load (default: the shipped ones)")
+
+
 def _train(options: argparse.Namespace) -> int:
     from digitlab import Recipe, load_mnist
     from digitlab.data import work_folder
+    from digitlab.files import user_path
     from digitlab.training.distributed import joined_process_group
     from digitlab.training.runs import Run, parse_seeds, table, train_all
 
-    path = options.out or work_folder() / "my_mnist_cnn.pth"
-    seeds, paths = [options.seed], [path]
-    if options.seeds is not None:
-        seeds = parse_seeds(options.seeds)
-        paths = [path.with_stem(f"{path.stem}_seed_{seed}") for seed in seeds]
-    there = [path for path in paths if path.exists()]
-    if there and not options.overwrite:  # before the work, not after it
-        raise FileExistsError(
-            f"{there[0]} exists; choose another with --out, or replace it with --overwrite"
-        )
+    path = user_path(options.out or work_folder() / "my_mnist_cnn.pth")
     recipe = Recipe.best() if options.recipe == "best" else Recipe.quick()
-    runs = [
-        Run(recipe, seed, path, options.device, options.resume)
-        for seed, path in zip(seeds, paths, strict=True)
-    ]
+    if options.seeds is None:
+        runs = [Run(recipe, options.seed, path, options.device)]
+    else:
+        runs = [
+            Run(recipe, seed, path.with_stem(f"{path.stem}_seed_{seed}"), options.device)
+            for seed in parse_seeds(options.seeds)
+        ]
+    load = partial(load_mnist, options.data)
     with joined_process_group() as group:
         if options.resume and group.size > 1:
             raise ValueError("--resume is for one process; torchrun starts again")
-        results = list(train_all(runs, partial(load_mnist, options.data)))
+        try:
+            trained = train_all(runs, load, resume=options.resume, overwrite=options.overwrite)
+            results = list(trained)
+        except KeyboardInterrupt:
+            if not any(run.state_path.exists() for run in runs):
+                raise
+            advice = "the same command with --resume goes on after the last whole epoch"
+            print(f"digitlab: stopped; {advice}", file=sys.stderr)
+            return _INTERRUPTED
         if options.seeds is None:
             accuracy = f"{results[0]['val_accuracy']:.2%} of the validation images classified right"
             print(f"{accuracy}; weights saved to {path}")
         else:
-            print(f"{table(results)}\nweights saved to {paths[0]} … {paths[-1].name}")
+            print(f"{table(results)}\nweights saved to {runs[0].path} … {runs[-1].path.name}")
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from digitlab import evaluate, load_mnist, load_model
+    from digitlab.files import user_path
     from digitlab.handwriting.recorded import read_pen_digits
 
     model = load_model(options.weights)
     if options.pen:
-        images, labels = read_pen_digits(options.pen)
+        images, labels = read_pen_digits(user_path(options.pen))
         what = f"{len(labels):,} drawings in {options.pen.name}"
     else:
         mnist = load_mnist(options.data)
@@ -170,7 +208,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _confusion_table(result: Evaluation) -> str:
     """Lay the confusion matrix out as text, a dot where there is nothing to count."""
-    header = "true\\read " + "".join(f"{digit:6d}" for digit in range(10))
+    header = "true\\pred " + "".join(f"{digit:6d}" for digit in range(10))
     rows = [
         f"{digit:9d} " + "".join(f"{count or '·':>6}" for count in row)
         for digit, row in enumerate(result.confusion.tolist())
@@ -182,16 +220,32 @@ def _predict(options: argparse.Namespace) -> int:
     from digitlab import from_image, load_model, predict
 
     model, failed = load_model(options.weights), False
-    for path in options.images:
+    for path in _expanded(options.images):
         try:
+            if path.is_dir():
+                raise ValueError("this is a folder; name the pictures in it")
+            with path.open("rb"):  # what the system refuses, it explains better than Pillow
+                pass
             prediction = predict(model, from_image(path))
-        except (OSError, ValueError) as error:  # the other pictures are read all the same
-            print(f"{path}: {error}", file=sys.stderr)
+        except (OSError, ValueError) as error:  # the other pictures are classified all the same
+            reason = getattr(error, "strerror", None) or error
+            print(f"{path}: {reason}", file=sys.stderr)
             failed = True
             continue
         doubt = "" if prediction.is_digit else "  (this does not look like a digit)"
         print(f"{path}: {prediction}{doubt}")
     return int(failed)
+
+
+def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
+    """Expand ``~`` and wildcards, as a shell does: those of Windows leave that to the program."""
+    from digitlab.files import user_path
+
+    for path in paths:
+        pattern = str(user_path(path))
+        # A file that is there may have a bracket in its name.
+        found = [] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
+        yield from map(Path, found or [pattern])
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -30,7 +33,7 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
     parts = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in contents}
     try:
         for path, part in parts.items():
-            with _explained(f"{path} can't be written"):
+            with explained(f"{path} can't be written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with part.open("xb") as file:
                     file.write(contents[path])
@@ -38,7 +41,7 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
                     # Else a power cut may leave the name, and nothing behind it.
                     os.fsync(file.fileno())
         for path, part in parts.items():
-            with _explained(f"{path} can't be written"):
+            with explained(f"{path} can't be written"):
                 os.replace(part, path)
     finally:
         for part in parts.values():
@@ -59,7 +62,7 @@ def locked(folder: Path, what: str, advice: str = "") -> Iterator[None]:
     Raises:
         OSError: the system refuses, in a sentence.
     """
-    with _explained(f"{what} can't be changed", advice):
+    with explained(f"{what} can't be changed", advice):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
             yield
@@ -76,8 +79,49 @@ def tensor_file(state: Any) -> bytes:
     return buffer.getvalue()
 
 
+def read_tensors(content: bytes) -> Any:
+    """Read a file of ``torch.save`` that holds tensors and plain values only. No code in it is run.
+
+    Raises:
+        ValueError: it is none, in our own words: PyTorch's advise to load unsafely.
+    """
+    try:
+        # PyTorch warns about some damaged files before it refuses them.
+        with warnings.catch_warnings(action="ignore"):
+            # weights_only: a file is data from somewhere else, and unpickling may run any code
+            return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError("it is no PyTorch file, or it holds more than tensors") from None
+    except Exception:  # damage can meet the unpickler anywhere, as an IndexError for one
+        raise ValueError("it is damaged, or a file of another kind") from None
+
+
+def user_path(path: str | Path) -> Path:
+    """Expand a leading ``~``, as a shell does, where there was no shell, or after ``--out=``.
+
+    Raises:
+        ValueError: it is the home folder of an unknown user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path} can't be found: there is no such user") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, and a file in it for a moment: better now than after the work.
+
+    Raises:
+        OSError: the system refuses, in a sentence.
+    """
+    with explained(f"{folder} can't be written to"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 @contextmanager
-def _explained(problem: str, advice: str = "") -> Iterator[None]:
+def explained(problem: str, advice: str = "") -> Iterator[None]:
     """Re-raise an OSError, whatever its class, with a sentence that says what can't be done."""
     try:
         yield

@@ -238,7 +238,7 @@ class Examples:
 
 def extract_features(model: DigitCNN, images: Tensor, labels: Tensor, advance: Advance) -> Examples:
     """Run pictures through the convolutions of ``model``, up to where its head begins."""
-    body = copy.deepcopy(model)
+    body, device = copy.deepcopy(model).eval(), model.fc1.weight.device
     # Without the head, `forward` ends in the features. (The ReLU inside the head stays, and changes
     # nothing: it gets what has passed a ReLU already.)
     body.fc1, body.fc2 = nn.Identity(), nn.Identity()  # type: ignore[assignment]
@@ -246,8 +246,7 @@ def extract_features(model: DigitCNN, images: Tensor, labels: Tensor, advance: A
     for batch in images.split(_BATCH):
         extracted.append(forward_in_batches(body, batch))
         advance(_BATCH_WORK)
-    features = torch.cat(extracted)
-    return Examples(features, labels.to(features.device))
+    return Examples(torch.cat(extracted), labels.to(device))
 
 
 def extraction_work(count: int) -> int:

@@ -1,5 +1,8 @@
 """``python -m digitlab``, run in this process, and once as a program."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ from PIL import Image
 from digitlab import Mnist, load_model
 from digitlab.__main__ import main
 from digitlab.checkpoint import load_info
+from tests.support import ROOT
 from tests.support.pen import DIGITS
 
 
@@ -26,24 +30,92 @@ def picture(tmp_path: Path, mnist: Mnist) -> Path:
     return tmp_path / "digit.png"
 
 
-def test_predict_reads_pictures(
+def test_predict_classifies_pictures(
     picture: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", str(picture)]) == 0
     assert f"digit.png: {mnist.test_labels[0]} · " in capsys.readouterr().out
 
 
-def test_predict_goes_on_after_a_picture_that_cannot_be_read(
+def test_predict_goes_on_after_what_is_no_picture(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "blank.png")
-    assert (
-        main(["predict", str(tmp_path / "blank.png"), str(tmp_path / "none.png"), str(picture)])
-        == 1
-    )
-    said = capsys.readouterr()
-    assert "blank.png: no digit found" in said.err and "none.png" in said.err
-    assert "digit.png: " in said.out
+    (tmp_path / "folder").mkdir()
+    names = ["blank.png", "none.png", "folder", picture.name]
+    assert main(["predict", *(str(tmp_path / name) for name in names)]) == 1
+    output = capsys.readouterr()
+    blank, none, folder = output.err.splitlines()
+    assert "blank.png: no digit found" in blank and "none.png: No such file" in none
+    assert folder.endswith("folder: this is a folder; name the pictures in it")
+    assert "digit.png: " in output.out
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read")
+def test_predict_says_which_picture_may_not_be_read(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture.chmod(0)
+    assert main(["predict", str(picture)]) == 1
+    assert "digit.png: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pattern", ["*.png", "digit?.png", "digit[12].png", "**/digit1.*"])
+def test_wildcards_are_expanded_where_no_shell_did(
+    pattern: str, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture.rename(picture.with_stem("digit1"))
+    assert main(["predict", str(picture.parent / pattern)]) == 0
+    assert "digit1.png: " in capsys.readouterr().out
+
+
+def test_a_name_with_a_bracket_is_a_name_and_a_pattern_without_files_is_said(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(picture, picture.with_name("digit[1].png"))
+    shutil.copy(picture, picture.with_name("digit1.png"))
+    arguments = [str(picture.with_name(name)) for name in ("digit[1].png", "*.bmp")]
+    assert main(["predict", *arguments]) == 1
+    output = capsys.readouterr()
+    assert "digit[1].png: " in output.out and "digit1.png" not in output.out
+    assert "*.bmp: " in output.err
+
+
+PROGRAM = [sys.executable, "-m", "digitlab"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp932"])
+def test_every_encoding_of_the_console_will_do(encoding: str, picture: Path) -> None:
+    other = picture.with_name("Ziffer_ß_数字.png")
+    shutil.copy(picture, other)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [*PROGRAM, "predict", str(picture), str(other)]
+    result = subprocess.run(command, env=environment, capture_output=True)
+    first, second = result.stdout.decode(encoding).splitlines()
+    assert result.returncode == 0 and result.stderr == b""
+    assert "digit.png: " in first and first.endswith(" %") and second.endswith(" %")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+@pytest.mark.parametrize(
+    ("stream", "arguments"),
+    [
+        ("stdout", ["predict", "digit.png"]),
+        ("stderr", ["predict", "none.png"]),
+        ("stderr", ["train", "--out", "none"]),
+    ],
+)
+def test_a_reader_that_has_gone_ends_the_program_quietly(
+    stream: str, arguments: list[str], picture: Path
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: write}
+    result = subprocess.run([*PROGRAM, *arguments], cwd=picture.parent, env=environment, **streams)
+    os.close(write)
+    assert result.returncode == 128 + signal.SIGPIPE
+    assert not result.stdout and not result.stderr
 
 
 def test_train_saves_a_network_and_never_replaces_one_unasked(
@@ -51,10 +123,8 @@ def test_train_saves_a_network_and_never_replaces_one_unasked(
 ) -> None:
     path = tmp_path / "net.pth"
     assert main(["train", "--out", str(path), "--device", "cpu"]) == 0
-    assert (
-        load_info(path)["results"]["val_accuracy"] > 0.8
-        and load_info(path)["results"]["source"] == "sample"
-    )
+    results = load_info(path)["results"]
+    assert results["val_accuracy"] > 0.8 and results["source"] == "sample"
     load_model(path)
     before = path.read_bytes()
     assert main(["train", "--out", str(path)]) == 1
@@ -65,12 +135,9 @@ def test_evaluate_prints_accuracy_interval_and_confusion(
     only_the_sample: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate"]) == 0
-    said = capsys.readouterr().out
-    assert (
-        "500 test images (sample)" in said
-        and "95 % interval" in said
-        and len(said.splitlines()) == 13
-    )
+    output = capsys.readouterr().out
+    assert "500 test images (sample)" in output and "95 % interval" in output
+    assert len(output.splitlines()) == 13
 
 
 def test_evaluate_reads_a_file_of_pen_strokes(

@@ -1,8 +1,9 @@
 """Training: recipes, the loop, resuming, process groups, and runs from seed to checkpoint."""
 
 from digitlab.device import best_device, mixed_precision
+from digitlab.training.batches import training_set
 from digitlab.training.history import History, Progress
-from digitlab.training.loop import fit, training_set
+from digitlab.training.loop import fit
 from digitlab.training.recipe import Recipe
 
 __all__ = [

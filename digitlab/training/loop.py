@@ -8,15 +8,13 @@ What it costs on two cores of an x86-64 CPU:
 
 ``benchmarks/results/speed_training.json`` and ``best_recipe.json`` have each run, and
 ``benchmarks/speed_training.py`` and ``best_recipe.py`` measure them again.
-
-The whole dataset lies on the device as one tensor, and a batch is an index into it: for pictures
-this small a ``DataLoader`` with transforms for each picture takes longer than the network does.
 """
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,14 +23,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from digitlab.augment import add_random_noise
 from digitlab.data import Mnist
-from digitlab.device import best_device, mixed_precision
+from digitlab.device import as_device, mixed_precision, random_states, seeded, set_random_states
 from digitlab.evaluation import evaluate
-from digitlab.handwriting import written_digits, written_non_digits
-from digitlab.ink import as_unit_float, scale_to_unit
+from digitlab.files import user_path
+from digitlab.ink import check_range, scale_to_unit
+from digitlab.training.batches import Batches, to_device
 from digitlab.training.distributed import ProcessGroup, process_group
 from digitlab.training.history import History, Progress
 from digitlab.training.recipe import Recipe
@@ -54,67 +53,69 @@ def fit(
     seed: int = 0,
     device: torch.device | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    state_path: Path | None = None,
+    state_path: str | Path | None = None,
 ) -> History:
     """Train ``model`` in place on the training images, and evaluate it on the validation images.
 
-    Two runs from the same weights with the same seed, device and number of threads give the same
-    network. The global random state is left as it was.
+    >>> from digitlab import DigitCNN, Recipe, fit, load_mnist
+    >>> mnist, recipe = load_mnist(source="sample"), Recipe(images_per_epoch=640)
+    >>> history = fit(DigitCNN(), mnist, recipe=recipe, seed=0, device="cpu")
+    >>> len(history.batch_losses)  # one for each batch of 64 images
+    10
+
+    On a CPU, two runs from the same weights with the same seed, number of threads and version of
+    PyTorch give the same network, bit for bit. On CUDA and MPS they see the same images in the same
+    order with the same augmentation and dropout, but some kernels there add numbers in an order
+    that varies, so that the networks are close and not equal. A device of another kind sees the
+    same order, but draws other augmentation and dropout. PyTorch's global random numbers are left
+    as they were.
 
     Processes that have joined one process group (:mod:`digitlab.training.distributed`) train one
     network together, each calling ``fit`` with the same arguments. They give the network that one
     process would, up to rounding; only dropout differs, as each process draws for its own shard.
 
     Args:
-        model: network from ``(N, 1, 28, 28)`` uint8 or float images in [0, 1] to ``(N, 10)``
-            logits. It stays on ``device``, in evaluation mode.
-        mnist: the data; its test images are not used.
+        model: network from ``(N, 1, 28, 28)`` float32 images in [0, 1] to ``(N, 10)`` logits. It
+            stays on ``device``, in evaluation mode.
+        mnist: the data, with uint8 images or float ones in [0, 1]; its test images are not used.
         recipe: how to train; ``Recipe.quick()`` if None.
         seed: decides the order of the images, the augmentation and the dropout.
         device: where to train; the fastest there is if None.
         on_progress: called about fifty times an epoch, and at the end of each.
         state_path: file to write the complete state of the training to, at the start and after
-            each epoch. Where it exists, training resumes from there, and ends in the very network
-            that it would have given without the interruption. The caller removes it.
+            each epoch. Where it exists, training resumes from there, and ends in the network that
+            it would have given without the interruption. The caller removes it.
 
     Returns:
         The curves of losses, accuracies and learning rates.
 
     Raises:
-        ValueError: ``state_path`` holds another training, or several processes gave one.
+        ValueError: before any work: the device, the seed or the data can't be used, the network
+            has nothing to train, ``state_path`` is of another training, or several processes gave
+            one. In the first step: the network gives no ``(N, 10)`` logits.
         OSError: the state can't be written.
-
-    Example:
-        >>> from digitlab import DigitCNN, Recipe, fit, load_mnist
-        >>> mnist, recipe = load_mnist(source="sample"), Recipe(images_per_epoch=640)
-        >>> history = fit(DigitCNN(), mnist, recipe=recipe, seed=0, device="cpu")
-        >>> len(history.batch_losses)
-        10
     """
-    recipe = recipe or Recipe.quick()
-    device = torch.device(device) if device is not None else best_device()
+    recipe, seed, device = recipe or Recipe.quick(), as_seed(seed), as_device(device)
+    _check_data(mnist)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(f"{type(model).__name__} has no parameters that training could change")
+    state_path = user_path(state_path) if state_path else None
     group = process_group()
     if state_path and group.size > 1:
         raise ValueError("several processes together can't resume a training; start it again")
-    task = {**asdict(recipe), "seed": seed, "source": mnist.source}
-    task["images"] = len(mnist.train_labels)
+    task = describe_task(model, mnist, recipe, seed, device)
+    state = load_state(state_path, task) if state_path else None
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed + group.rank)  # dropout draws from the global generator
-        # Convolutions run twice as fast with the channels last in memory.
-        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for layer in model.modules():
-            if isinstance(layer, nn.Dropout):
-                layer.p = recipe.dropout
-        batches = _Batches(mnist, recipe, seed, device)
-        trainer = _Trainer(model, recipe, recipe.epochs * len(batches), device, group)
-        val_images = as_unit_float(mnist.val_images.to(device))
+    with seeded(seed + group.rank, device):  # dropout draws from the global random numbers
+        batches = Batches(mnist, recipe, seed, device)
+        val_images = scale_to_unit(to_device(mnist.val_images, device))
         val_labels = mnist.val_labels.to(device)
+        _prepare(model, recipe, device, val_images[:1])
+        trainer = _Trainer(model, recipe, recipe.epochs * len(batches), device, group)
         history, epochs_done = History(), 0
-        state = load_state(state_path, task) if state_path else None
         if state:
             epochs_done = _restore(state, trainer, batches, history)
-        elif state_path:  # a full disk or a read-only folder is met before the work, not after it
+        elif state_path:  # a full disk is met before the work, not after it
             save_state(state_path, task, _state(0, trainer, batches, history))
 
         def report(epoch: int) -> None:
@@ -136,8 +137,73 @@ def fit(
     return history
 
 
+def as_seed(seed: int) -> int:
+    """Check a seed: a whole number that PyTorch and NumPy both take.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r:.40}")
+    return number
+
+
+def describe_task(
+    model: nn.Module, mnist: Mnist, recipe: Recipe, seed: int, device: torch.device
+) -> dict[str, Any]:
+    """Describe a training by what distinguishes it from others, as plain values."""
+    parameters = sum(
+        parameter.numel() for parameter in model.parameters() if not is_lazy(parameter)
+    )
+    return {
+        **asdict(recipe),
+        "seed": seed,
+        "data": f"{len(mnist.train_labels):,} images of {mnist.source}",
+        "network": f"{type(model).__name__} of {parameters:,} parameters",
+        "device": device.type,  # each kind has random numbers of its own
+    }
+
+
+def _check_data(mnist: Mnist) -> None:
+    """Refuse data that can't be trained on."""
+    splits = {
+        "training": (mnist.train_images, mnist.train_labels),
+        "validation": (mnist.val_images, mnist.val_labels),
+    }
+    for name, (images, labels) in splits.items():
+        if not len(labels) or len(images) != len(labels):
+            raise ValueError(
+                f"expected {name} images and as many labels, at least one of each; "
+                f"got {len(images)} and {len(labels)}"
+            )
+        if labels.dtype != torch.int64 or labels.min() < 0 or labels.max() > 9:
+            raise ValueError(
+                f"expected {name} labels as int64 from 0 to 9, "
+                f"got {labels.dtype} from {labels.min()} to {labels.max()}"
+            )
+        check_range(images)
+
+
+def _prepare(model: nn.Module, recipe: Recipe, device: torch.device, an_image: Tensor) -> None:
+    """Bring a network to the device, in the layout and with the dropout to train with."""
+    model.to(device)
+    if any(map(is_lazy, model.parameters())):  # such as LazyLinear's: their shapes come with data
+        with torch.no_grad():
+            model.eval()(an_image)
+    # Convolutions run twice as fast with the channels last in memory.
+    model.to(memory_format=torch.channels_last)
+    if recipe.dropout is not None:
+        for layer in model.modules():
+            if isinstance(layer, nn.Dropout):
+                layer.p = recipe.dropout
+
+
 def _train_epoch(
-    trainer: _Trainer, batches: _Batches, history: History, report: Callable[[], None]
+    trainer: _Trainer, batches: Batches, history: History, report: Callable[[], None]
 ) -> None:
     """Train for one epoch."""
     trainer.model.train()
@@ -195,6 +261,8 @@ class _Trainer:
         images, targets = self.group.shard(images), self.group.shard(targets)
         with mixed_precision(self.device):
             logits = self.network(images)  # (n, 10)
+            if not isinstance(logits, Tensor) or logits.shape != targets.shape:
+                raise _wrong_logits(logits, len(targets))
             loss = functional.cross_entropy(logits, targets, reduction="sum")
             # The mean over the whole batch. (Over the shard it would be wrong where shards differ
             # in size; and gradients are averaged over the processes, hence the factor.)
@@ -229,72 +297,32 @@ class _Trainer:
         return parts | ({"average": self.average} if self.average is not None else {})
 
 
-class _Batches:
-    """The training set on the device, in batches: each epoch in a new random order, augmented."""
-
-    def __init__(self, mnist: Mnist, recipe: Recipe, seed: int, device: torch.device) -> None:
-        images, targets = training_set(mnist, recipe, seed=seed)
-        self.images, self.targets = images.to(device), targets.to(device)
-        self.recipe = recipe
-        self.images_per_epoch = min(len(images), recipe.images_per_epoch or len(images))
-        # The shuffler is on the CPU: the same order on every device.
-        self.shuffler = torch.Generator().manual_seed(seed)
-        self.augmenter = torch.Generator(device).manual_seed(seed)
-
-    def __len__(self) -> int:
-        """Batches per epoch."""
-        return -(-self.images_per_epoch // self.recipe.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch: images ``(n, 1, 28, 28)`` float32 in [0, 1], targets ``(n, 10)``."""
-        shuffled = torch.randperm(len(self.images), generator=self.shuffler)
-        order = shuffled[: self.images_per_epoch].to(self.images.device)
-        for batch in order.split(self.recipe.batch_size):
-            # index_select is faster than images[batch]
-            images = scale_to_unit(self.images.index_select(0, batch))
-            yield self._augment(images), self.targets[batch]
-
-    def _augment(self, images: Tensor) -> Tensor:
-        if self.recipe.augment is not None:
-            images = self.recipe.augment(images, generator=self.augmenter)
-        if self.recipe.noise:
-            images = add_random_noise(images, largest=self.recipe.noise, generator=self.augmenter)
-        return images
+def _wrong_logits(logits: object, count: int) -> ValueError:
+    got = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+    return ValueError(
+        f"expected the network to give ({count}, 10) logits for {count} images, got {got}"
+    )
 
 
-def training_set(mnist: Mnist, recipe: Recipe, *, seed: int) -> tuple[Tensor, Tensor]:
-    """Put together what a recipe trains on: MNIST's training images, and what it adds.
-
-    Returns:
-        ``(N, 1, 28, 28)`` images, as ``mnist`` has them, and ``(N, 10)`` float32 targets, the
-        probabilities that the network should predict.
-    """
-    digits, labels = written_digits(recipe.written_digits, seed=seed)
-    non_digits = written_non_digits(recipe.non_digits, seed=seed)
-    right = functional.one_hot(torch.cat([mnist.train_labels, labels]), 10).float()
-    uniform = torch.full((1, 10), 0.1)
-    smoothed = torch.lerp(right, uniform, recipe.label_smoothing)
-    images = torch.cat([mnist.train_images, digits, non_digits])
-    return images, torch.cat([smoothed, uniform.expand(len(non_digits), 10)])
-
-
-def _state(epoch: int, trainer: _Trainer, batches: _Batches, history: History) -> dict[str, Any]:
+def _state(epoch: int, trainer: _Trainer, batches: Batches, history: History) -> dict[str, Any]:
     """Collect everything that the training after ``epoch`` depends on."""
     return {
         "epoch": epoch,
         "parts": {name: part.state_dict() for name, part in trainer.parts().items()},
         "shuffler": batches.shuffler.get_state(),
         "augmenter": batches.augmenter.get_state(),
+        "global": random_states(trainer.device),
         "history": asdict(history),
     }
 
 
-def _restore(state: dict[str, Any], trainer: _Trainer, batches: _Batches, history: History) -> int:
+def _restore(state: dict[str, Any], trainer: _Trainer, batches: Batches, history: History) -> int:
     """Take over what :func:`_state` collected; returns the number of epochs done by then."""
     for name, part in trainer.parts().items():
         part.load_state_dict(state["parts"][name])
     batches.shuffler.set_state(state["shuffler"])
     batches.augmenter.set_state(state["augmenter"])
+    set_random_states(trainer.device, state["global"])
     for name, values in state["history"].items():
         getattr(history, name).extend(values)
     return int(state["epoch"])

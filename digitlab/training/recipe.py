@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral
 
 from digitlab.augment import RandomAffine
+
+# What a recipe refuses: counts below these, and fractions outside [0, 1)
+_COUNTS = {
+    "epochs": 1,
+    "images_per_epoch": 1,
+    "batch_size": 1,
+    "written_digits": 0,
+    "non_digits": 0,
+}
+_FRACTIONS = ("beta2", "label_smoothing", "dropout", "noise", "ema_decay")
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,8 @@ class Recipe:
             want a short memory.
         label_smoothing: share of the target spread evenly over the classes (Szegedy et al. 2016,
             arXiv:1512.00567).
-        dropout: probability that a ``Dropout`` layer drops a value.
+        dropout: probability that a ``Dropout`` layer drops a value; None leaves it to the network,
+            and :class:`~digitlab.model.DigitCNN` drops none.
         augment: random changes to the training images, or None.
         noise: largest standard deviation of the noise that one in eight training images gets.
         ema_decay: decay per step of the running average of the weights that is kept in the end; 0
@@ -43,7 +56,7 @@ class Recipe:
     weight_decay: float = 0.0
     beta2: float = 0.999
     label_smoothing: float = 0.0
-    dropout: float = 0.0
+    dropout: float | None = None
     augment: RandomAffine | None = None
     noise: float = 0.0
     ema_decay: float = 0.0
@@ -52,26 +65,24 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that could not train anything."""
-        if self.epochs < 1 or self.batch_size < 1:
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if value is None and name == "images_per_epoch":
+                continue
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}")
+        for name in _FRACTIONS:
+            value = getattr(self, name)
+            if value is None and name == "dropout":
+                continue
+            if not 0 <= value < 1:  # true for NaN
+                raise ValueError(f"{name} must be at least 0 and less than 1, got {value!r}")
+        if not 0 < self.max_learning_rate < math.inf:
             raise ValueError(
-                f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}"
+                f"max_learning_rate must be a positive number, got {self.max_learning_rate!r}"
             )
-        if self.images_per_epoch is not None and self.images_per_epoch < 1:
-            raise ValueError(
-                f"images_per_epoch must be at least 1, or None for all, got {self.images_per_epoch}"
-            )
-        if self.written_digits < 0 or self.non_digits < 0:
-            raise ValueError(
-                "written_digits and non_digits must not be negative, "
-                f"got {self.written_digits} and {self.non_digits}"
-            )
-        if self.max_learning_rate <= 0:
-            raise ValueError(f"max_learning_rate must be positive, got {self.max_learning_rate}")
-        for name in ("beta2", "label_smoothing", "dropout", "noise", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 0 and less than 1, got {getattr(self, name)}"
-                )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be 0 or positive, got {self.weight_decay!r}")
 
     @classmethod
     def quick(cls) -> Recipe:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from digitlab.files import tensor_file, write_atomically
+from digitlab.files import read_tensors, tensor_file, write_atomically
 
 
 def save_state(path: Path, task: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -18,40 +16,36 @@ def save_state(path: Path, task: Mapping[str, Any], state: Mapping[str, Any]) ->
         path: where to; an earlier state there is replaced.
         task: what distinguishes this training from others: recipe, seed, data, ….
         state: everything that the rest of the training depends on, as tensors and plain values.
-            PyTorch's global random states are added.
 
     Raises:
         OSError: it can't be written; the message says why.
     """
-    generators = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
-    content = {"task": dict(task), "state": dict(state), "global_generators": generators}
-    write_atomically({path: tensor_file(content)})
+    write_atomically({path: tensor_file({"task": dict(task), "state": dict(state)})})
 
 
 def load_state(path: Path, task: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read the state that :func:`save_state` wrote, and set PyTorch's global random states.
-
-    Returns:
-        The state, or None if there is no file.
+    """Read the state that :func:`save_state` wrote; None if there is no file.
 
     Raises:
-        ValueError: the file can't be read, or is of another training.
+        ValueError: the file can't be read, or is of another training; what differs is named.
     """
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        found, state = content["task"], content["state"]
-        cpu, *cuda = content["global_generators"]
-    except Exception as error:  # damage can meet the unpickler anywhere
+        content = read_tensors(path.read_bytes())
+        found, state = dict(content["task"]), dict(content["state"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{path} holds no interrupted training: {error}. Delete it to start again"
-        ) from error
-    if found != dict(task):
-        different = ", ".join(name for name in task if found.get(name) != task[name])
+            f"{path} holds no interrupted training; is it damaged? Delete it to start again"
+        ) from None
+    different = [
+        f"its {name} is {found.get(name)!r}, not {value!r}"
+        for name, value in task.items()
+        if found.get(name) != value
+    ]
+    if different or found.keys() != task.keys():
         raise ValueError(
-            f"{path} is of another training, with other {different}. Delete it to start again"
+            f"{path} is of another training: {'; '.join(different) or 'of another version'}. "
+            "Delete it to start again"
         )
-    torch.set_rng_state(cpu)
-    torch.cuda.set_rng_state_all(cuda)
-    return dict(state)
+    return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -12,15 +12,18 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from digitlab.checkpoint import save_model
+from digitlab.checkpoint import check_destination, load_info, save_model
 from digitlab.data import Mnist
+from digitlab.device import as_device
 from digitlab.evaluation import evaluate, predict_logits
 from digitlab.evaluation.calibration import calibrate
+from digitlab.files import check_writable
 from digitlab.model import DigitCNN
 from digitlab.training.distributed import process_group
 from digitlab.training.history import Progress
-from digitlab.training.loop import fit
+from digitlab.training.loop import as_seed, describe_task, fit
 from digitlab.training.recipe import Recipe
+from digitlab.training.resume import load_state
 
 _MOST_SEEDS = 100
 
@@ -32,16 +35,14 @@ class Run:
     Attributes:
         recipe: how to train it.
         seed: decides its first weights, the order of images, the augmentation.
-        path: where the checkpoint goes; what is there is replaced.
+        path: where the checkpoint goes.
         device: where to train; the fastest there is if None.
-        resume: resume a training with the same recipe and seed, if one was interrupted.
     """
 
     recipe: Recipe
     seed: int
     path: Path
     device: str | None = None
-    resume: bool = False
 
     @property
     def state_path(self) -> Path:
@@ -49,18 +50,97 @@ class Run:
         return self.path.with_suffix(".unfinished")
 
 
-def train_and_save(run: Run, mnist: Mnist, *, show: bool = True) -> dict[str, Any]:
-    """Train a network, calibrate it, and write its checkpoint.
+def train_all(
+    runs: Sequence[Run],
+    load: Callable[[], Mnist],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Train one network after another, and yield the results of each.
 
-    In a process group all processes train the network together, and rank 0 writes the checkpoint.
+    Whatever can refuse one of them does so before the first is trained.
+
+    Args:
+        runs: what to train; the runs differ in their seeds.
+        load: gives the data, such as :func:`digitlab.data.load_mnist`.
+        resume: keep the networks that are trained already, and resume trainings that were
+            interrupted.
+        overwrite: replace checkpoints that are there, and, without ``resume``, drop trainings that
+            were interrupted.
+
+    Raises:
+        FileExistsError: something is there that would be lost.
+        ValueError: the device or a seed can't be used, or an interrupted training is another one.
+        OSError: a folder can't be written to.
+    """
+    for run in runs:
+        _check(run, resume=resume, overwrite=overwrite)
+    mnist = load()
+    trained = [_trained_already(run, mnist, overwrite) if resume else None for run in runs]
+    for run, results in zip(runs, trained, strict=True):
+        if not resume:
+            run.state_path.unlink(missing_ok=True)
+        yield results or train_and_save(run, mnist)
+
+
+def _check(run: Run, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a run that would fail, or cost something that is there; before data is loaded."""
+    as_seed(run.seed)
+    as_device(run.device)
+    interrupted = run.state_path.exists()
+    if interrupted and not (resume or overwrite):
+        raise FileExistsError(
+            f"{run.state_path} is of a training that was interrupted; "
+            "resume it with --resume, or drop it and train again with --overwrite"
+        )
+    # With --resume, `_trained_already` sees whether the network that is there is this one.
+    if run.path.exists() and not overwrite and not (resume and not interrupted):
+        raise FileExistsError(
+            f"{run.path} exists; choose another with --out, or replace it with --overwrite"
+        )
+    check_destination(run.path, overwrite=True)
+    check_writable(run.path.parent)
+
+
+def _trained_already(run: Run, mnist: Mnist, overwrite: bool) -> dict[str, Any] | None:
+    """Return the results of a run that was finished earlier; None if it is to be resumed or begun.
+
+    Raises:
+        FileExistsError: there is another network.
+        ValueError: there is the state of another training.
+    """
+    if run.state_path.exists():
+        task = describe_task(DigitCNN(), mnist, run.recipe, run.seed, as_device(run.device))
+        load_state(run.state_path, task)
+        return None
+    if not run.path.exists():
+        return None
+    info = load_info(run.path)
+    results = dict(info.get("results") or {})
+    found = info.get("recipe"), results.get("seed"), results.get("source")
+    is_same = found == (asdict(run.recipe), run.seed, mnist.source)
+    if is_same and {"val_accuracy", "seconds"} <= results.keys():
+        return results
+    if not overwrite:
+        raise FileExistsError(
+            f"{run.path} exists, and is of another training; "
+            "choose another with --out, or replace it with --overwrite"
+        )
+    return None
+
+
+def train_and_save(run: Run, mnist: Mnist, *, show: bool = True) -> dict[str, Any]:
+    """Train a network, calibrate it, and write its checkpoint, in place of the one there.
+
+    A training that was interrupted is resumed. In a process group, all processes train the network
+    together, and rank 0 writes the checkpoint.
 
     Returns:
         What was measured, as the checkpoint has it: ``seed``, ``val_accuracy``, ``test_accuracy``,
         ``seconds``, …
     """
     group = process_group()
-    if not run.resume:
-        run.state_path.unlink(missing_ok=True)
     torch.manual_seed(run.seed)
     model = DigitCNN()
     with tqdm(unit="step", disable=not show or group.rank > 0) as bar:
@@ -99,25 +179,13 @@ def _show(progress: Progress, bar: tqdm[Any], what: str) -> None:
     bar.update(progress.step - bar.n)
 
 
-def train_all(runs: Sequence[Run], load: Callable[[], Mnist]) -> Iterator[dict[str, Any]]:
-    """Train one network after another, and yield the results of each.
-
-    Args:
-        runs: what to train; the runs differ in their seeds.
-        load: gives the data, such as :func:`digitlab.data.load_mnist`.
-    """
-    mnist = load()
-    for run in runs:
-        yield train_and_save(run, mnist)
-
-
 def parse_seeds(text: str) -> list[int]:
     """Parse a range of seeds: ``0-4`` are 0, 1, 2, 3 and 4.
 
     Raises:
         ValueError: it isn't two numbers, the first the smaller, or they are too far apart.
     """
-    found = re.fullmatch(r"(\d{1,9})-(\d{1,9})", text)
+    found = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
     first, last = (int(number) for number in found.groups()) if found else (0, 0)
     if not first < last < first + _MOST_SEEDS:
         raise ValueError(

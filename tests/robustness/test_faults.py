@@ -112,8 +112,11 @@ def train_until(folder: Path, kill_at: int | None, kill_after: float | None) -> 
     )
     if kill_after:
         signal.setitimer(signal.ITIMER_REAL, kill_after)  # nobody handles this signal, so it kills
-    run = Run(RECIPE, seed=0, path=folder / "net.pth", device="cpu", resume=True)
-    train_and_save(run, few_images(), show=False)
+    train_and_save(
+        Run(RECIPE, seed=0, path=folder / "net.pth", device="cpu"),
+        few_images(),
+        show=False,
+    )
 
 
 def make_old(folder: Path) -> DigitCNN:
@@ -232,7 +235,10 @@ def test_without_room_or_rights_one_draws_and_reads_and_what_cannot_be_saved_is_
     assert reason in said["network"]
     assert said["drawing"].startswith(f"the drawings in {tmp_path}/my_digits can't be changed: ")
     problem = said["train"].splitlines()[-1]
-    assert problem.startswith(f"digitlab: {tmp_path}/new.unfinished can't be written: {reason}")
+    assert problem in {
+        f"digitlab: {tmp_path}/new.unfinished can't be written: File too large",
+        f"digitlab: {tmp_path} can't be written to: Permission denied",
+    }
     assert "epoch" not in said["train"]  # before the work, not after it
     assert {path.name: path.read_bytes() for path in tmp_path.glob("net.*")} == before
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.glob("new.*"))

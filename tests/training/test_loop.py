@@ -1,7 +1,9 @@
 """Training on the small sample: it learns, seeds decide, and things are left as they were."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -132,11 +134,133 @@ def test_test_images_are_not_touched(small: Mnist) -> None:
     fit(new_model(), blind, device="cpu")
 
 
-def test_any_network_from_float_images_to_logits_can_be_trained(small: Mnist) -> None:
+# --- networks of the learner's own
+
+
+def linear() -> nn.Module:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+def test_any_network_from_float_images_to_logits_can_be_trained(small: Mnist) -> None:
     recipe = Recipe(epochs=3, max_learning_rate=1e-2)
-    assert fit(model, small, recipe=recipe, device="cpu").val_accuracy[-1] > 0.7
+    assert fit(linear(), small, recipe=recipe, device="cpu").val_accuracy[-1] > 0.7
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(), Recipe(augment=RandomAffine()), Recipe(noise=0.3), EVERYTHING]
+)
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_every_network_gets_float32_from_0_to_1(kind: str, recipe: Recipe, small: Mnist) -> None:
+    seen: list[torch.Tensor] = []
+    model = linear()
+    model.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    fit(model, as_kind(small, kind), recipe=recipe, device="cpu")
+    assert {images.dtype for images in seen} == {torch.float32}
+    assert all(images.min() == 0 and 0.9 < images.max() <= 1 for images in seen)
+
+
+def as_kind(mnist: Mnist, kind: str) -> Mnist:
+    """The same images as bytes, or as float from 0 to 1."""
+    if kind == "uint8":
+        return mnist
+    dtype = getattr(torch, kind)
+    return dataclasses.replace(
+        mnist,
+        train_images=mnist.train_images.to(dtype) / 255,
+        val_images=mnist.val_images.to(dtype) / 255,
+    )
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), EVERYTHING])
+def test_float_images_give_the_network_that_bytes_give(recipe: Recipe, small: Mnist) -> None:
+    models = new_model(), new_model()
+    for model, kind in zip(models, ("uint8", "float32"), strict=True):
+        fit(model, as_kind(small, kind), recipe=recipe, seed=1, device="cpu")
+    assert torch.equal(weights(models[0]), weights(models[1]))
+
+
+def test_dropout_is_the_networks_own_unless_the_recipe_sets_it(small: Mnist) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
+    fit(model, small, recipe=Recipe.quick(), device="cpu")
+    assert model[1].p == 0.5
+    fit(model, small, recipe=Recipe(dropout=0.1), device="cpu")
+    assert model[1].p == 0.1
+
+
+def test_layers_whose_shapes_come_with_the_data_are_made_from_the_seed(small: Mnist) -> None:
+    models = [nn.Sequential(nn.Flatten(), nn.LazyLinear(10)) for _ in range(2)]
+    for model in models:
+        torch.manual_seed(id(model) % 1000)
+        fit(model, small, seed=3, device="cpu")
+    assert models[0][1].weight.shape == (10, 784)
+    assert torch.equal(weights(models[0]), weights(models[1]))
+
+
+@pytest.mark.parametrize("frozen", [nn.Flatten(), linear().requires_grad_(False)])
+def test_a_network_with_nothing_to_train_is_refused(frozen: nn.Module, small: Mnist) -> None:
+    with pytest.raises(ValueError, match="has no parameters that training could change"):
+        fit(frozen, small, device="cpu")
+
+
+class Pair(nn.Linear):
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+        return super().forward(images), None
+
+
+@pytest.mark.parametrize(
+    ("last", "got"), [(nn.Linear(784, 5), r"got \(64, 5\)"), (Pair(784, 10), "got a tuple")]
+)
+def test_a_network_without_ten_logits_is_refused(last: nn.Module, got: str, small: Mnist) -> None:
+    with pytest.raises(ValueError, match=rf"\(64, 10\) logits for 64 images, {got}"):
+        fit(nn.Sequential(nn.Flatten(), last), small, device="cpu")
+
+
+# --- what is refused, before any work
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_images": 0, "train_labels": 0}, "expected training images.*got 0 and 0"),
+        ({"val_images": 0, "val_labels": 0}, "expected validation images.*got 0 and 0"),
+        ({"train_labels": 5}, "expected training images and as many labels.*got 1000 and 5"),
+        ({"val_labels": torch.full((500,), 10)}, "validation labels as int64 from 0 to 9.*to 10"),
+        ({"train_labels": torch.zeros(1000)}, "training labels as int64.*got torch.float32"),
+        ({"train_images": torch.full((1000, 1, 28, 28), 255.0)}, r"in \[0, 1\].*255"),
+        ({"val_images": torch.full((500, 1, 28, 28), torch.nan)}, r"in \[0, 1\].*nan"),
+    ],
+)
+def test_data_that_cannot_be_trained_on_is_refused(
+    change: dict[str, int | torch.Tensor], message: str, small: Mnist
+) -> None:
+    parts = {
+        name: getattr(small, name)[:value] if isinstance(value, int) else value
+        for name, value in change.items()
+    }
+    model = new_model()
+    before = weights(model)
+    with pytest.raises(ValueError, match=message):
+        fit(model, dataclasses.replace(small, **parts), device="cpu")
+    assert torch.equal(weights(model), before)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.5, "4", None])
+def test_a_seed_that_torch_or_numpy_would_refuse_is_refused(seed: object, small: Mnist) -> None:
+    with pytest.raises(ValueError, match="a seed must be a whole number from 0"):
+        fit(new_model(), small, seed=seed, device="cpu")  # type: ignore[arg-type]
+
+
+def test_a_numpy_seed_is_a_seed(small: Mnist) -> None:
+    models = new_model(), new_model()
+    for model, seed in zip(models, (3, np.int64(3)), strict=True):
+        fit(model, small, recipe=EVERYTHING, seed=seed, device="cpu")
+    assert torch.equal(weights(models[0]), weights(models[1]))
+
+
+def test_a_device_that_is_not_there_is_refused(small: Mnist) -> None:
+    with pytest.raises(ValueError, match="there is no device 'banana' here, only"):
+        fit(new_model(), small, device="banana")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +269,14 @@ def test_any_network_from_float_images_to_logits_can_be_trained(small: Mnist) ->
         {"epochs": 0},
         {"images_per_epoch": 0},
         {"batch_size": 0},
+        {"epochs": 1.5},
+        {"written_digits": -1},
         {"max_learning_rate": 0.0},
+        {"max_learning_rate": math.nan},
+        {"max_learning_rate": math.inf},
+        {"weight_decay": -0.1},
+        {"weight_decay": math.nan},
+        {"noise": math.nan},
         {"beta2": 1.0},
         {"dropout": 1.0},
         {"ema_decay": -0.1},

@@ -1,16 +1,17 @@
 """Training that was interrupted resumes, and ends in the same network."""
 
+import copy
 import signal
 import subprocess
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 
 import pytest
 import torch
 
 from digitlab import DigitCNN, Mnist, Recipe, fit
-from digitlab.__main__ import main
 from digitlab.augment import RandomAffine
 from digitlab.training import Progress
 
@@ -88,17 +89,43 @@ def test_a_state_of_another_training_is_refused_and_kept(few: Mnist, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         train(few, state_path, stop_at=7)
     content = state_path.read_bytes()
-    with pytest.raises(ValueError, match="of another training, with other seed. Delete it"):
+    with pytest.raises(ValueError, match="of another training: its seed is 0, not 1. Delete it"):
         train(few, state_path, seed=1)
     assert state_path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"device": "cuda"}, "its device is 'cuda', not 'cpu'"),
+        ({"network": "Linear of 7,850 parameters"}, "its network is 'Linear of"),
+        ({"recipe of tomorrow": 1}, "of another version"),
+    ],
+)
+def test_a_training_begun_elsewhere_is_refused_before_the_network_is_touched(
+    change: dict[str, object], message: str, few: Mnist, tmp_path: Path
+) -> None:
+    state_path = tmp_path / "net.unfinished"
+    with pytest.raises(KeyboardInterrupt):
+        train(few, state_path, stop_at=7)
+    content = torch.load(state_path, weights_only=True)
+    content["task"] |= change
+    torch.save(content, state_path)
+    model = DigitCNN()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=message):
+        fit(model, few, recipe=RECIPE, device="cpu", state_path=state_path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert model.training and model.dropout.p == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"not a state", b"\x80\x02]."])
 def test_a_damaged_state_is_refused_in_words(content: bytes, few: Mnist, tmp_path: Path) -> None:
     state_path = tmp_path / "net.unfinished"
     state_path.write_bytes(content)
-    with pytest.raises(ValueError, match="net.unfinished holds no interrupted training"):
+    with pytest.raises(ValueError, match="unfinished holds no interrupted training") as error:
         train(few, state_path)
+    assert "weights_only" not in "".join(traceback.format_exception(error.value))
 
 
 PROGRAM = """
@@ -138,19 +165,3 @@ def test_the_command_killed_in_the_middle_is_resumed(tmp_path: Path) -> None:
     assert command("killed.pth", "--resume") == 0
     assert (tmp_path / "killed.pth").read_bytes() == (tmp_path / "whole.pth").read_bytes()
     assert not (tmp_path / "killed.unfinished").exists()
-
-
-def test_without_resume_the_command_starts_anew(
-    tmp_path: Path,
-    sample: Mnist,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("digitlab.data.load_mnist", lambda *_: sample)
-    monkeypatch.setattr(Recipe, "quick", lambda: Recipe(batch_size=500))
-    (tmp_path / "net.unfinished").write_bytes(b"of long ago")
-    arguments = ["train", "--device", "cpu", "--out", str(tmp_path / "net.pth")]
-    assert main([*arguments, "--resume"]) == 1
-    assert "holds no interrupted training" in capsys.readouterr().err
-    assert main(arguments) == 0
-    assert not (tmp_path / "net.unfinished").exists()
