@@ -87,16 +87,12 @@ def new_page(
 
 @contextmanager
 def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
-    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address.
-
-    Beside that folder lie the measured results that notebooks read, as in the checkout.
-    """
+    """Serve copies of ``notebooks`` from an empty folder, with none of the user's settings. Yields the address."""
     with tempfile.TemporaryDirectory(
         prefix="digitlab-browser-", ignore_cleanup_errors=True
     ) as folder:
         root = Path(folder) / "notebooks"
         root.mkdir()
-        shutil.copytree(ROOT / "benchmarks" / "results", Path(folder) / "benchmarks" / "results")
         for notebook in notebooks:
             _copy_notebook(notebook, root)
         port = free_port()
