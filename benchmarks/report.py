@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+RESULTS = ROOT / "digitlab" / "results"  # in the package, for notebooks quote them
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 # In the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
 PEN_DIGITS = "pen_digits/pendigits-orig.tra"
@@ -61,7 +61,7 @@ def publish(name: str, results: dict[str, Any], table: str) -> None:
 
 
 def save_results(name: str, results: dict[str, Any]) -> Path:
-    """Write ``benchmarks/results/NAME.json``, with the machine added."""
+    """Write ``digitlab/results/NAME.json``, with the machine added."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     text = json.dumps({"machine": machine(), **results}, indent=2, ensure_ascii=False)

@@ -55,9 +55,9 @@ def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "work"))
 
 
-def run(notebook: NotebookNode) -> list[str]:
+def run(notebook: NotebookNode, folder: Path) -> list[str]:
     """Run all cells in a learner's kernel; returns what each code cell printed, if no error."""
-    resources = {"metadata": {"path": str(ROOT / "notebooks")}}
+    resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=600, resources=resources).execute()
     printed = []
     for cell in notebook.cells:
@@ -98,12 +98,14 @@ def test_with_the_full_data_nothing_that_the_tests_start_has_a_network() -> None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_notebook_runs_on_the_sample_without_a_network(path: Path, tmp_path: Path) -> None:
+def test_every_notebook_runs_on_the_sample_without_a_network_in_any_folder(
+    path: Path, tmp_path: Path
+) -> None:
     notebook = nbformat.read(path, as_version=4)
     loads = any("load_mnist()" in cell.source for cell in notebook.cells)
     draws = any("\npad = DrawPad(" in f"\n{cell.source}" for cell in notebook.cells)
     notebook.cells.append(nbformat.v4.new_code_cell(DRAW if draws else ""))
-    printed = run(notebook)
+    printed = run(notebook, tmp_path)
     notices = [line for text in printed for line in text.splitlines() if NOTICE in line]
     assert len(notices) == loads and all("unreachable" in notice for notice in notices)
     assert ("read as 1\n" in printed) is draws is (path.name[:2] == "05")
@@ -131,7 +133,7 @@ def test_whatever_the_server_answers_a_kernel_goes_on_within_seconds_and_says_on
     ]
     start = time.monotonic()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    printed = run(notebook)
+    printed = run(notebook, tmp_path)
     assert time.monotonic() - start < 300  # hours on end, if it waited for an answer
     for name, text in zip(mirrors, printed[1:], strict=True):
         assert text.count("\n") == 1 and text.startswith(NOTICE) and REASONS[name] in text

@@ -103,15 +103,13 @@ def new_page(
 def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
     """Serve copies of ``notebooks``, with none of the user's settings. Yields the address.
 
-    JupyterLab's server has Notebook 7, too; Voilà shows one notebook. Beside the folder of the
-    notebooks lie the measured results that they read, as in the checkout.
+    JupyterLab's server has Notebook 7, too; Voilà shows one notebook.
     """
     with tempfile.TemporaryDirectory(
         prefix="digitlab-browser-", ignore_cleanup_errors=True
     ) as folder:
         root = Path(folder) / "notebooks"
         root.mkdir()
-        shutil.copytree(ROOT / "benchmarks" / "results", Path(folder) / "benchmarks" / "results")
         for notebook in notebooks:
             _copy_notebook(notebook, root)
         port = free_port()
