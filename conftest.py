@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# Each worker of pytest-xdist, and the kernels that it starts, take their share of the cores. Threads
+# Each worker of pytest-xdist, and the kernels that it starts, take their part of the cores: threads
 # that wait for one another would else spin on cores that other workers need. Set before PyTorch is
 # imported, which reads it once.
 _workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

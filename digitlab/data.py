@@ -114,6 +114,7 @@ def load_mnist(
 ) -> Mnist:
     """Load MNIST from disk, else download it, else take a small sample and say so in one line.
 
+    >>> from digitlab import load_mnist
     >>> mnist = load_mnist(source="sample")
     >>> mnist
     Mnist(sample: 4,000 train, 500 validation, 500 test)

@@ -1,4 +1,6 @@
-"""Fetch the newest version of the course and keep the learner's work: ``python tools/update_course.py``.
+"""Fetch the newest version of the course, and keep the learner's work.
+
+    python tools/update_course.py
 
 A notebook that was run or edited is a changed file, and where the course has a new version of it,
 ``git pull`` refuses. Here such a notebook first gets a name of its own, which git ignores, beside
@@ -44,13 +46,15 @@ def update(course: Path) -> str:
         return "The course is up to date; nothing was changed."
     if not is_ancestor(course, "HEAD", NEWEST):
         raise UpdateError(
-            "You have committed changes of your own, and the course has moved on: merge with `git pull`."
+            "You have committed changes of your own, and the course has moved on: "
+            "merge with `git pull`."
         )
     blocked = in_the_way(course)
     for name in blocked:
         if not is_notebook(name) and (course / name).exists():
             raise UpdateError(
-                f"Both you and the course have changed {name}: move yours elsewhere, then update again."
+                f"Both you and the course have changed {name}: "
+                "move yours elsewhere, then update again."
             )
     kept = [set_aside(course, name) for name in blocked if (course / name).exists()]
     if originals := tracked(course) & set(blocked):
@@ -62,7 +66,7 @@ def update(course: Path) -> str:
 
 
 def require_clone(course: Path) -> None:
-    """The folder itself must be a checkout that follows a branch: not an unpacked archive, nor one inside another."""
+    """Check that the folder itself is a checkout that follows a branch, and no unpacked archive."""
     if shutil.which("git") is None:
         raise UpdateError(
             "There is no git on this machine: install it, then run the same command again."
@@ -72,7 +76,8 @@ def require_clone(course: Path) -> None:
         git(course, "rev-parse", NEWEST)
     except UpdateError as error:
         raise UpdateError(
-            f"Only a copy made by `git clone`, on the branch that came with it, can be updated ({error})."
+            "Only a copy made by `git clone`, on the branch that came with it, can be updated "
+            f"({error})."
         ) from error
     if inside:
         raise UpdateError(
@@ -97,7 +102,7 @@ def is_ancestor(course: Path, older: str, newer: str) -> bool:
 
 
 def in_the_way(course: Path) -> list[str]:
-    """Files that the new version brings or changes, and that are no longer as the present version has them."""
+    """Files that the new version changes, and that differ from the present version here."""
     arriving = changed(course, "HEAD", NEWEST)
     added = {name for name in arriving - tracked(course) if (course / name).exists()}
     return sorted(arriving & changed(course, "HEAD") | added)
@@ -131,7 +136,7 @@ def set_aside(course: Path, name: str) -> str:
 
 
 def free_name(original: Path) -> Path:
-    """``my_<name>`` if there is none yet, else ``my_<name>_2`` and so on; .gitignore knows them all."""
+    """``my_<name>`` if there is none yet, else ``my_<name>_2`` and so on; git ignores them all."""
     for number in itertools.count(1):
         suffix = f"_{number}" if number > 1 else ""
         copy = original.with_name(f"my_{original.stem}{suffix}.ipynb")

@@ -60,6 +60,7 @@ def write_digit(
         ValueError: there is no such digit or style, or ``messiness`` is not from 0 to 2.
 
     Example:
+        >>> from digitlab import write_digit
         >>> stem, bar = write_digit(7, style="crossed", seed=0)
         >>> stem.shape[1], bool(0 <= stem.min() and stem.max() <= 1)
         (2, True)
