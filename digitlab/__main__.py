@@ -47,13 +47,20 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except (OSError, ValueError, ImportError) as error:
-        print(f"digitlab: {error}", file=sys.stderr)
+        print(f"digitlab: {_in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("digitlab: stopped", file=sys.stderr)
         return _INTERRUPTED
     finally:
         print(end="", flush=True)  # a pipe that is closed is noticed here, not when Python exits
+
+
+def _in_words(error: Exception) -> str:
+    """Leave the number out of an error of the system's own."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _discard_output() -> None:
@@ -177,7 +184,7 @@ def _train(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             if not any(run.state_path.exists() for run in runs):
                 raise
-            advice = "the same command with --resume goes on after the last whole epoch"
+            advice = "the same command with --resume resumes it after the last whole epoch"
             print(f"digitlab: stopped; {advice}", file=sys.stderr)
             return _INTERRUPTED
         if options.seeds is None:
@@ -228,8 +235,7 @@ def _predict(options: argparse.Namespace) -> int:
                 pass
             prediction = predict(model, from_image(path))
         except (OSError, ValueError) as error:  # the other pictures are classified all the same
-            reason = getattr(error, "strerror", None) or error
-            print(f"{path}: {reason}", file=sys.stderr)
+            print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
             failed = True
             continue
         doubt = "" if prediction.is_digit else "  (this does not look like a digit)"

@@ -163,14 +163,25 @@ def test_doctor_is_found_and_reports(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "arguments", [["evaluate", "--weights", "devnull.pth"], ["evaluate", "--pen", "devnull.tra"]]
+    "arguments",
+    [
+        ["evaluate", "--weights", "devnull.pth"],
+        ["evaluate", "--pen", "devnull.tra"],
+        ["evaluate", "--pen", "devnull"],
+    ],
 )
 def test_what_is_missing_is_said_in_one_line(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "devnull").mkdir()  # a folder
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("digitlab: ") and "devnull" in error and error.count("\n") == 1
+    assert "Errno" not in error
 
 
 def test_the_program_explains_itself() -> None:

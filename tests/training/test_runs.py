@@ -81,7 +81,7 @@ def test_an_interrupted_training_is_kept_until_one_says_what_to_do(
     train: Train, tmp_path: Path
 ) -> None:
     status, _, error = train(stop_at=2)
-    assert status == 130 and "the same command with --resume goes on" in error
+    assert status == 130 and "the same command with --resume resumes it" in error
     state = (tmp_path / "net.unfinished").read_bytes()
     status, out, error = train()
     assert status == 1 and out == "" and "--resume" in error and "--overwrite" in error
