@@ -19,10 +19,6 @@ STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
 # Jupyter refuses root, which is all that a container has.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 
-ifdef DIGITLAB_DATA  # notebooks run in their own folder, where a relative path would lead elsewhere
-export DIGITLAB_DATA := $(shell cd "$(DIGITLAB_DATA)" 2>/dev/null && pwd || echo "$(DIGITLAB_DATA)")
-endif
-
 ifneq ($(filter-out cpu,$(TORCH)),)
 $(error TORCH is "$(TORCH)": write TORCH=cpu for the small build, or leave it out)
 endif

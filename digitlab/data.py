@@ -138,7 +138,9 @@ def load_mnist(
         return _load_sample()
     folder = data_folder(root) / "MNIST" / "raw"
     try:
-        _complete(folder)
+        if _missing(folder):  # else no lock is taken: the folder may be read-only
+            check_folder(data_folder(root), "the data folder")
+            _complete(folder)
     except OSError as error:
         if source == "mnist":
             raise
@@ -159,20 +161,56 @@ def load_mnist(
 
 def data_folder(root: str | Path | None = None) -> Path:
     """Where MNIST is, or is downloaded to: ``root``, else ``$DIGITLAB_DATA``, else ``data/``."""
-    chosen = root or os.environ.get("DIGITLAB_DATA")
-    return Path(chosen).expanduser() if chosen else _checkout_data()
+    if root:
+        return Path(os.path.expanduser(root))
+    return _named_folder("DIGITLAB_DATA") or _home() / "data"
 
 
 def work_folder() -> Path:
-    """Where the learner's own networks and drawings go: ``$DIGITLAB_WORK``, else ``data/``."""
-    chosen = os.environ.get("DIGITLAB_WORK")
-    return Path(chosen).expanduser() if chosen else _checkout_data()
+    """Where the learner's own networks and drawings go: ``$DIGITLAB_WORK``, else ``data/``.
+
+    Raises:
+        OSError: it can't be made, or the name looks like a typo; see :func:`check_folder`.
+    """
+    folder = _named_folder("DIGITLAB_WORK") or _home() / "data"
+    check_folder(folder, "the work folder")
+    return folder
 
 
-def _checkout_data() -> Path:
-    """``data/`` in the checkout; without one, where digitlab is merely installed, here."""
+def check_folder(folder: Path, what: str) -> None:
+    """Make sure that a folder exists, or may be made: in a folder that exists.
+
+    Raises:
+        NotADirectoryError: it is a file.
+        FileNotFoundError: it is likelier to be a typo: not even its parent exists, or its name
+            begins with a variable that was not expanded.
+    """
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise NotADirectoryError(f"{what} {folder} is a file: name a folder")
+    if not folder.parent.is_dir() or folder.name.startswith(("$", "%", "~")):
+        raise FileNotFoundError(
+            f"{what} {folder} does not exist: correct its name, or make that folder first"
+        )
+
+
+def _named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, as an absolute path; None if it is not set.
+
+    Quotes and blanks around it, which some shells keep, are dropped; ``~`` and variables in it are
+    expanded. A relative path begins in the checkout, so that a notebook, the command line and the
+    doctor mean the same folder, wherever they were started.
+    """
+    named = os.environ.get(variable, "").strip(" \t\r\n\"'")
+    expanded = os.path.expanduser(os.path.expandvars(named))
+    return Path(os.path.abspath(_home() / expanded)) if named else None
+
+
+def _home() -> Path:
+    """The checkout; the working directory where digitlab was installed without it."""
     checkout = Path(__file__).resolve().parent.parent
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 def missing_files(root: str | Path | None = None) -> list[str]:
@@ -247,9 +285,10 @@ def _missing(folder: Path) -> list[IdxFile]:
 
 def _complete(folder: Path) -> None:
     """Unpack or download the files that ``folder`` lacks. Raises OSError if that fails."""
-    if not _missing(folder):
-        return  # the usual case takes no lock, so a read-only folder will do
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder} can't be made: {error.strerror}") from error
     with FileLock(folder / ".lock"):
         missing = _missing(folder)  # another notebook may have fetched them while this one waited
         for file in list(missing):

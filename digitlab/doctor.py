@@ -181,10 +181,14 @@ def check_device() -> Check:
 
 def check_data() -> Check:
     """Where the digits will come from; downloads nothing."""
-    from digitlab.data import data_folder, load_mnist, missing_files
+    from digitlab.data import check_folder, data_folder, load_mnist, missing_files
 
     folder = data_folder() / "MNIST" / "raw"
     if missing_files():
+        try:
+            check_folder(data_folder(), "the data folder")
+        except OSError as error:
+            return Check("MNIST", False, str(error), "correct DIGITLAB_DATA, then start again")
         detail = f"not in {folder} yet: the first use downloads it, or offline takes a sample"
         return Check("MNIST", True, detail)
     try:
@@ -206,14 +210,19 @@ def check_weights() -> Check:
     return Check("trained network", True, "the shipped weights load")
 
 
-def check_writable(folder: Path) -> Check:
+def check_work() -> Check:
     """Whether the learner's networks and drawings can be kept. Everything else works without."""
+    from digitlab.data import work_folder
+
+    remedy = "set DIGITLAB_WORK to a folder of your own, then start JupyterLab again"
     try:
-        existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
-        with tempfile.TemporaryFile(dir=existing):
+        folder = work_folder()
+    except OSError as error:
+        return Check("your work", False, str(error), remedy)
+    try:
+        with tempfile.TemporaryFile(dir=folder if folder.exists() else folder.parent):
             return Check("your work", True, f"can be kept in {folder}")
     except OSError as error:
-        remedy = "set DIGITLAB_WORK to a folder of your own, then start JupyterLab again"
         return Check("your work", False, f"can't be kept in {folder}: {error.strerror}", remedy)
 
 
@@ -341,12 +350,6 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _examine_work_folder() -> Iterator[Check]:
-    from digitlab.data import work_folder
-
-    yield check_writable(work_folder())
-
-
 def _say(text: str) -> None:
     """Print, with ``?`` for letters that the terminal's encoding lacks, of a folder's name say."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -362,6 +365,6 @@ EXAMINATIONS: dict[str, Callable[[], Iterable[Check]]] = {
     "computes on": lambda: [check_device()],
     "MNIST": lambda: [check_data()],
     "trained network": lambda: [check_weights()],
-    "your work": _examine_work_folder,
+    "your work": lambda: [check_work()],
     "kernel": lambda: [check_kernel()],
 }

@@ -17,6 +17,7 @@ import torchvision
 from hypothesis import given
 
 from digitlab import data, load_mnist
+from digitlab.__main__ import main
 from digitlab.data import data_folder, missing_files, parse_idx, work_folder
 from tests.support import ROOT
 from tests.support.mirrors import Answer, Request, drip, say, say_nothing, serving
@@ -355,3 +356,79 @@ def test_folders_are_the_argument_then_the_environment_then_data(
     monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "mine"))
     assert data_folder() == tmp_path / "shared" and work_folder() == tmp_path / "mine"
     assert data_folder(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"{}"',  # cmd: set DIGITLAB_DATA="C:\\my data"
+        "'{}'",
+        "{} ",  # cmd: set DIGITLAB_DATA=C:\\data && …
+        "$PARENT/here",
+        "${{PARENT}}/here",
+        "~/here",
+        "{}/../here/",
+    ],
+)
+def test_a_folder_is_understood_however_the_shell_left_it(
+    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "USERPROFILE", "PARENT"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    for variable in ("DIGITLAB_DATA", "DIGITLAB_WORK"):
+        monkeypatch.setenv(variable, written.format(tmp_path / "here"))
+    assert data_folder() == work_folder() == tmp_path / "here"
+
+
+@pytest.mark.parametrize("start", [ROOT, ROOT / "notebooks", ROOT.parent])
+def test_a_relative_folder_is_the_same_for_a_notebook_and_for_a_command(
+    start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(start)
+    for variable in ("DIGITLAB_DATA", "DIGITLAB_WORK"):
+        monkeypatch.setenv(variable, "class/2026")
+    assert data_folder() == ROOT / "class" / "2026"
+    monkeypatch.setenv("DIGITLAB_WORK", "mine")
+    assert work_folder() == ROOT / "mine"
+
+
+@pytest.mark.parametrize("blank", ["", "  ", '""'])
+def test_a_variable_without_a_name_in_it_names_no_folder(
+    blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGITLAB_DATA", blank)
+    monkeypatch.setenv("DIGITLAB_WORK", blank)
+    assert data_folder() == work_folder() == ROOT / "data"
+
+
+@pytest.mark.parametrize(
+    "typo", ["claas/data", "$CLASS", "%CLASS%", "~no-such-user", "$CLASS/data"]
+)
+def test_a_typo_in_a_folders_name_makes_no_folder_and_is_said(
+    typo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(data, "_home", lambda: tmp_path)
+    monkeypatch.setenv("DIGITLAB_DATA", typo)
+    monkeypatch.setenv("DIGITLAB_WORK", typo)
+    assert load_mnist().source == "sample"
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and f"the data folder {tmp_path / typo} does not exist" in said
+    with pytest.raises(FileNotFoundError, match="the data folder .* make that folder first"):
+        load_mnist(source="mnist")
+    assert main(["train"]) == 1
+    assert f"the work folder {tmp_path / typo} does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "file"))
+    with pytest.raises(NotADirectoryError, match="file is a file: name a folder"):
+        work_folder()
+    with pytest.raises(NotADirectoryError, match="file is a file: name a folder"):
+        load_mnist(tmp_path / "file", source="mnist")
+    (tmp_path / "MNIST").touch()
+    with pytest.raises(OSError, match="raw can't be made: (Not a directory|File exists)"):
+        load_mnist(tmp_path, source="mnist")

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 
 from digitlab import doctor
 from digitlab.doctor import Check, FrontEnd
+from tests.support import ROOT
 
 NUMPY = Requirement("numpy>=2.3.2")
 PAD = FrontEnd("ipycanvas", "ipycanvas", "ipycanvas")
@@ -177,9 +178,35 @@ def test_a_notebook_is_told_of_trouble_and_of_nothing_else(monkeypatch, capsys):
     assert "takes version 0.13.0" in shown and "delete the folder" in shown
 
 
-def test_a_folder_for_your_work_need_not_exist_yet(tmp_path):
-    assert doctor.check_writable(tmp_path / "new" / "folder").ok
+def test_a_folder_for_your_work_need_not_exist_yet(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "new"))
+    assert doctor.check_work().ok
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["DIGITLAB_DATA", "DIGITLAB_WORK"])
+def test_a_folder_is_shown_in_full_wherever_the_doctor_was_started(variable, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "elsewhere")
+    check = doctor.check_data() if variable == "DIGITLAB_DATA" else doctor.check_work()
+    assert check.ok
+    assert str(ROOT / "elsewhere") in check.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("typo/data", "does not exist"), ("file", "is a file: name a folder")]
+)
+def test_a_folder_that_is_a_typo_or_a_file_is_found(name, told, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for variable in ("DIGITLAB_DATA", "DIGITLAB_WORK"):
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    for variable, check in (
+        ("DIGITLAB_DATA", doctor.check_data()),
+        ("DIGITLAB_WORK", doctor.check_work()),
+    ):
+        assert not check.ok
+        assert f"{tmp_path / name} {told}" in check.detail
+        assert variable in check.remedy
 
 
 def test_a_folder_that_refuses_your_work_is_found(tmp_path, monkeypatch):
@@ -187,11 +214,10 @@ def test_a_folder_that_refuses_your_work_is_found(tmp_path, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
-    check = doctor.check_writable(tmp_path)
-    assert (check.ok, check.detail) == (
-        False,
-        f"can't be kept in {tmp_path}: Read-only file system",
-    )
+    monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path))
+    check = doctor.check_work()
+    assert not check.ok
+    assert check.detail == f"can't be kept in {tmp_path}: Read-only file system"
     assert "DIGITLAB_WORK" in check.remedy
 
 
