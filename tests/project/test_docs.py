@@ -54,6 +54,13 @@ def test_links_and_pictures_lead_somewhere(guide: Path) -> None:
 
 
 @guides
+def test_lines_have_at_most_100_columns_but_for_tables_and_addresses(guide: Path) -> None:
+    lines = guide.read_text(encoding="utf-8").splitlines()
+    long = [line for line in lines if len(line) > 100]
+    assert [line for line in long if not line.startswith("|") and "https://" not in line] == []
+
+
+@guides
 def test_every_make_command_exists(guide: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z]+)", code(guide))) <= set(TARGETS)
 
