@@ -144,7 +144,7 @@ def measure(
 def pooled(
     before: dict[int, Evaluation], after: dict[int, Evaluation], writers: set[int]
 ) -> dict[str, Any]:
-    """Share of all digits of some writers that were read right, before and after."""
+    """Share of all digits of some writers that were classified right, before and after."""
     total = sum(before[writer].total for writer in writers)
     return {
         "before": round(sum(before[writer].correct for writer in writers) / total, 5),

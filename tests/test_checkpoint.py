@@ -400,8 +400,8 @@ def test_what_is_no_file_of_weights_is_refused_without_advice_to_load_unsafely(
     write(tmp_path / "net.pth")
     with pytest.raises(ValueError, match=r"net.pth .*Save a network with torch.save") as error:
         load_model(tmp_path / "net.pth")
-    told = "".join(traceback.format_exception(error.value))
-    assert "weights_only=False" not in told and "safe_globals" not in told
+    shown = "".join(traceback.format_exception(error.value))
+    assert "weights_only=False" not in shown and "safe_globals" not in shown
 
 
 def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -429,10 +429,10 @@ def test_load_model_names_the_devices_there_are() -> None:
 def test_the_shipped_weights_are_as_good_as_their_description_says(
     mnist: Mnist, shipped: DigitCNN
 ) -> None:
-    told = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())["results"]
-    assert load_info()["results"] == told and told["test_accuracy"] >= 0.992
+    described = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())["results"]
+    assert load_info()["results"] == described and described["test_accuracy"] >= 0.992
     measured = evaluate(shipped, mnist.test_images, mnist.test_labels).accuracy
     if mnist.source == "mnist":
-        assert measured == pytest.approx(told["test_accuracy"], abs=0.0002)
+        assert measured == pytest.approx(described["test_accuracy"], abs=0.0002)
     else:
         assert measured > 0.99  # on the sample, which these weights have seen

@@ -5,8 +5,8 @@ its own shard, and PyTorch's ``DistributedDataParallel`` averages the gradients,
 optimizers of all processes make the same step (Li et al. 2020, "PyTorch Distributed: Experiences on
 Accelerating Data Parallel Training", arXiv:2006.15704).
 
-The loop asks :func:`process_group` whether this process has joined others, so whoever trains alone
-meets none of this.
+The loop calls :func:`process_group` to see whether this process has joined others, so whoever
+trains in a single process meets none of this.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit
 from digitlab.augment import RandomAffine
-from digitlab.training import Progress, mixed_precision, training_set
+from digitlab.training import Progress, loop, mixed_precision, training_set
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +45,10 @@ EVERYTHING = Recipe(
 def test_it_learns_and_the_history_tells_how(small: Mnist) -> None:
     model = new_model()
     history = fit(model, small, recipe=Recipe(epochs=2), device="cpu")
-    assert (
-        len(history.train_loss)
-        == len(history.val_loss)
-        == len(history.val_accuracy)
-        == len(history.seconds)
-        == 2
-    )
-    assert (
-        len(history.batch_losses) == len(history.learning_rates) == 2 * 16
-    )  # 1,000 images: 15 batches of 64 and one of 40
+    for curve in ("train_loss", "val_loss", "val_accuracy", "seconds"):
+        assert len(getattr(history, curve)) == 2
+    # 1,000 images: 15 batches of 64 and one of 40
+    assert len(history.batch_losses) == len(history.learning_rates) == 2 * 16
     assert history.train_loss[1] < history.train_loss[0] < 2.3
     result = evaluate(model, small.val_images, small.val_labels)
     assert result.accuracy == history.val_accuracy[-1] > 0.75
@@ -62,22 +56,36 @@ def test_it_learns_and_the_history_tells_how(small: Mnist) -> None:
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing(small: Mnist) -> None:
-    rates = fit(
-        new_model(), small, recipe=Recipe(max_learning_rate=2e-3), device="cpu"
-    ).learning_rates
+    recipe = Recipe(max_learning_rate=2e-3)
+    rates = fit(new_model(), small, recipe=recipe, device="cpu").learning_rates
     peak = max(range(len(rates)), key=rates.__getitem__)
     assert rates[peak] == pytest.approx(2e-3, rel=0.05) and 2 <= peak <= 5  # a quarter of 16 steps
     assert rates[0] < 2e-4 and rates[-1] < 1e-4
+
+
+def test_beta1_is_cycled_against_the_learning_rate(
+    small: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    betas: list[tuple[float, float]] = []
+    step = loop._Trainer.step
+
+    def noting_step(trainer: loop._Trainer, *batch: torch.Tensor) -> torch.Tensor:
+        betas.append(trainer.optimizer.param_groups[0]["betas"])
+        return step(trainer, *batch)
+
+    monkeypatch.setattr(loop._Trainer, "step", noting_step)
+    fit(new_model(), small, recipe=Recipe(beta2=0.9), device="cpu")
+    first, second = zip(*betas, strict=True)
+    assert first[0] == pytest.approx(0.95) and min(first[2:6]) == pytest.approx(0.85, abs=0.01)
+    assert first[-1] > 0.94 and set(second) == {0.9}
 
 
 @pytest.mark.parametrize("images", range(1, 10))
 def test_a_handful_of_images_can_be_trained_on(small: Mnist, images: int) -> None:
     few = small.first(train=images)
     history = fit(DigitCNN(), few, recipe=Recipe(batch_size=1), seed=0, device="cpu")
-    assert (
-        len(history.batch_losses) == images
-        and max(history.learning_rates) <= Recipe().max_learning_rate
-    )
+    assert len(history.batch_losses) == images
+    assert max(history.learning_rates) <= Recipe().max_learning_rate
 
 
 @pytest.mark.parametrize("recipe", [Recipe.quick(), EVERYTHING])
@@ -112,9 +120,8 @@ def test_the_averaged_weights_are_the_ones_that_are_kept_and_validated(small: Mn
     fit(plain, small, recipe=Recipe(), device="cpu")
     history = fit(averaged, small, recipe=Recipe(ema_decay=0.9), device="cpu")
     assert not torch.allclose(weights(plain), weights(averaged))
-    assert (
-        evaluate(averaged, small.val_images, small.val_labels).accuracy == history.val_accuracy[-1]
-    )
+    result = evaluate(averaged, small.val_images, small.val_labels)
+    assert result.accuracy == history.val_accuracy[-1]
 
 
 def test_progress_is_reported_in_order_and_ends_at_the_last_step(small: Mnist) -> None:
@@ -288,19 +295,15 @@ def test_a_recipe_that_could_not_train_is_refused(wrong: dict[str, float]) -> No
         Recipe(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_recipe_adds_written_digits_and_what_is_none(small: Mnist) -> None:
+def test_a_recipe_adds_synthetic_digits_and_drawings_that_are_none(small: Mnist) -> None:
     images, targets = training_set(small, EVERYTHING, seed=0)
-    assert (
-        images.shape == (1150, 1, 28, 28)
-        and images.dtype == torch.uint8
-        and targets.shape == (1150, 10)
-    )
+    assert images.shape == (1150, 1, 28, 28) and images.dtype == torch.uint8
+    assert targets.shape == (1150, 10)
     assert torch.equal(images[:1000], small.train_images)
     assert torch.equal(targets[:1000].argmax(dim=1), small.train_labels)
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(1150))
-    torch.testing.assert_close(
-        targets[:1100].max(dim=1).values, torch.full((1100,), 0.955)
-    )  # 5 % spread over ten
+    # 5 % are spread over ten.
+    torch.testing.assert_close(targets[:1100].max(dim=1).values, torch.full((1100,), 0.955))
     torch.testing.assert_close(targets[1100:], torch.full((50, 10), 0.1))
     assert not torch.equal(images, training_set(small, EVERYTHING, seed=1)[0])
 
