@@ -1,6 +1,4 @@
-"""Fetch the newest version of the course, and keep the learner's work.
-
-    python tools/update_course.py
+"""Fetch the newest version of the course, keep your notebooks: ``python tools/update_course.py``.
 
 A notebook that was run or edited is a changed file, and where the course has a new version of it,
 ``git pull`` refuses. Here such a notebook first gets a name of its own, which git ignores, beside
@@ -14,6 +12,8 @@ import itertools
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,23 +50,25 @@ def update(course: Path) -> str:
             "merge with `git pull`."
         )
     blocked = in_the_way(course)
+    yours = [course / name for name in blocked if (course / name).exists()]
     for name in blocked:
         if not is_notebook(name) and (course / name).exists():
             raise UpdateError(
                 f"Both you and the course have changed {name}: "
                 "move yours elsewhere, then update again."
             )
-    kept = [set_aside(course, name) for name in blocked if (course / name).exists()]
-    if originals := tracked(course) & set(blocked):
-        git(course, "checkout", "HEAD", "--", *sorted(originals))
-    git(course, "merge", "--ff-only", "--quiet", NEWEST)
-    return " ".join(
-        [f"The course is now at version {git(course, 'rev-parse', '--short', 'HEAD')}.", *kept]
-    )
+    originals = sorted(tracked(course) & set(blocked))
+    with set_aside(yours) as copies:
+        if originals:
+            git(course, "checkout", "HEAD", "--", *originals)
+        git(course, "merge", "--ff-only", "--quiet", NEWEST)
+    version = git(course, "rev-parse", "--short", "HEAD")
+    kept = [f"Your {path.name} is kept as {copy.name}." for path, copy in copies.items()]
+    return " ".join([f"The course is now at version {version}.", *kept])
 
 
 def require_clone(course: Path) -> None:
-    """Check that the folder itself is a checkout that follows a branch, and no unpacked archive."""
+    """The folder itself must be a checkout that follows a branch, and one that git trusts."""
     if shutil.which("git") is None:
         raise UpdateError(
             "There is no git on this machine: install it, then run the same command again."
@@ -75,6 +77,12 @@ def require_clone(course: Path) -> None:
         inside = git(course, "rev-parse", "--show-prefix")
         git(course, "rev-parse", NEWEST)
     except UpdateError as error:
+        if "safe.directory" in str(error):  # git speaks of "dubious ownership"
+            raise UpdateError(
+                "git does not trust this folder, because it belongs to another user: run "
+                f'`git config --global --add safe.directory "{course.as_posix()}"`, '
+                "then update again."
+            ) from error
         raise UpdateError(
             "Only a copy made by `git clone`, on the branch that came with it, can be updated "
             f"({error})."
@@ -102,7 +110,7 @@ def is_ancestor(course: Path, older: str, newer: str) -> bool:
 
 
 def in_the_way(course: Path) -> list[str]:
-    """Files that the new version changes, and that differ from the present version here."""
+    """Files that the new version brings or changes, and that you have changed, made or deleted."""
     arriving = changed(course, "HEAD", NEWEST)
     added = {name for name in arriving - tracked(course) if (course / name).exists()}
     return sorted(arriving & changed(course, "HEAD") | added)
@@ -128,15 +136,32 @@ def is_notebook(name: str) -> bool:
     return name.startswith("notebooks/") and name.endswith(".ipynb")
 
 
-def set_aside(course: Path, name: str) -> str:
-    """Give your version of a notebook a name of its own; returns a sentence on that."""
-    original = course / name
-    copy = original.rename(free_name(original))
-    return f"Your {original.name} is kept as {copy.name}."
+@contextmanager
+def set_aside(notebooks: Iterable[Path]) -> Iterator[dict[Path, Path]]:
+    """Rename notebooks, and rename them back if the update fails. Yields their new names."""
+    copies: dict[Path, Path] = {}
+    try:
+        for path in notebooks:
+            copies[path] = rename(path)
+        yield copies
+    except BaseException:  # Ctrl-C, too
+        for path, copy in copies.items():
+            copy.replace(path)
+        raise
+
+
+def rename(notebook: Path) -> Path:
+    """Give a notebook a name of its own; returns that."""
+    try:
+        return notebook.rename(free_name(notebook))
+    except OSError as error:  # on Windows, if it is open
+        raise UpdateError(
+            f"{notebook.name} can't be renamed ({error.strerror}): close it, then update again."
+        ) from error
 
 
 def free_name(original: Path) -> Path:
-    """``my_<name>`` if there is none yet, else ``my_<name>_2`` and so on; git ignores them all."""
+    """``my_<name>``, or ``my_<name>_2`` and so on if that is taken; .gitignore knows them all."""
     for number in itertools.count(1):
         suffix = f"_{number}" if number > 1 else ""
         copy = original.with_name(f"my_{original.stem}{suffix}.ipynb")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tools import update_course
 from tools.update_course import UpdateError, git, update
 
 FIRST, SECOND = "notebooks/01_explore.ipynb", "notebooks/02_build.ipynb"
@@ -31,10 +32,8 @@ def teacher(tmp_path: Path) -> Path:
     folder = tmp_path / "teacher"
     (folder / "notebooks").mkdir(parents=True)
     git(folder, "init", "--quiet")
-    write(
-        folder,
-        {FIRST: "one", SECOND: "two", "README.md": "read me", ".gitignore": "notebooks/my_*\n"},
-    )
+    files = {FIRST: "one", SECOND: "two", "README.md": "read me"}
+    write(folder, {**files, ".gitignore": "notebooks/my_*\n"})
     commit(folder)
     return folder
 
@@ -71,9 +70,8 @@ def test_an_edited_notebook_is_kept_under_another_name_where_the_course_has_a_ne
 ):
     write(learner, {FIRST: "my answers"})
     new_version(teacher, {FIRST: "one, improved"})
-    with pytest.raises(
-        UpdateError, match="would be overwritten"
-    ):  # what a learner meets without this tool
+    # what a learner meets without this tool
+    with pytest.raises(UpdateError, match="would be overwritten"):
         git(learner, "pull", "--ff-only")
 
     said = update(learner)
@@ -145,9 +143,7 @@ def test_another_file_that_both_have_changed_is_named_and_nothing_is_touched(tea
     write(learner, {"README.md": "my notes", FIRST: "my answers"})
     new_version(teacher, {"README.md": "read me again", FIRST: "one, improved"})
     before = contents(learner)
-    with pytest.raises(
-        UpdateError, match=r"Both you and the course have changed README\.md: move"
-    ) as problem:
+    with pytest.raises(UpdateError, match=r"the course have changed README\.md: move") as problem:
         update(learner)
     assert "\n" not in str(problem.value)
     assert contents(learner) == before
@@ -182,11 +178,8 @@ def test_commits_of_your_own_are_left_to_you(teacher, learner):
 
 def test_a_folder_that_is_no_clone_is_told_so_in_one_line(tmp_path, teacher):
     (tmp_path / "archive").mkdir()
-    for folder in (
-        tmp_path / "archive",
-        teacher,
-        teacher / "notebooks",
-    ):  # the teacher's follows no other branch
+    # the teacher's follows no other branch
+    for folder in (tmp_path / "archive", teacher, teacher / "notebooks"):
         with pytest.raises(UpdateError, match=r"Only a copy made by `git clone`") as problem:
             update(folder)
         assert "\n" not in str(problem.value)
@@ -205,6 +198,62 @@ def test_a_course_out_of_reach_is_told_so_and_nothing_is_touched(teacher, learne
     assert contents(learner)[FIRST] == "my answers"
 
 
+@pytest.mark.parametrize("command", ["checkout", "merge"])
+def test_where_git_fails_every_notebook_is_back_where_it_was(
+    command, teacher, learner, monkeypatch
+):
+    def failing_git(course, *arguments):
+        if arguments[0] == command:
+            raise UpdateError(f"git {command} failed: Unable to create '.git/index.lock'")
+        return git(course, *arguments)
+
+    write(learner, {FIRST: "my answers", SECOND: "mine, too"})
+    new_version(teacher, {FIRST: "one, improved", SECOND: "two, improved"})
+    before = contents(learner)
+    monkeypatch.setattr(update_course, "git", failing_git)
+    with pytest.raises(UpdateError, match=r"index\.lock"):
+        update(learner)
+    assert contents(learner) == before
+
+
+def test_while_another_git_is_at_work_nothing_is_touched(teacher, learner):
+    write(learner, {FIRST: "my answers"})
+    new_version(teacher, {FIRST: "one, improved"})
+    (learner / ".git" / "index.lock").touch()
+    with pytest.raises(UpdateError, match=r"index\.lock"):
+        update(learner)
+    assert contents(learner)[FIRST] == "my answers"
+    assert not list(learner.glob("notebooks/my_*"))
+
+
+def test_a_notebook_that_cannot_be_renamed_is_named_and_nothing_is_touched(
+    teacher, learner, monkeypatch
+):
+    def refuse_the_second(path, target):
+        if path.name == Path(SECOND).name:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    rename = Path.rename
+    write(learner, {FIRST: "my answers", SECOND: "mine, too"})
+    new_version(teacher, {FIRST: "one, improved", SECOND: "two, improved"})
+    before = contents(learner)
+    monkeypatch.setattr(Path, "rename", refuse_the_second)
+    with pytest.raises(UpdateError, match=r"02_build\.ipynb can't be renamed .*close it"):
+        update(learner)
+    assert contents(learner) == before
+
+
+def test_a_folder_of_another_user_is_told_with_the_command_that_makes_git_trust_it(
+    learner, monkeypatch
+):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UpdateError, match="^git does not trust this folder") as problem:
+        update(learner)
+    assert f'git config --global --add safe.directory "{learner.as_posix()}"' in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
 def test_a_machine_without_git_is_told_so(learner, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UpdateError, match="There is no git on this machine"):
@@ -215,15 +264,9 @@ def test_a_machine_without_git_is_told_so(learner, monkeypatch):
     shutil.which("make") is None or os.name == "nt", reason="there is no make, or no shell, here"
 )
 def test_make_update_is_the_whole_command(teacher, learner):
-    tool = (ROOT / "tools" / "update_course.py").read_text(encoding="utf-8")
     (teacher / "tools").mkdir()
-    new_version(
-        teacher,
-        {
-            "Makefile": (ROOT / "Makefile").read_text(encoding="utf-8"),
-            "tools/update_course.py": tool,
-        },
-    )
+    names = ("Makefile", "tools/update_course.py")
+    new_version(teacher, {name: (ROOT / name).read_text(encoding="utf-8") for name in names})
     git(learner, "pull", "--quiet")
     new_version(teacher, {FIRST: "one, improved"})
     write(learner, {FIRST: "my answers"})
