@@ -357,9 +357,9 @@ def one_cell(page: Page, code: str) -> Iterator[Page]:
         await jupyterapp.commands.execute('docmanager:open', {path});""",
         notebook,
     )
-    wait_for_kernel(page)
-    run_all(page)
     try:
+        wait_for_kernel(page)
+        run_all(page)
         yield page
     finally:
         page.evaluate(
