@@ -153,7 +153,7 @@ def test_weights_are_loaded_as_data_and_never_run() -> None:
         for name, code in python_files()
         for call in re.findall(r"\btorch\.load\((?:[^()]|\([^()]*\))*\)", code)
     ]
-    assert "digitlab/checkpoint.py" in {name for name, _ in calls}
+    assert "digitlab/files.py" in {name for name, _ in calls}
     assert [name for name, call in calls if "weights_only=True" not in call] == []
 
 
