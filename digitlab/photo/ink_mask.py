@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from digitlab.photo.reading import Array, resize
@@ -36,6 +37,8 @@ _MIN_CONTRAST_EVEN = 0.1  # of ink with even paper, in greys
 
 # Pixels along a photo's longer side: a line of a hundredth of it is still three wide.
 _PHOTO_SIDE = 360
+# Pixels below which a photo is enlarged. Larger ones gain nothing, and blurred ones lose strokes.
+_TINY = 100
 # Added to greys before taking logarithms: below it, differences are mostly the camera's.
 _GLARE = 0.15
 # The photo's shorter side divided by the windows of the closing: for thin pens to thick ones.
@@ -59,7 +62,7 @@ def find_ink(gray: Array) -> Array | None:
     """
     contrast = _contrast_with_even_paper(gray)
     if contrast is None:
-        return _ink_on_a_photo(resize(gray, min(_PHOTO_SIDE, max(gray.shape))))
+        return _ink_on_a_photo(_at_photo_size(gray))
     if contrast.max() < _MIN_CONTRAST_EVEN:
         return None
     return np.asarray(np.maximum(contrast, 0) / contrast.max(), dtype=np.float32)
@@ -85,6 +88,14 @@ def _contrast_with_even_paper(gray: Array) -> Array | None:
 
 
 # --- On a photo
+
+
+def _at_photo_size(gray: Array) -> Array:
+    """Shrink a large photo, and enlarge a tiny one, whose lines are thinner than the filters."""
+    longest = max(gray.shape)
+    if longest > _TINY:
+        return resize(gray, min(_PHOTO_SIDE, longest))
+    return np.clip(resize(gray, _PHOTO_SIDE, Image.Resampling.BICUBIC), 0, 1)  # it overshoots
 
 
 def _ink_on_a_photo(gray: Array) -> Array | None:

@@ -1,8 +1,9 @@
 """Finding the one digit in a photo or scan, and showing it as MNIST would: 28×28 pixels.
 
-Three steps: which pixels are ink (:mod:`digitlab.photo.ink_mask`); which of the ink is the digit,
-if there is one and only one; and MNIST's frame around it, as :mod:`digitlab.ink` puts it around
-pen strokes.
+Four steps: the sheet that it stands on, if there is a desk or a frame around
+(:mod:`digitlab.photo.sheet`); which pixels are ink (:mod:`digitlab.photo.ink_mask`); which of the
+ink is the digit, if there is one and only one; and MNIST's frame around it, as :mod:`digitlab.ink`
+puts it around pen strokes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,9 +22,7 @@ from torch import Tensor
 from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
 from digitlab.photo.ink_mask import TOUCHING, Mask, find_ink
 from digitlab.photo.reading import FORMATS, Array, Picture, read_picture, resize
-
-# left, top, right and bottom, as parts of a picture's width and height
-Box: TypeAlias = tuple[float, float, float, float]
+from digitlab.photo.sheet import Box, Sheet, find_sheets
 
 _SOLID = 0.5  # ink in [0, 1] from which a pixel is a line's
 _FAINT = 0.3  # ink that still joins two parts of a line
@@ -44,7 +42,7 @@ class Found:
     Attributes:
         image: ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
         box: where it was; of a photo, as the camera was held.
-        gray: the picture in which it was found, ``(H, W)`` float32 in [0, 1].
+        gray: the whole picture, ``(H, W)`` float32 in [0, 1], in which it was found.
     """
 
     image: Tensor
@@ -69,6 +67,10 @@ class NotOneDigit(ValueError):
 class SeveralDigits(NotOneDigit):
     """A picture shows more than one thing that could be a digit."""
 
+    def __init__(self, boxes: Sequence[Box], gray: Array) -> None:
+        sentence = f"{len(boxes)} things in the picture could be digits; {_ADVICE}"
+        super().__init__(sentence, gray, boxes)
+
 
 def from_image(image: Picture) -> Tensor:
     """Find the one digit in a picture or photo and show it as MNIST would.
@@ -80,7 +82,7 @@ def from_image(image: Picture) -> Tensor:
         ``(1, 28, 28)`` float32 in [0, 1], white ink on black.
 
     Raises:
-        ValueError, FileNotFoundError: as :func:`find_digit` does.
+        ValueError, OSError: as :func:`find_digit` does.
 
     Example:
         >>> import numpy as np
@@ -96,34 +98,52 @@ def from_image(image: Picture) -> Tensor:
 def find_digit(image: Picture, *, formats: tuple[str, ...] = FORMATS) -> Found:
     """Find the one digit in a picture or photo, show it as MNIST would, and say where it was.
 
-    Ink may be darker or lighter than the paper, the paper ruled or squared, and the light uneven.
+    Ink may be darker or lighter than the paper, or of another colour; the paper ruled or squared,
+    on a desk or in a frame; and the light uneven.
 
     Args:
-        image: a Pillow image, an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H,
-            W, 4)`` (uint8 in 0..255, bool, or float in [0, 1]), the path of a picture file, or its
-            bytes.
-        formats: what a file or its bytes may be, in Pillow's names.
+        image: a Pillow image; an array or tensor ``(H, W)``, ``(1, H, W)``, ``(H, W, 3)`` or ``(H,
+            W, 4)`` (uint8 in 0..255, bool, or float in [0, 1]); or a picture file: its path, its
+            content, or the file itself, open to be read as bytes.
+        formats: what a file may be, in Pillow's names.
 
     Raises:
         ValueError: it is not a picture, or there is no digit in it (:class:`NotOneDigit`), or more
             than one (:class:`SeveralDigits`).
-        FileNotFoundError: there is no such file.
+        OSError: there is no such file (FileNotFoundError), or it may not be read.
     """
     gray = read_picture(image, formats=formats)
-    ink = find_ink(gray)
+    found: list[Found] = []
+    for sheet in find_sheets(gray):
+        if any(sheet.holds(one.box) for one in found):  # in a box on this sheet
+            continue
+        try:
+            found.append(_find_on(sheet, gray))
+        except SeveralDigits:
+            raise
+        except NotOneDigit:  # it is no sheet, or an empty one
+            continue
+    if len(found) > 1:  # each in a box of its own
+        raise SeveralDigits([one.box for one in found], gray)
+    return found[0] if found else _find_on(Sheet(gray, (0, 0), (0, 0, 1, 1)), gray)
+
+
+def _find_on(sheet: Sheet, gray: Array) -> Found:
+    """Find the one digit on a sheet, a part of the picture ``gray``."""
+    ink = find_ink(sheet.gray)
     if ink is None:
         reason = (
             "the picture is of one even colour"
             if gray.min() == gray.max()
-            else "nothing stands out clearly from the paper; come closer, in more even light"
+            else "nothing stands out clearly from the paper; show all of the digit with some paper "
+            "around it, from closer, in more even light"
         )
         raise NotOneDigit(f"no digit found: {reason}", gray)
     labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
     digits = _like_digits(labels, ink)
-    boxes = [digit.box(ink.shape) for digit in digits]
+    boxes = [sheet.in_picture(digit.box(ink.shape), gray.shape) for digit in digits]
     if len(digits) > 1:
-        sentence = f"{len(digits)} things in the picture could be digits; {_ADVICE}"
-        raise SeveralDigits(sentence, gray, boxes)
+        raise SeveralDigits(boxes, gray)
     if not digits:
         raise NotOneDigit(f"no digit found; {_ADVICE}", gray)
     core = np.isin(labels, digits[0].labels) & (ink > _SOLID)
@@ -151,7 +171,7 @@ class _Piece:
 
     @property
     def sides(self) -> NDArray[np.intp]:
-        """Height and width, in pixels."""
+        """Its height and width, in pixels."""
         return np.asarray(self.high - self.low + 1)
 
     @property
@@ -162,6 +182,11 @@ class _Piece:
         """Where it is in a picture of ``shape``."""
         (top, left), (bottom, right) = self.low / shape, (self.high + 1) / shape
         return float(left), float(top), float(right), float(bottom)
+
+    def is_at_border(self, shape: tuple[int, ...]) -> bool:
+        """Whether it runs along the border of a picture: what a crop has left of a frame."""
+        distances = np.minimum(self.edge, np.array(shape) - 1 - self.edge).min(axis=1)
+        return bool((distances <= 2).mean() > 0.9)  # pixels
 
     def join(self, other: _Piece) -> _Piece:
         return _Piece(
@@ -177,6 +202,7 @@ def _like_digits(labels: NDArray[np.int32], ink: Array) -> list[_Piece]:
     shorter = min(ink.shape)
     # A fiftieth of the picture, or a tenth of the largest piece, is dust or a dot.
     pieces = _drop_small(_pieces(labels, ink > _SOLID, 0.02 * shorter), 0.1)
+    pieces = [piece for piece in pieces if not piece.is_at_border(ink.shape)] or pieces
     if len(pieces) <= _MAX_PIECES:
         # What is left over and less than 0.4 as long as the digit is a smudge, and no other digit.
         pieces = _drop_small(_join_parts(pieces), 0.4)

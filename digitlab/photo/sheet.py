@@ -1,0 +1,129 @@
+"""The sheet of paper, card, window or printed box that a digit stands in.
+
+A desk around a sheet, or the line of a box, differs more from the paper than anything else in the
+picture, and would be taken for the ink. So rectangles are looked for first, at any angle: regions
+of one brightness with something else all around. Within them, nothing of that is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, spatial
+
+from digitlab.photo.reading import Array
+
+# left, top, right and bottom, as parts of a picture's width and height
+Box: TypeAlias = tuple[float, float, float, float]
+Mask: TypeAlias = NDArray[np.bool_]
+
+_MIN_AREA = 0.05  # of the picture
+# Least part that a sheet fills of the smallest rectangle around it. An ellipse, such as the hole of
+# a zero, fills 0.79.
+_MIN_FILLED = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A part of a picture.
+
+    Attributes:
+        gray: ``(h, w)`` float32 in [0, 1], its greys, and none of what is around it.
+        corner: the first row and column of ``gray`` in the picture.
+        box: where it is in the picture.
+    """
+
+    gray: Array
+    corner: tuple[int, int]
+    box: Box
+
+    def holds(self, box: Box) -> bool:
+        """Whether a box of the picture lies on the sheet."""
+        left, top, right, bottom = self.box
+        return left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= bottom
+
+    def in_picture(self, box: Box, shape: tuple[int, ...]) -> Box:
+        """Where a box of ``gray`` is in the picture, of ``shape``."""
+        (top, left), (height, width), (h, w) = self.corner, shape, self.gray.shape
+        return (
+            (left + box[0] * w) / width,
+            (top + box[1] * h) / height,
+            (left + box[2] * w) / width,
+            (top + box[3] * h) / height,
+        )
+
+
+def find_sheets(gray: Array) -> list[Sheet]:
+    """Find the sheets in a picture, ``(H, W)`` float32 in [0, 1]; the smallest comes first."""
+    light = gray > _threshold(gray)
+    found: list[tuple[int, Sheet]] = []
+    for mask in (light, ~light):
+        labels, _ = ndimage.label(mask)
+        for label, box in enumerate(ndimage.find_objects(labels), start=1):
+            low, high = np.array([(side.start, side.stop) for side in box]).T
+            is_inside = (low > 0).all() and (high < gray.shape).all()
+            if not is_inside or np.prod(high - low) < _MIN_AREA * gray.size:
+                continue
+            paper = labels[box] == label
+            region = ndimage.binary_fill_holes(paper)  # with what is written on it
+            area = int(np.count_nonzero(region))
+            is_solid = np.count_nonzero(paper) > area / 2  # and no frame
+            if is_solid and area >= _MIN_AREA * gray.size and _is_rectangle(region):
+                found.append((area, _cut_out(gray, paper, region, low)))
+    return [sheet for _, sheet in sorted(found, key=lambda pair: pair[0])]
+
+
+def _threshold(gray: Array) -> float:
+    """Otsu's threshold (1979): the one that leaves the least variance on either side of it."""
+    counts, edges = np.histogram(gray, 256, (0, 1))
+    centers = (edges[1:] + edges[:-1]) / 2
+    dark = np.cumsum(counts)[:-1]
+    light = gray.size - dark
+    sums = np.cumsum(counts * centers)
+    # Variance between the two sides, but for a factor; where one is empty there is none.
+    difference = sums[:-1] * light - (sums[-1] - sums[:-1]) * dark
+    return float(edges[1:-1][np.argmax(difference**2 / np.maximum(dark * light, 1))])
+
+
+def _is_rectangle(region: Mask) -> bool:
+    """Whether a region fills nearly all of the smallest rectangle around it, at whatever angle."""
+    if min(region.shape) < 10:  # pixels: too few to hold a digit, and to tell
+        return False
+    hull = spatial.ConvexHull(np.argwhere(region & ~ndimage.binary_erosion(region)))
+    corners = hull.points[hull.vertices]
+    # One side of the smallest rectangle around a convex shape lies along one of the shape's sides.
+    normals = hull.equations[:, :2]
+    heights = np.ptp(corners @ normals.T, axis=0) + 1
+    widths = np.ptp(corners @ (normals[:, ::-1] * (1, -1)).T, axis=0) + 1
+    return bool(np.count_nonzero(region) >= _MIN_FILLED * (heights * widths).min())
+
+
+def _cut_out(gray: Array, paper: Mask, region: Mask, low: NDArray[np.intp]) -> Sheet:
+    """Cut a sheet out, and continue its paper on all sides: ink should not be near the border.
+
+    Args:
+        gray: ``(H, W)``, the picture.
+        paper: ``(h, w)``, the sheet's box: where its paper is free.
+        region: ``(h, w)``, the same with what is written on it.
+        low: the first row and column of the box in the picture.
+    """
+    # Where paper ends, at ink or the desk, is a blurred rim that is neither.
+    rim = max(2.0, 0.01 * max(gray.shape))  # pixels
+    beyond = max(region.shape) // 4  # pixels by which the paper is continued
+    top, left = (int(start) for start in low)
+    bottom, right = top + region.shape[0], left + region.shape[1]
+    cut = np.pad(gray[top:bottom, left:right], beyond)
+    clean, inside = (
+        ndimage.distance_transform_edt(np.pad(mask, beyond + 1))[1:-1, 1:-1] > rim
+        for mask in (paper, region)
+    )
+    nearest = ndimage.distance_transform_edt(~clean, return_distances=False, return_indices=True)
+    height, width = gray.shape
+    return Sheet(
+        np.where(inside, cut, cut[tuple(nearest)]),
+        corner=(top - beyond, left - beyond),
+        box=(left / width, top / height, right / width, bottom / height),
+    )
