@@ -79,7 +79,7 @@ def draw(recording: Recording, way: Path28) -> Tensor:
     extent = max(float(np.ptp(points, axis=0).max()), 1e-6)
     grow = (BOX - PEN_WIDTH) / extent if way.scale else 1.0
     pen_width = PEN_WIDTH if way.constant_pen else CANVAS_PEN * SIZE * grow
-    if way.scale or way.center_mass:  # to the middle first, so that no ink is cut off
+    if way.scale or way.center_mass:  # to the middle first, so that all ink stays inside
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         strokes = [(stroke - middle) * grow + SIZE / 2 for stroke in strokes]
     picture = render(strokes, pen_width)

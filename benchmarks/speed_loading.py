@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed_loading [--quick] [--data FOLDER]
 
-Both sides read the files anew and deliver the same 55,000 training images in batches of 64.
+Both sides read the files again and deliver the same 55,000 training images in batches of 64.
 """
 
 from __future__ import annotations

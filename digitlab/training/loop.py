@@ -6,7 +6,7 @@ What it costs on two cores of an x86-64 CPU:
   9.8 s from the files to the final evaluation (median of 5 runs);
 * ``Recipe.best()``: 99.56 % (mean of 5 seeds), in 13 to 15 minutes.
 
-``benchmarks/results/speed_training.json`` and ``best_recipe.json`` have each run, and
+``digitlab/results/speed_training.json`` and ``best_recipe.json`` have each run, and
 ``benchmarks/speed_training.py`` and ``best_recipe.py`` measure them again.
 """
 

