@@ -127,6 +127,9 @@ def explained(problem: str, advice: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         reason = str(error.strerror or error).rstrip(".")
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            # The system names the one or the other, depending on which call met the file.
+            reason = "a file is where a folder should be"
         sentence = OSError(f"{problem}: {reason}{'. ' + advice if advice else ''}")
         sentence.strerror = reason  # so that an outer sentence gives the reason, not this sentence
         raise sentence from error

@@ -121,7 +121,8 @@ def test_what_cannot_be_saved_is_said_and_the_pad_lives_on(pad: DrawPad, tmp_pat
     pad.set_strokes(pen.strokes(7))
     hand.labels.buttons[7].click()
     assert re.match(
-        r"The drawings in .*<my_digits> can't be changed: Not a directory.", said(hand.labels)
+        r"The drawings in .*<my_digits> can't be changed: a file is where a folder should be.",
+        said(hand.labels),
     )
     assert "&lt;my_digits&gt;" in hand.labels._status.value
     assert pad.prediction is not None
