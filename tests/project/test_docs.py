@@ -61,6 +61,12 @@ def test_lines_have_at_most_100_columns_but_for_tables_and_addresses(guide: Path
 
 
 @guides
+def test_no_merge_was_left_half_done(guide: Path) -> None:
+    text = guide.read_text(encoding="utf-8")
+    assert re.findall(r"^(?:<{7}|>{7}) .*", text, re.MULTILINE) == []
+
+
+@guides
 def test_every_make_command_exists(guide: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z]+)", code(guide))) <= set(TARGETS)
 
