@@ -15,6 +15,7 @@ GUIDES = [
     ROOT / name
     for name in (
         "README.md",
+        "CODE_OF_CONDUCT.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "benchmarks/README.md",

@@ -67,3 +67,31 @@ def test_the_citation_names_the_authors_and_the_licence_of_the_licence_file():
     assert citation["authors"] == [{"name": "The digitlab authors"}]
     assert "the digitlab authors" in licence
     assert citation["license"] == PROJECT["license"] == licence.split()[0]
+
+
+# Its front doors
+
+
+@pytest.mark.parametrize("name", ["wrong_sentence", "installation", "idea"])
+def test_an_issue_form_asks_for_something_and_says_what_it_is_for(name):
+    form = yaml.safe_load((ROOT / f".github/ISSUE_TEMPLATE/{name}.yml").read_text(encoding="utf-8"))
+    assert form["name"] and form["description"]
+    ids = [field["id"] for field in form["body"]]
+    assert len(ids) == len(set(ids))
+    assert any(field.get("validations", {}).get("required") for field in form["body"])
+
+
+def test_the_form_for_wrong_sentences_offers_every_notebook():
+    form = yaml.safe_load(
+        (ROOT / ".github/ISSUE_TEMPLATE/wrong_sentence.yml").read_text(encoding="utf-8")
+    )
+    offered = next(field for field in form["body"] if field["id"] == "where")
+    for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
+        number = int(notebook.name[:2])
+        assert any(option.startswith(f"{number} ") for option in offered["attributes"]["options"])
+
+
+def test_ruff_before_a_commit_is_the_ruff_of_the_tests():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (revision,) = [repo["rev"] for repo in hooks["repos"] if "ruff" in repo["repo"]]
+    assert f"ruff=={revision[1:]}\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
