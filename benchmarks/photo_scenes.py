@@ -46,6 +46,14 @@ INKS = [
 ]
 BOARDS = [(0.08, 0.08, 0.09), (0.13, 0.23, 0.18), (0.16, 0.2, 0.33), (0.35, 0.22, 0.15)]
 CHALKS = [(0.92, 0.92, 0.9), (0.9, 0.85, 0.5), (0.9, 0.65, 0.68), (0.75, 0.78, 0.78)]
+DESKS = [(0.35, 0.24, 0.16), (0.12, 0.12, 0.13), (0.25, 0.3, 0.27), (0.5, 0.42, 0.33)]
+# Ink and paper whose greys (0.299 red + 0.587 green + 0.114 blue) differ by less than 0.01
+EQUALLY_BRIGHT = [
+    ((1.0, 0.0, 0.0), (0.0, 0.51, 0.0)),
+    ((0.0, 0.51, 0.0), (1.0, 0.0, 0.0)),
+    ((0.0, 0.0, 1.0), (0.38, 0.0, 0.0)),
+    ((1.0, 0.0, 1.0), (0.41, 0.41, 0.41)),
+]
 PRINTS = [(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.85, 0.45, 0.4), (0.3, 0.6, 0.55)]
 
 
@@ -64,6 +72,12 @@ class Scene:
     paper: Color = WHITE
     ink: Color = BLACK
     pen: float = 0.08  # width of a written digit's line; those of MNIST keep their own
+    fading: float = 0.0  # share of the ink that its palest places lack
+    # From the digit's middle to the sheet's edges, across and down; 0: the sheet has no end.
+    sheet: tuple[float, float] = (0.0, 0.0)
+    around: Color | None = None  # what the sheet lies on; None: more of the same paper
+    border: float = 0.0  # width of a line printed along the sheet's edges
+    border_color: Color = BLACK
     # Between printed lines that run across, and down; 0: there are none.
     spacing: tuple[float, float] = (0.0, 0.0)
     offset: tuple[float, float] = (0.0, 0.0)  # of the first line from the digit's middle
@@ -80,6 +94,7 @@ class Scene:
     specks: int = 0  # of dust
     blur: float = 0.0  # standard deviation
     noise: float = 0.0  # standard deviation, in [0, 1]
+    zoom: float = 1.0  # of the finished photo: how much larger it is then
     jpeg: int | None = None  # quality, 1..95; None: not compressed
 
 
@@ -134,13 +149,20 @@ def photograph(shape: Array | None, scene: Scene, random: np.random.Generator) -
     color = np.broadcast_to(np.float32(scene.paper), (scene.height, scene.width, 3))
     color = _paint(color, scene.line_cover * _printed_lines(across, down, scene), scene.line_color)
     places = np.stack([down * SHEET + (len(ink) - 1) / 2, across * SHEET + (ink.shape[1] - 1) / 2])
-    color = _paint(color, ndimage.map_coordinates(ink, places, order=1), scene.ink)
+    cover = ndimage.map_coordinates(ink, places, order=1)
+    # Twice across the digit the ink gets paler, along a diagonal.
+    cover = cover * (1 - scene.fading * (0.5 + 0.5 * np.sin(2 * math.pi * (across + down))))
+    color = _paint(color, cover, scene.ink)
+    color = _with_edges(color, across, down, scene)
     color = _paint(color * _light(scene)[..., None], _specks(scene, random), DUST)
     if scene.blur:
         color = ndimage.gaussian_filter(color, (scene.blur * scale, scene.blur * scale, 0))
     if scene.noise:
         color = color + scene.noise * random.standard_normal(color.shape)
     photo = Image.fromarray(np.round(255 * np.clip(color, 0, 1)).astype(np.uint8))
+    if scene.zoom != 1:
+        width, height = (round(scene.zoom * side) for side in photo.size)
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC)
     return photo if scene.jpeg is None else _compress(photo, scene.jpeg)
 
 
@@ -177,6 +199,18 @@ def _printed_lines(across: Array, down: Array, scene: Scene) -> Array:
                 cover, np.clip((scene.line_width / 2 - distance) / pixel + 0.5, 0, 1)
             )
     return cover
+
+
+def _with_edges(color: Array, across: Array, down: Array, scene: Scene) -> Array:
+    """Paint what is around the sheet, and the line along its edges."""
+    if not all(scene.sheet):
+        return color
+    outside = np.maximum(np.abs(across) - scene.sheet[0], np.abs(down) - scene.sheet[1])
+    pixel = abs(float(across[0, 1] - across[0, 0])) + 1e-6
+    if scene.around is not None:
+        color = _paint(color, np.clip(outside / pixel + 0.5, 0, 1), scene.around)
+    line = np.clip((scene.border / 2 - np.abs(outside)) / pixel + 0.5, 0, 1)
+    return _paint(color, line, scene.border_color) if scene.border else color
 
 
 def _light(scene: Scene) -> Array:
@@ -300,6 +334,103 @@ def _jpeg(random: np.random.Generator) -> Changes:
     return {"jpeg": int(random.integers(8, 60))}
 
 
+def _small(random: np.random.Generator) -> Changes:
+    """Of 24 to 160 pixels, as others shrink and save them, on paper that is not quite white."""
+    grey = random.uniform(0.75, 1.0)
+    return {
+        "paper": (grey, grey, grey),
+        "size": random.uniform(0.5, 0.8),
+        "pen": random.uniform(0.06, 0.14),
+        "zoom": _log_uniform(random, 24, 160) / 480,
+        "jpeg": int(random.integers(50, 96)),
+    }
+
+
+def _small_as_mnist(random: np.random.Generator) -> Changes:
+    """The size of MNIST's pictures, and saved as JPEG."""
+    colors = {"paper": (0.0, 0.0, 0.0), "ink": (1.0, 1.0, 1.0)}
+    if random.random() < 0.5:
+        colors = {"paper": colors["ink"], "ink": colors["paper"]}
+    quality = int(random.choice([95, 75, 50]))
+    return {"size": 20 / 28, "zoom": 28 / 480, "pen": 0.12, "jpeg": quality, **colors}
+
+
+def _printed_box(random: np.random.Generator) -> Changes:
+    return {
+        "sheet": tuple(random.uniform(0.65, 0.95, 2)),
+        "border": random.uniform(0.015, 0.05),
+        "border_color": (BLACK, *PRINTS)[random.integers(1 + len(PRINTS))],
+        "angle": random.uniform(-2, 2),
+        "jpeg": 80 if random.random() < 0.5 else None,
+    }
+
+
+def _dark_desk(random: np.random.Generator) -> Changes:
+    return {
+        "size": random.uniform(0.25, 0.35),
+        "sheet": tuple(random.uniform(0.7, 0.95, 2)),
+        "around": DESKS[random.integers(len(DESKS))],
+        "noise": 0.01,
+        **_turned(random),
+    }
+
+
+def _screenshot(random: np.random.Generator) -> Changes:
+    """A canvas with a thin border on a page of another white."""
+    return {
+        "paper": (1.0, 1.0, 1.0),
+        "ink": (0.0, 0.0, 0.0),
+        "sheet": tuple(random.uniform(0.6, 0.95, 2)),
+        "around": (random.uniform(0.9, 1.0),) * 3,
+        "border": 1 / 240,  # one pixel
+        "border_color": (random.uniform(0.0, 0.7),) * 3,
+    }
+
+
+def _framed(random: np.random.Generator) -> Changes:
+    """A card on something bright or dark, with a line around."""
+    around = (*BOARDS, *CHALKS)[random.integers(len(BOARDS) + len(CHALKS))]
+    return {
+        **_printed_box(random),
+        "size": random.uniform(0.3, 0.45),
+        "around": around,
+        "angle": random.uniform(-10, 10),
+    }
+
+
+def _hairline(random: np.random.Generator) -> Changes:
+    """A fine pen on a whole sheet, taken by a phone: 4032×3024 pixels."""
+    return {
+        "width": 1280,
+        "height": 960,
+        "size": random.uniform(0.2, 0.4),
+        "pen": _log_uniform(random, 0.012, 0.025),
+        "zoom": 3.15,
+        "noise": 0.02,
+        "jpeg": 85,
+        **_uneven_light(random),
+    }
+
+
+def _at_the_edge(random: np.random.Generator) -> Changes:
+    """A digit that touches the upper or the lower edge, or lacks up to a twentieth."""
+    beyond = 0.055 + random.uniform(0, 0.05)
+    return {
+        "place": (random.uniform(0, 1), -beyond if random.random() < 0.5 else 1 + beyond),
+        "noise": 0.02 if random.random() < 0.5 else 0.0,
+    }
+
+
+def _equally_bright(random: np.random.Generator) -> Changes:
+    ink, paper = EQUALLY_BRIGHT[random.integers(len(EQUALLY_BRIGHT))]
+    return {"ink": ink, "paper": paper, "noise": 0.01 if random.random() < 0.5 else 0.0}
+
+
+def _uneven_ink(random: np.random.Generator) -> Changes:
+    noise = 0.01 if random.random() < 0.5 else 0.0
+    return {"fading": random.uniform(0.3, 0.6), "angle": random.uniform(-15, 15), "noise": noise}
+
+
 FAULTS: dict[str, Callable[[np.random.Generator], Changes]] = {
     "any size": _size,
     "off-centre": _off_center,
@@ -314,6 +445,16 @@ FAULTS: dict[str, Callable[[np.random.Generator], Changes]] = {
     "noise": _noise,
     "blur": _blur,
     "JPEG": _jpeg,
+    "24 to 160 pixels": _small,
+    "28×28 as JPEG": _small_as_mnist,
+    "printed box": _printed_box,
+    "sheet on a dark desk": _dark_desk,
+    "canvas border": _screenshot,
+    "framed card": _framed,
+    "hairline pen, 12 megapixels": _hairline,
+    "touching an edge": _at_the_edge,
+    "equally bright colours": _equally_bright,
+    "uneven ink": _uneven_ink,
 }
 
 

@@ -35,6 +35,7 @@ from digitlab.evaluation import wilson_interval
 NAME = "photos"
 SEED = 1_000_000  # no training uses it
 GAPS = (0.15, 0.6)  # between two digits, in longer sides of a digit
+WRITTEN = ("any pen", "hairline pen, 12 megapixels")  # with the scene's pen, and not with MNIST's
 MIXED = ("many faults", "empty paper", "two digits")  # three times as many as of each fault
 
 Photo = tuple[Image.Image, int]  # and the digit that it shows
@@ -75,7 +76,7 @@ class PhotoStudio:
             scene = many_faults(random) if kind in MIXED else one_fault(kind, random)
         if kind == "empty paper":
             return photograph(None, scene, random), -1
-        written = kind == "any pen" or random.random() < 0.5
+        written = kind in WRITTEN or random.random() < 0.5
         shape, digit = self._shape(scene, random, written=written)
         if kind == "two digits":  # of one pen: MNIST's or the scene's
             second, _ = self._shape(scene, random, written=written)
@@ -123,14 +124,13 @@ def measure(model: DigitCNN, studio: PhotoStudio, each: int) -> dict[str, dict[s
 
 
 def readme_table(results: dict[str, Any]) -> str:
-    """Lay the results out for README; of the single faults, the one that does most harm."""
-    worst = min(FAULTS, key=lambda fault: float(results[fault]["right"]))
+    """Lay the results out for README."""
     names = {
         "clean": "a good scan",
-        worst: f"one fault, the worst of {len(FAULTS)}: {worst}",
-        "many faults": "**many faults at once**",
-        "empty paper": "**empty paper, the same faults: refused**",
-        "two digits": "**two digits, the same faults: refused**",
+        **{fault: f"one fault: {fault}" for fault in FAULTS if fault in results},
+        "many faults": "**many faults at once** (aim: 97 %)",
+        "empty paper": "**empty paper, the same faults: refused** (aim: 95 %)",
+        "two digits": "**two digits, the same faults: refused** (aim: 95 %)",
     }
     rows = []
     for kind, name in names.items():

@@ -231,9 +231,8 @@ def _predict(options: argparse.Namespace) -> int:
         try:
             if path.is_dir():
                 raise ValueError("this is a folder; name the pictures in it")
-            with path.open("rb"):  # what the system refuses, it explains better than Pillow
-                pass
-            prediction = predict(model, from_image(path))
+            with path.open("rb") as file:  # not its path, which errors would name a second time
+                prediction = predict(model, from_image(file))
         except (OSError, ValueError) as error:  # the other pictures are classified all the same
             print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
             failed = True

@@ -42,12 +42,14 @@ def test_predict_goes_on_after_what_is_no_picture(
 ) -> None:
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "blank.png")
     (tmp_path / "folder").mkdir()
-    names = ["blank.png", "none.png", "folder", picture.name]
+    (tmp_path / "text.png").write_text("no picture")
+    names = ["blank.png", "none.png", "folder", "text.png", picture.name]
     assert main(["predict", *(str(tmp_path / name) for name in names)]) == 1
     output = capsys.readouterr()
-    blank, none, folder = output.err.splitlines()
+    blank, none, folder, text = output.err.splitlines()
     assert "blank.png: no digit found" in blank and "none.png: No such file" in none
     assert folder.endswith("folder: this is a folder; name the pictures in it")
+    assert "text.png: this file is not a picture" in text and text.count("text.png") == 1
     assert "digit.png: " in output.out
 
 

@@ -42,12 +42,15 @@ def predict_logits(model: nn.Module, images: Tensor | NDArray[Any]) -> Tensor:
 
 @torch.no_grad()
 def forward_in_batches(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Run any network over any inputs, ``(N, …)``, as float32, in evaluation mode and unchecked."""
+    """Run any network over any inputs, ``(N, …)``, in evaluation mode and unchecked."""
     device = device_of(model)
     if inputs.dtype != torch.uint8:  # bytes become floats, a batch at a time, on the device
         inputs = inputs.float()  # before they are moved: Apple's GPUs have no float64
     with evaluation_mode(model):
-        outputs = [model(scale_to_unit(batch.to(device))) for batch in inputs.split(_BATCH)]
+        outputs = [
+            model(scale_to_unit(batch.to(device)).to(dtype_of(model)))
+            for batch in inputs.split(_BATCH)
+        ]
     if not all(isinstance(output, Tensor) for output in outputs):
         raise ValueError(
             "expected a tensor of logits from the network, "
@@ -60,6 +63,13 @@ def device_of(model: nn.Module) -> torch.device:
     """The device that a network is on; the CPU for one without parameters and buffers."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The floating type that a network computes in; float32 for one without parameters."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    types = (tensor.dtype for tensor in tensors if tensor.dtype.is_floating_point)
+    return next(types, torch.float32)
 
 
 @contextmanager

@@ -8,14 +8,15 @@ four other things differ from it, too, and each is told from ink by what it lack
   The paper's brightness behind the ink comes from a morphological closing, which fills what is
   darker than its surroundings and narrower than a window, and leaves the edges of wide areas, such
   as shadows, as they are (Serra 1982, "Image Analysis and Mathematical Morphology").
-- **Noise** has less contrast than ink (:func:`_ink_without_ruled_lines`).
+- **Noise** has less contrast than ink (:func:`_lines`).
 - **Soft shadows** have no sharp outline (:func:`_sharp_pieces`).
-- **Ruled and squared lines** are paler than the ink (:func:`_ink_without_ruled_lines`) and run out
-  of the picture (:func:`_large_pieces_inside`).
+- **Ruled and squared lines** are paler than the ink (:func:`_lines`) and run out
+  of the picture (:func:`_sharp_pieces`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -47,14 +48,23 @@ _MIN_CONTRAST = 0.18  # of ink with its paper, in natural logarithms: ink at mos
 _MIN_SIZE = 0.08  # longer side of what may be a digit, in shorter sides of the photo
 _MIN_EDGE_STEP = 0.4  # of a sharp edge, in contrasts of the ink
 _MIN_SHARP_SHARE = 0.85  # least part of an outline that is sharp
+# Largest part of an outline that may lie on the picture's border: a line or two that are cut.
+_HARDLY_CUT = 0.15
+# Score, in those of the best piece, from which one that is whole is the digit, and what is cut is
+# part of something else.
+_WHOLE_SCORE = 0.3
+# Ink that has more than this many times the usual contrast is a dot where the pen rested.
+_DOT = 1.25
+_MAX_DOTS = 8  # more are noise
 _QUIET = 0.012  # noise (in greys) that does no harm: three of 255
 
 
-def find_ink(gray: Array) -> Array | None:
+def find_ink(gray: Array, *, cut: bool = False) -> Array | None:
     """Find the ink of a picture, whether it is darker or lighter than the paper.
 
     Args:
         gray: ``(H, W)`` float32 in [0, 1].
+        cut: on a photo, take ink that runs out of the picture as well.
 
     Returns:
         ``(H, W)`` float32 in [0, 1], H and W perhaps smaller: 0 on paper, 1 on ink, and in between
@@ -62,10 +72,23 @@ def find_ink(gray: Array) -> Array | None:
     """
     contrast = _contrast_with_even_paper(gray)
     if contrast is None:
-        return _ink_on_a_photo(_at_photo_size(gray))
-    if contrast.max() < _MIN_CONTRAST_EVEN:
+        return _ink_on_a_photo(_at_photo_size(gray), 1.0 if cut else _HARDLY_CUT)
+    level = float(contrast.max())
+    if level < _MIN_CONTRAST_EVEN:
         return None
-    return np.asarray(np.maximum(contrast, 0) / contrast.max(), dtype=np.float32)
+    level = _without_dots(contrast, contrast > level / 2, level)
+    return np.asarray(np.clip(contrast / level, 0, 1), dtype=np.float32)
+
+
+def _without_dots(contrast: Array, lines: Mask, level: float) -> float:
+    """Lower the ink's contrast, where a dot or two have set it, to what its lines have."""
+    distance = ndimage.distance_transform_edt(lines)
+    middle = lines & (distance == ndimage.maximum_filter(distance, 3))  # of each line
+    usual = _DOT * float(np.median(contrast[middle])) if middle.any() else level
+    if usual >= level:
+        return level
+    _, dots = ndimage.label(contrast > usual, TOUCHING)
+    return usual if dots <= _MAX_DOTS else level
 
 
 # --- On even paper
@@ -76,9 +99,13 @@ def _contrast_with_even_paper(gray: Array) -> Array | None:
 
     Ink may run to the border, so a tight crop will do.
     """
-    border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    # The paper's grey is the commonest at the border.
-    paper = np.bincount(np.round(255 * border).astype(np.intp)).argmax() / np.float32(255)
+    # The paper's grey is the commonest at the border, unless most of the picture has another: what
+    # is left of a frame may run along three sides.
+    greys = np.round(255 * gray).astype(np.intp)
+    border = np.concatenate([greys[0], greys[-1], greys[1:-1, 0], greys[1:-1, -1]])
+    counts = np.bincount(greys.ravel())
+    is_most = counts.max() > 0.6 * gray.size  # no ink is as much, even of a tight crop
+    paper = (counts if is_most else np.bincount(border)).argmax() / np.float32(255)
     contrast = max(gray - paper, paper - gray, key=np.max)  # ink is what differs most
     strong = contrast > contrast.max() / 2
     far = ndimage.distance_transform_edt(~strong) > _FAR_FROM_INK * max(gray.shape)
@@ -98,19 +125,25 @@ def _at_photo_size(gray: Array) -> Array:
     return np.clip(resize(gray, _PHOTO_SIDE, Image.Resampling.BICUBIC), 0, 1)  # it overshoots
 
 
-def _ink_on_a_photo(gray: Array) -> Array | None:
-    """Try dark and light ink and pens of several widths; keep the longest and sharpest outline."""
+def _ink_on_a_photo(gray: Array, cut: float) -> Array | None:
+    """Try dark and light ink and pens of several widths; keep the longest and sharpest outline.
+
+    Args:
+        gray: ``(H, W)`` float32 in [0, 1].
+        cut: which part of the ink's outline may lie on the border.
+    """
     smooth, noise = _denoise(gray)
     brightness = np.log(smooth + _GLARE)
     # What the noise amounts to in logarithms, where it is larger the darker the place.
     noises = noise / (ndimage.gaussian_filter(gray, 6) + _GLARE)
-    best, found = 0.0, None
-    for sign, part in product((1, -1), _WINDOWS):
-        window = max(3, round(min(gray.shape) / part))
-        score, ink = _ink_without_ruled_lines(sign * brightness, noises, window)
-        if score > best:
-            best, found = score, ink
-    return found
+    best = max(
+        (
+            _lines(sign * brightness, noises, max(3, round(min(gray.shape) / part)), cut)
+            for sign, part in product((1, -1), _WINDOWS)
+        ),
+        key=lambda lines: lines.score,
+    )
+    return best.ink() if best.score else None
 
 
 def _denoise(gray: Array) -> tuple[Array, float]:
@@ -134,42 +167,72 @@ def _noise(gray: Array) -> float:
     return float(1.4826 * deviation)  # of a normal distribution
 
 
-def _ink_without_ruled_lines(
-    brightness: Array, noises: Array, window: int
-) -> tuple[float, Array | None]:
-    """Ink darker than its paper, of lines narrower than a window, but no noise and no ruled lines.
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Lines narrower than a window.
+
+    Attributes:
+        brightness: ``(H, W)``, logarithms.
+        contrast: ``(H, W)``, how much darker than the paper, free of noise.
+        least: ``(H, W)``, the contrast that ink has at least.
+        reach: pixels: half the width of the boldest line that fits into the window.
+        cut: which part of the ink's outline may lie on the border.
+        level: the ink's contrast.
+        score: grows with the length and sharpness of the ink's outline.
+        pieces: ``(H, W)``, which pixels are ink.
+    """
+
+    brightness: Array
+    contrast: Array
+    least: Array
+    reach: float
+    cut: float
+    level: float
+    score: float
+    pieces: Mask
+
+    def at(self, level: float, share: float) -> _Lines:
+        """Take for ink what has the given share of a contrast."""
+        least = np.maximum(level * share, self.least)
+        score, pieces = _sharp_pieces(self.contrast, self.brightness, least, self.reach, self.cut)
+        return replace(self, level=level, score=score, pieces=pieces)
+
+    def ink(self) -> Array:
+        """The ink, as :func:`find_ink` returns it."""
+        level = _without_dots(self.contrast, self.pieces, self.level)
+        lines = self if level == self.level else self.at(level, 0.5)
+        near = ndimage.binary_dilation(lines.pieces, TOUCHING, 2)  # with the grey rim of the ink
+        # Up to 0.3 of the ink's contrast is paper, from 0.7 on a pixel is covered.
+        ink = np.clip((self.contrast / level - 0.3) / 0.4, 0, 1)
+        return np.where(near, ink, 0).astype(np.float32)
+
+
+def _lines(brightness: Array, noises: Array, window: int, cut: float) -> _Lines:
+    """Find ink darker than its paper, of lines narrower than a window: no noise, no ruled lines.
 
     Args:
         brightness: ``(H, W)``, logarithms.
         noises: ``(H, W)``, standard deviation of the noise in them.
         window: pixels.
-
-    Returns:
-        A score that grows with the length and sharpness of the ink's outline, and the ink.
+        cut: which part of the ink's outline may lie on the border.
     """
     contrast = ndimage.grey_closing(brightness, (window, window)) - brightness
     # Closing fills the dips of noise as well, and so lifts all paper: take that off.
     contrast = np.maximum(contrast - np.median(contrast / noises) * noises, 0)
     least = np.maximum(_MIN_CONTRAST, 6 * noises)  # six standard deviations happen nowhere by noise
-    reach = max(3.0, window / 4)  # pixels: half the width of the boldest line that fits
+    reach, nothing = max(3.0, window / 4), np.zeros(contrast.shape, dtype=bool)
+    lines = _Lines(brightness, contrast, least, reach, cut, level=0.0, score=0.0, pieces=nothing)
     # The ink's contrast is the highest level at which something with a sharp outline is left.
     level = max(float(contrast.max()), 1e-6)
-    while level > _MIN_CONTRAST:
-        _, pieces = _sharp_pieces(contrast, brightness, np.maximum(level, least), reach)
-        if pieces.any():
-            break
+    while level > _MIN_CONTRAST and not lines.at(level, 1.0).score:
         level *= 0.8
     # Ruled lines have less than half of that contrast: nobody prints paper whose lines compete with
     # what is written on it.
-    score, pieces = _sharp_pieces(contrast, brightness, np.maximum(level / 2, least), reach)
-    near = ndimage.binary_dilation(pieces, TOUCHING, 2)  # with the grey rim of the ink
-    # Up to 0.3 of the ink's contrast is paper, from 0.7 on a pixel is covered.
-    ink = np.clip((contrast / level - 0.3) / 0.4, 0, 1)
-    return score, np.where(near, ink, 0).astype(np.float32)
+    return lines.at(level, 0.5)
 
 
 def _sharp_pieces(
-    contrast: Array, brightness: Array, least: Array, reach: float
+    contrast: Array, brightness: Array, least: Array, reach: float, cut: float
 ) -> tuple[float, Mask]:
     """Pieces of more than the least contrast whose outline is sharp: ink, and not shadows.
 
@@ -177,7 +240,12 @@ def _sharp_pieces(
         The best piece's score, the sum of its contrast over the outline; and a mask of all pieces.
     """
     labels, count = ndimage.label(contrast > least, TOUCHING)
-    inside = _large_pieces_inside(labels)
+    borders = [np.append(0, side) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
+    contacts = np.bincount(np.concatenate(borders), minlength=count + 1)  # pixels on the border
+    starts = [side[1:][side[1:] != side[:-1]] for side in borders]
+    places = np.bincount(np.concatenate(starts), minlength=count + 1)
+    # Ruled lines run out of the picture at two places or more; so does a loop that is cut open.
+    inside = (_are_large(labels) & ((places <= 1) | (cut == 1)))[labels]
     edge = inside & ~ndimage.binary_erosion(inside)
     if not edge.any():
         return 0.0, inside
@@ -186,21 +254,19 @@ def _sharp_pieces(
     numbers = labels[edge]
     lengths = np.maximum(np.bincount(numbers, minlength=count + 1), 1)  # of the outlines, in pixels
     steps = np.clip(_edge_steps(brightness, inside, edge, reach) / means[numbers], 0, 1)
-    is_sharp = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= _MIN_SHARP_SHARE * lengths
-    scores = np.bincount(numbers, steps * contrast[edge], count + 1) * is_sharp
-    return float(scores.max()), inside & is_sharp[labels]
+    is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= _MIN_SHARP_SHARE * lengths
+    is_ink &= contacts <= cut * lengths
+    scores = np.bincount(numbers, steps * contrast[edge], count + 1) * is_ink
+    is_whole = contacts == 0
+    if (scores * is_whole).max() > _WHOLE_SCORE * scores.max():
+        is_ink &= is_whole
+    return float((scores * is_ink).max()), inside & is_ink[labels]
 
 
-def _large_pieces_inside(labels: NDArray[np.int32]) -> Mask:
-    """Pieces large enough for a digit that don't run out of the picture, as ruled lines do."""
-    shape = np.array(labels.shape)
-    keep = [False]  # label 0, the paper
-    for box in ndimage.find_objects(labels):
-        low, high = np.array([(side.start, side.stop) for side in box]).T
-        is_inside = (low > 1).all() and (high < shape - 1).all()
-        is_large = (high - low).max() >= _MIN_SIZE * shape.min()
-        keep.append(bool(is_inside and is_large))
-    return np.array(keep)[labels]
+def _are_large(labels: NDArray[np.int32]) -> Mask:
+    """Whether each piece is large enough for a digit; label 0 is the paper."""
+    sides = [max(side.stop - side.start for side in box) for box in ndimage.find_objects(labels)]
+    return np.asarray(np.array([0, *sides]) >= _MIN_SIZE * min(labels.shape))
 
 
 def _edge_steps(brightness: Array, inside: Mask, edge: Mask, reach: float) -> Array:
@@ -212,8 +278,10 @@ def _edge_steps(brightness: Array, inside: Mask, edge: Mask, reach: float) -> Ar
         edge: ``(H, W)``, the P pixels at their edges.
         reach: pixels to look at on either side.
     """
-    # The normals of the outline; the filter smooths the stairs of single pixels.
-    slopes = -np.stack(np.gradient(ndimage.uniform_filter(inside.astype(np.float32), 5)))[:, edge]
+    # The normals of the outline. The filter smooths the stairs of single pixels; of a line of two
+    # pixels a box would make one plateau, whose slope is 0.
+    smooth = ndimage.gaussian_filter(inside.astype(np.float32), 1.2, truncate=2)
+    slopes = -np.stack(np.gradient(smooth))[:, edge]
     outwards = slopes / np.maximum(np.hypot(*slopes), 1e-6)  # (2, P), of length 1
     distances = np.linspace(-reach, reach, 9)  # the middle one is the edge
     places = np.argwhere(edge).T[:, None] + outwards[:, None] * distances[:, None]  # (2, 9, P)

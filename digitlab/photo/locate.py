@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,13 +134,7 @@ def _find_on(sheet: Sheet, gray: Array) -> Found:
     """Find the one digit on a sheet, a part of the picture ``gray``."""
     ink = find_ink(sheet.gray)
     if ink is None:
-        reason = (
-            "the picture is of one even colour"
-            if gray.min() == gray.max()
-            else "nothing stands out clearly from the paper; show all of the digit with some paper "
-            "around it, from closer, in more even light"
-        )
-        raise NotOneDigit(f"no digit found: {reason}", gray)
+        raise NotOneDigit(f"no digit found: {_why_no_ink(sheet.gray)}", gray)
     labels, _ = ndimage.label(ink > _FAINT, TOUCHING)
     digits = _like_digits(labels, ink)
     boxes = [sheet.in_picture(digit.box(ink.shape), gray.shape) for digit in digits]
@@ -155,6 +151,17 @@ def _find_on(sheet: Sheet, gray: Array) -> Found:
     digit = _crop(np.where(near, ink, 0).astype(np.float32))
     picture = _place(_scale_to_box(_with_wide_line(digit)))
     return Found(torch.from_numpy(picture).unsqueeze(0), boxes[0], gray)
+
+
+def _why_no_ink(gray: Array) -> str:
+    if gray.min() == gray.max():
+        return "the picture is of one even colour"
+    if find_ink(gray, cut=True) is not None:
+        return (
+            "what stands out runs out of the picture; show all of the digit with some paper "
+            "around it"
+        )
+    return "nothing stands out clearly from the paper; come closer, in more even light"
 
 
 # --- Which ink is the digit
@@ -183,10 +190,32 @@ class _Piece:
         (top, left), (bottom, right) = self.low / shape, (self.high + 1) / shape
         return float(left), float(top), float(right), float(bottom)
 
+    def is_printed(self, shape: tuple[int, ...]) -> bool:
+        """Whether it is all long upright and level lines, or runs along the border: a frame."""
+        is_line = self._near_sides(np.zeros(2), np.array(shape) - 1) <= 2  # pixels
+        # In a band of some pixels a line may be rough, or turned by a degree or two.
+        reach = max(1, max(shape) // 150)
+        for places in self.edge.T:
+            counts = np.convolve(np.bincount(places), np.ones(2 * reach + 1))[reach:-reach]
+            is_line |= counts[places] >= 0.25 * max(shape)
+        return bool(is_line.mean() > 0.9)
+
+    def runs_along(self, frame: _Piece) -> bool:
+        """Whether it lies on the sides of another one's box."""
+        distances = self._near_sides(frame.low, frame.high)
+        return bool((distances <= 0.06 * frame.longer_side).mean() > 0.9)
+
+    def _near_sides(self, low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+        """How far each pixel of its edge is from the nearest side of a box, in pixels."""
+        distances = np.minimum(np.abs(self.edge - low), np.abs(high - self.edge))
+        return np.asarray(distances.min(axis=1))
+
     def is_at_border(self, shape: tuple[int, ...]) -> bool:
-        """Whether it runs along the border of a picture: what a crop has left of a frame."""
-        distances = np.minimum(self.edge, np.array(shape) - 1 - self.edge).min(axis=1)
-        return bool((distances <= 2).mean() > 0.9)  # pixels
+        return bool((self.low <= 2).any() or (self.high >= np.array(shape) - 3).any())  # pixels
+
+    def surrounds(self, other: _Piece) -> bool:
+        """Whether the other one lies in its box."""
+        return bool((self.low <= other.low).all() and (other.high <= self.high).all())
 
     def join(self, other: _Piece) -> _Piece:
         return _Piece(
@@ -202,7 +231,7 @@ def _like_digits(labels: NDArray[np.int32], ink: Array) -> list[_Piece]:
     shorter = min(ink.shape)
     # A fiftieth of the picture, or a tenth of the largest piece, is dust or a dot.
     pieces = _drop_small(_pieces(labels, ink > _SOLID, 0.02 * shorter), 0.1)
-    pieces = [piece for piece in pieces if not piece.is_at_border(ink.shape)] or pieces
+    pieces = _drop_frame(pieces, ink.shape)
     if len(pieces) <= _MAX_PIECES:
         # What is left over and less than 0.4 as long as the digit is a smudge, and no other digit.
         pieces = _drop_small(_join_parts(pieces), 0.4)
@@ -232,6 +261,18 @@ def _drop_small(pieces: list[_Piece], share: float) -> list[_Piece]:
     """Keep what is at least ``share`` as long as the longest."""
     longest = max((piece.longer_side for piece in pieces), default=0)
     return [piece for piece in pieces if piece.longer_side >= share * longest]
+
+
+def _drop_frame(pieces: list[_Piece], shape: tuple[int, ...]) -> list[_Piece]:
+    """Leave out what is printed around the rest: a box with gaps, or what a crop has left of it."""
+    printed = [piece for piece in pieces if piece.is_printed(shape)]
+    rest = [piece for piece in pieces if piece not in printed]
+    if not printed or not rest:
+        return pieces
+    frame = reduce(_Piece.join, printed)
+    if not frame.is_at_border(shape) and not any(frame.surrounds(piece) for piece in rest):
+        return pieces
+    return [piece for piece in rest if not piece.runs_along(frame)] or rest
 
 
 def _join_parts(pieces: list[_Piece]) -> list[_Piece]:

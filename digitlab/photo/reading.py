@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -25,9 +25,14 @@ Array: TypeAlias = NDArray[np.float32]
 LARGEST = 640  # pixels along the longer side: plenty for a digit of 20, and quick
 # Of a file: no phone's usual photo has more. With 16 bits a pixel, that many take 0.8 GB.
 MOST_PIXELS = 50_000_000
-# What phones, scanners and screens write. Pillow reads many more, some of them by starting another
-# program.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+# What phones, scanners and screens write; HEIF needs pillow-heif. Pillow reads many more, some of
+# them by starting another program.
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "PPM")
+# What follows the length and "ftyp" at the beginning of a file, and what the format is called.
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1"), "HEIC"),
+}
 
 _EXPECTED = "expected a picture, its path, or an array of its pixels"
 # EXIF's eight ways of holding a camera, and what turns each upright; 1 is upright.
@@ -81,7 +86,7 @@ def resize(array: Array, longest: int, method: Image.Resampling = Image.Resampli
 # --- Files
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file. What the system has against it is no damage, and is said as what it is."""
     place = os.path.expanduser(path)
@@ -116,7 +121,7 @@ def _content(picture: Any) -> bytes | bytearray | memoryview | None:
     return bytes(picture.read())
 
 
-@contextmanager
+@contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
     """Keep warnings of broken metadata back, and of huge pictures, as _load is stricter."""
     with warnings.catch_warnings():
@@ -128,11 +133,16 @@ def _without_warnings() -> Iterator[None]:
 def _decode(file: BinaryIO, name: str, formats: tuple[str, ...]) -> Image.Image:
     """Decode a picture file; errors call it by its name."""
     try:
+        if not file.seekable():  # a pipe
+            file = io.BytesIO(file.read())
+        kind = _brand(file)
+        is_heic = kind == "HEIC" and "HEIF" in formats and _can_read_heic()
+        readable = [known for known in formats if known != "HEIF" or is_heic]
         with _without_warnings():
-            image = Image.open(file, formats=formats)
+            image = Image.open(file, formats=readable)
             image.draft(None, (LARGEST, LARGEST))  # a JPEG is decoded smaller, and so quicker
     except UnidentifiedImageError:
-        raise ValueError(_unknown(file, name, formats)) from None
+        raise ValueError(f"{name} is {_unknown(kind, formats)}") from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except Exception as error:
@@ -145,6 +155,7 @@ def _load(image: Image.Image, name: str) -> Image.Image:
     if image.width * image.height > MOST_PIXELS:  # before any pixel is read: that needs the memory
         raise _too_large(name)
     with _without_warnings():
+        _drop_metadata(image)
         try:
             image.load()
         # Pillow's decoders raise a dozen kinds for broken files, struct.error among them.
@@ -157,14 +168,39 @@ def _load(image: Image.Image, name: str) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _unknown(file: BinaryIO, name: str, formats: tuple[str, ...]) -> str:
-    file.seek(4)
-    if file.read(4) == b"ftyp":  # how HEIC, AVIF and videos begin, behind four bytes of a length
-        return (
-            f"{name} is not a picture that can be read here: is it HEIC, as iPhones take it? "
-            "Share or save it as JPEG"
-        )
-    return f"{name} is not a picture in one of the formats {', '.join(formats)}"
+def _drop_metadata(image: Image.Image) -> None:
+    """Drop what Pillow would read along with a TIFF's pixels, and stumble over if it is broken."""
+    if not isinstance(image.info.get("xmp"), bytes):
+        image.info.pop("xmp", None)
+    with contextlib.suppress(Exception):  # as in _load
+        exif = image.getexif()
+        for tag in {Base.ExifOffset, Base.GPSInfo}.intersection(exif):
+            del exif[tag]
+
+
+def _brand(file: BinaryIO) -> str | None:
+    """HEIC or AVIF if a file says that it is one, as the same container holds videos, too."""
+    head = file.read(12)
+    file.seek(0)
+    return _BRANDS.get(head[8:]) if head[4:8] == b"ftyp" else None
+
+
+def _can_read_heic() -> bool:
+    """Let Pillow read HEIC, if pillow-heif is installed; only such a picture has it imported."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _unknown(kind: str | None, formats: tuple[str, ...]) -> str:
+    if kind is None:
+        return f"not a picture in one of the formats {', '.join(formats)}"
+    can_install = kind == "HEIC" and "HEIF" in formats and "HEIF" not in Image.OPEN
+    hint = ", or install pillow-heif (python -m pip install pillow-heif)" if can_install else ""
+    return f"a {kind} picture that can't be read here: share or save it as JPEG{hint}"
 
 
 def _too_large(name: str) -> ValueError:

@@ -1,8 +1,8 @@
 """The sheet of paper, card, window or printed box that a digit stands in.
 
 A desk around a sheet, or the line of a box, differs more from the paper than anything else in the
-picture, and would be taken for the ink. So rectangles are looked for first, at any angle: regions
-of one brightness with something else all around. Within them, nothing of that is left.
+picture, and would be taken for the ink. So quadrilaterals are looked for first: regions of one
+brightness with something else all around. Within them, nothing of that is left.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 Mask: TypeAlias = NDArray[np.bool_]
 
 _MIN_AREA = 0.05  # of the picture
-# Least part that a sheet fills of the smallest rectangle around it. An ellipse, such as the hole of
-# a zero, fills 0.79.
-_MIN_FILLED = 0.9
+# Least part of a sheet that the largest quadrilateral in it fills. That leaves room for rounded
+# corners; of an ellipse, such as the hole of a zero, it fills 0.64.
+_MIN_FILLED = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,16 @@ def find_sheets(gray: Array) -> list[Sheet]:
             region = ndimage.binary_fill_holes(paper)  # with what is written on it
             area = int(np.count_nonzero(region))
             is_solid = np.count_nonzero(paper) > area / 2  # and no frame
-            if is_solid and area >= _MIN_AREA * gray.size and _is_rectangle(region):
-                found.append((area, _cut_out(gray, paper, region, low)))
+            if is_solid and area >= _MIN_AREA * gray.size and _has_four_corners(region):
+                whole = _span(region) | _span(region.T).T  # with ink that touches its rim
+                found.append((area, _cut_out(gray, paper, whole, low)))
     return [sheet for _, sheet in sorted(found, key=lambda pair: pair[0])]
+
+
+def _span(mask: Mask) -> Mask:
+    """Fill each row from its first pixel to its last."""
+    from_left, from_right = (np.logical_or.accumulate(m, axis=1) for m in (mask, mask[:, ::-1]))
+    return from_left & from_right[:, ::-1]
 
 
 def _threshold(gray: Array) -> float:
@@ -88,17 +95,18 @@ def _threshold(gray: Array) -> float:
     return float(edges[1:-1][np.argmax(difference**2 / np.maximum(dark * light, 1))])
 
 
-def _is_rectangle(region: Mask) -> bool:
-    """Whether a region fills nearly all of the smallest rectangle around it, at whatever angle."""
+def _has_four_corners(region: Mask) -> bool:
+    """Whether a region is a convex quadrilateral: a rectangle, perhaps seen from aside."""
     if min(region.shape) < 10:  # pixels: too few to hold a digit, and to tell
         return False
     hull = spatial.ConvexHull(np.argwhere(region & ~ndimage.binary_erosion(region)))
     corners = hull.points[hull.vertices]
-    # One side of the smallest rectangle around a convex shape lies along one of the shape's sides.
-    normals = hull.equations[:, :2]
-    heights = np.ptp(corners @ normals.T, axis=0) + 1
-    widths = np.ptp(corners @ (normals[:, ::-1] * (1, -1)).T, axis=0) + 1
-    return bool(np.count_nonzero(region) >= _MIN_FILLED * (heights * widths).min())
+    ways = corners - corners[:, None]  # (n, n, 2) from each corner to each
+    # Twice the areas of all triangles of corners, positive on one side of their first two.
+    areas = ways[:, :, None, 0] * ways[:, None, :, 1] - ways[:, :, None, 1] * ways[:, None, :, 0]
+    largest = np.ptp(areas, axis=2).max() / 2  # of the quadrilaterals: a triangle on either side
+    # The area of a hull in the plane is called its volume.
+    return bool(min(largest, np.count_nonzero(region)) >= _MIN_FILLED * hull.volume)
 
 
 def _cut_out(gray: Array, paper: Mask, region: Mask, low: NDArray[np.intp]) -> Sheet:

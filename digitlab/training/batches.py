@@ -64,7 +64,7 @@ def training_set(mnist: Mnist, recipe: Recipe, *, seed: int) -> tuple[Tensor, Te
     images = [part for part in (mnist.train_images, digits, non_digits) if len(part)]
     if mnist.train_images.dtype != torch.uint8:
         images = [scale_to_unit(part) for part in images]
-    right = functional.one_hot(torch.cat([mnist.train_labels, labels]), 10).float()
+    right = functional.one_hot(torch.cat([mnist.train_labels.long(), labels]), 10).float()
     uniform = torch.full((1, 10), 0.1)
     smoothed = torch.lerp(right, uniform, recipe.label_smoothing)
     targets = torch.cat([smoothed, uniform.expand(len(non_digits), 10)])

@@ -29,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from digitlab.data import Mnist
 from digitlab.device import as_device, mixed_precision, random_states, seeded, set_random_states
 from digitlab.evaluation import evaluate
+from digitlab.evaluation.inference import as_labels, dtype_of
 from digitlab.files import user_path
 from digitlab.ink import check_range, scale_to_unit
 from digitlab.training.batches import Batches, to_device
@@ -175,17 +176,11 @@ def _check_data(mnist: Mnist) -> None:
         "validation": (mnist.val_images, mnist.val_labels),
     }
     for name, (images, labels) in splits.items():
-        if not len(labels) or len(images) != len(labels):
-            raise ValueError(
-                f"expected {name} images and as many labels, at least one of each; "
-                f"got {len(images)} and {len(labels)}"
-            )
-        if labels.dtype != torch.int64 or labels.min() < 0 or labels.max() > 9:
-            raise ValueError(
-                f"expected {name} labels as int64 from 0 to 9, "
-                f"got {labels.dtype} from {labels.min()} to {labels.max()}"
-            )
-        check_range(images)
+        try:
+            as_labels(labels, len(images))
+            check_range(images)
+        except ValueError as error:
+            raise ValueError(f"{name} data: {error}") from None
 
 
 def _prepare(model: nn.Module, recipe: Recipe, device: torch.device, an_image: Tensor) -> None:
@@ -193,7 +188,7 @@ def _prepare(model: nn.Module, recipe: Recipe, device: torch.device, an_image: T
     model.to(device)
     if any(map(is_lazy, model.parameters())):  # such as LazyLinear's: their shapes come with data
         with torch.no_grad():
-            model.eval()(an_image)
+            model.eval()(an_image.to(dtype_of(model)))
     # Convolutions run twice as fast with the channels last in memory.
     model.to(memory_format=torch.channels_last)
     if recipe.dropout is not None:
@@ -232,7 +227,7 @@ class _Trainer:
         group: ProcessGroup,
     ) -> None:
         self.model, self.steps, self.device, self.group = model, steps, device, group
-        self.network = group.wrap(model)
+        self.network, self.dtype = group.wrap(model), dtype_of(model)
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
             lr=recipe.max_learning_rate,
@@ -260,10 +255,10 @@ class _Trainer:
         batch_size = len(images)
         images, targets = self.group.shard(images), self.group.shard(targets)
         with mixed_precision(self.device):
-            logits = self.network(images)  # (n, 10)
+            logits = self.network(images.to(self.dtype))  # (n, 10)
             if not isinstance(logits, Tensor) or logits.shape != targets.shape:
                 raise _wrong_logits(logits, len(targets))
-            loss = functional.cross_entropy(logits, targets, reduction="sum")
+            loss = functional.cross_entropy(logits.float(), targets, reduction="sum")
             # The mean over the whole batch. (Over the shard it would be wrong where shards differ
             # in size; and gradients are averaged over the processes, hence the factor.)
             loss = loss * self.group.size / batch_size

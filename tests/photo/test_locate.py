@@ -276,6 +276,45 @@ def test_a_dash_or_a_blot_is_no_digit(box: tuple[int, int, int, int]) -> None:
         from_image(sheet)
 
 
+def cut(digit: int, beyond: float, **changes: Any) -> Image.Image:
+    """A photo of a digit, of which a part runs out of the picture's lower edge."""
+    place = (0.5, 1.055 + beyond * 0.6 / (1 - 1.1 * 0.6))  # the digit has 0.6 of the picture
+    return photo(digit, place=place, **changes)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_digit_that_touches_the_edge_is_read(noise: float, shipped: DigitCNN) -> None:
+    for digit in (2, 3, 8):
+        assert classify(shipped, cut(digit, 0.02, noise=noise)) == digit
+
+
+@pytest.mark.parametrize("beyond", [0.3, 0.45])
+def test_a_refusal_says_that_the_digit_runs_out_of_the_picture(beyond: float) -> None:
+    with pytest.raises(NotOneDigit, match="what stands out runs out of the picture; show all"):
+        from_image(cut(0, beyond, noise=0.02))
+
+
+def test_what_reaches_into_the_picture_is_not_a_second_digit(shipped: DigitCNN) -> None:
+    page = np.asarray(photo(3, width=480, noise=0.02).convert("L")).copy()
+    page[200:, 40:50] = 60  # the top of another one
+    assert classify(shipped, Image.fromarray(page)) == 3
+
+
+@pytest.mark.parametrize("quality", [95, 75, 50])
+def test_a_digit_of_28_pixels_saved_as_jpeg_is_classified_as_before(
+    quality: int, mnist: Mnist, shipped: DigitCNN
+) -> None:
+    same = 0
+    for image in mnist.test_images[:40, 0].numpy():
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
+        try:
+            same += predict(shipped, from_image(file)).digit == predict(shipped, image[None]).digit
+        except ValueError:
+            continue
+    assert same >= 39
+
+
 def test_a_detached_top_is_a_part_of_its_five(shipped: DigitCNN) -> None:
     five = shape(5)
     body, top = five.copy(), five.copy()

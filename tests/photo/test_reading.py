@@ -17,6 +17,7 @@ from PIL import Image
 
 from benchmarks.photo_scenes import stroke_shape
 from digitlab import DigitCNN, from_image, predict
+from digitlab.photo import find_digit
 from digitlab.photo.reading import read_picture
 from tests.support.pen import DIGITS
 
@@ -118,11 +119,37 @@ def test_a_disk_that_fails_is_no_damaged_file() -> None:
         from_image(Failing(encoded(seven())))
 
 
-def test_an_iphones_own_format_is_told_how_to_be_shared() -> None:
-    for brand in (b"heic", b"mif1", b"avif"):
-        content = struct.pack(">I", 24) + b"ftyp" + brand + bytes(12)
-        with pytest.raises(ValueError, match="HEIC.*[Ss]hare or save it as JPEG"):
-            from_image(content)
+# --- HEIC and AVIF
+
+
+def test_avif_is_read() -> None:
+    assert read_picture(encoded(seven(), "AVIF", quality=95)).shape == (120, 200)
+
+
+def test_heic_is_read_where_pillow_heif_is_installed() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    assert read_picture(encoded(seven().convert("RGB"), "HEIF", quality=90)).shape == (120, 200)
+
+
+def container(brand: bytes) -> bytes:
+    return struct.pack(">I", 24) + b"ftyp" + brand + bytes(12)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_an_iphones_own_format_is_told_how_to_be_shared(
+    brand: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    with pytest.raises(ValueError, match="HEIC.*share or save it as JPEG, or install pillow-heif"):
+        from_image(container(brand))
+    with pytest.raises(ValueError, match="HEIC.*share or save it as JPEG$"):
+        find_digit(container(brand), formats=("PNG",))  # an installation wouldn't help
+
+
+def test_a_video_is_not_called_a_picture_of_a_phone() -> None:
+    with pytest.raises(ValueError, match="this file is not a picture in one of the formats PNG"):
+        from_image(container(b"isom"))
 
 
 # --- Metadata
@@ -177,11 +204,14 @@ def test_broken_metadata_of_a_tiff_is_ignored() -> None:
         start = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
         return start + body + bytes(4) + pixels.tobytes()
 
-    to_exif, to_gps = 0x8769, 0x8825
+    to_exif, to_gps, xmp, minus_one = 0x8769, 0x8825, 700, 0xFFFFFFFF
     expected = from_image(tiff())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for extra in ((to_exif, 4, 1, 0x7FFFFFFF), (to_exif, 4, 2, 8), (to_gps, 4, 1, 300)):
+        for extra in (
+            (to_exif, 4, 1, 0x7FFFFFFF), (to_exif, 4, 2, 8), (to_gps, 4, 1, 300),
+            (to_exif, 9, 1, minus_one), (to_gps, 9, 1, minus_one), (xmp, 4, 1, 5), (xmp, 2, 1, 5),
+        ):  # fmt: skip
             assert torch.equal(from_image(tiff(extra)), expected)
 
 

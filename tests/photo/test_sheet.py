@@ -77,9 +77,39 @@ def test_a_forms_narrow_box_is_not_the_digit(shipped: DigitCNN) -> None:
         assert predict(shipped, from_image(picture)).digit == 1
 
 
-def test_a_remainder_of_a_frame_at_the_border_is_not_a_second_digit(shipped: DigitCNN) -> None:
+REMAINDERS = {
+    "one side": [(0, 0, 0, 319)],
+    "a corner": [(0, 0, 0, 319), (0, 319, 319, 319)],
+    "three sides": [(0, 0, 0, 319), (0, 319, 319, 319), (319, 0, 319, 319)],
+    "like an F": [(2, 0, 2, 319), (2, 20, 160, 20), (2, 300, 110, 300)],
+}
+
+
+@pytest.mark.parametrize("width", [1, 5])
+@pytest.mark.parametrize("lines", REMAINDERS.values(), ids=REMAINDERS.keys())
+def test_a_remainder_of_a_frame_at_the_border_is_not_a_second_digit(
+    lines: list[tuple[int, int, int, int]], width: int, shipped: DigitCNN
+) -> None:
     page = card(7, 320, paper=255, ink=0)
-    ImageDraw.Draw(page).line([(0, 0), (0, 319)], fill=0)
+    for line in lines:
+        ImageDraw.Draw(page).line(line, fill=0, width=width)
+    assert predict(shipped, from_image(page)).digit == 7
+
+
+def test_a_printed_box_may_have_gaps(shipped: DigitCNN) -> None:
+    for digit in (2, 4, 9):
+        page = card(digit, 320, paper=255, ink=0)
+        draw = ImageDraw.Draw(page)
+        draw.rectangle((30, 30, 290, 290), outline=0, width=6)
+        for gap in ((20, 90, 45, 120), (20, 200, 45, 210), (150, 270, 170, 300)):
+            draw.rectangle(gap, fill=255)
+        assert predict(shipped, from_image(page)).digit == digit
+
+
+def test_a_digit_may_touch_its_printed_box(shipped: DigitCNN) -> None:
+    page = card(7, 320, paper=255, ink=0)
+    foot = int(np.flatnonzero((np.asarray(page) < 128).any(axis=1)).max())
+    ImageDraw.Draw(page).rectangle((40, 40, 280, foot + 2), outline=0, width=4)
     assert predict(shipped, from_image(page)).digit == 7
 
 

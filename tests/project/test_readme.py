@@ -12,13 +12,23 @@ from benchmarks import (
     pixel_path,
     shipped_weights,
     speed,
+    strangers_photos,
 )
 from benchmarks.report import insert, load_results, readme_of
 from benchmarks.speed import Measure, alternate
 
 
 @pytest.mark.parametrize(
-    "benchmark", [best_ingredients, best_recipe, confidence, photos, pixel_path, shipped_weights]
+    "benchmark",
+    [
+        best_ingredients,
+        best_recipe,
+        confidence,
+        photos,
+        pixel_path,
+        shipped_weights,
+        strangers_photos,
+    ],
 )
 def test_the_results_in_readme_are_the_measured_ones(benchmark: ModuleType) -> None:
     text = readme_of(benchmark.NAME).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit
+from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, predict
 from digitlab.augment import RandomAffine
 from digitlab.training import Progress, loop, mixed_precision, training_set
 
@@ -223,17 +223,42 @@ def test_a_network_without_ten_logits_is_refused(last: nn.Module, got: str, smal
         fit(nn.Sequential(nn.Flatten(), last), small, device="cpu")
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_precision_gets_its_images_in_it(
+    dtype: torch.dtype, small: Mnist
+) -> None:
+    model = linear().to(dtype)
+    fit(model, small, recipe=Recipe(max_learning_rate=1e-2), device="cpu")
+    assert evaluate(model, small.val_images, small.val_labels).accuracy > 0.5
+    assert predict(model, small.val_images[0]).probabilities.shape == (10,)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8])
+def test_labels_may_be_integers_of_any_type(dtype: torch.dtype, small: Mnist) -> None:
+    labels = {name: getattr(small, name).to(dtype) for name in ("train_labels", "val_labels")}
+    models = new_model(), new_model()
+    for model, data in zip(models, (small, dataclasses.replace(small, **labels)), strict=True):
+        fit(model, data, device="cpu")
+    assert torch.equal(*map(weights, models))
+
+
 # --- what is refused, before any work
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train_images": 0, "train_labels": 0}, "expected training images.*got 0 and 0"),
-        ({"val_images": 0, "val_labels": 0}, "expected validation images.*got 0 and 0"),
-        ({"train_labels": 5}, "expected training images and as many labels.*got 1000 and 5"),
-        ({"val_labels": torch.full((500,), 10)}, "validation labels as int64 from 0 to 9.*to 10"),
-        ({"train_labels": torch.zeros(1000)}, "training labels as int64.*got torch.float32"),
+        ({"train_images": 0, "train_labels": 0}, "training data: .*at least one.*got 0 images"),
+        ({"val_images": 0, "val_labels": 0}, "validation data: .*at least one.*got 0 images"),
+        ({"train_labels": 5}, r"training data: .*got 1000 images and labels of shape \(5,\)"),
+        (
+            {"val_labels": torch.full((500,), 10)},
+            "validation data: .* from 0 to 9.*to 10",
+        ),
+        (
+            {"train_labels": torch.zeros(1000)},
+            "training data: .*integers.*torch.float32",
+        ),
         ({"train_images": torch.full((1000, 1, 28, 28), 255.0)}, r"in \[0, 1\].*255"),
         ({"val_images": torch.full((500, 1, 28, 28), torch.nan)}, r"in \[0, 1\].*nan"),
     ],
