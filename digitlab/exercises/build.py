@@ -30,8 +30,25 @@ CONVOLUTIONS = [
 POOLINGS = [((6, 9), 3), ((4, 6), 2), ((6, 2), 2), ((5, 7), 2), ((14, 14), 2)]
 
 
+def _conv2d(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+def _max_pool2d(image: Tensor, size: int = 2) -> Tensor:
+    return functional.max_pool2d(image[None], size)[0]
+
+
+def _count_parameters(model: nn.Module) -> dict[str, int]:
+    return {name: _count(layer) for name, layer in model.named_children()}
+
+
+def _untrained_loss(classes: int) -> float:
+    return math.log(classes)
+
+
 @check(
-    "Your loops and PyTorch agree on every size tried. You have written the heart of the network."
+    "Your loops and PyTorch agree on every size tried. You have written the heart of the network.",
+    ours=_conv2d,
 )
 def check_conv2d(attempt: Attempt) -> None:
     """Check ``conv2d(image, kernel, padding)``: of ``(H, W)`` and ``(h, w)``, written by loops."""
@@ -58,7 +75,7 @@ def _try_convolution(
     with calls:
         actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hints=hints)
     _refuse_changes(given, image)
-    expected = _convolve(image, kernel, padding)
+    expected = _conv2d(image, kernel, padding)
     (rows, columns), (height, width) = expected.shape, image.shape
     sizes = {
         "did you forget the padding?": (rows - 2 * padding, columns - 2 * padding),
@@ -75,7 +92,7 @@ def _try_convolution(
     _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
 
 
-@check("The largest of each block, nothing else.")
+@check("The largest of each block, nothing else.", ours=_max_pool2d)
 def check_max_pool2d(attempt: Attempt) -> None:
     """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
     calls = _Calls("pool")
@@ -88,7 +105,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
         with calls:
             actual = _try(attempt, given, size, what=sizes_tried)
         _refuse_changes(given, image)
-        expected = functional.max_pool2d(image[None], size)[0]
+        expected = _max_pool2d(image, size)
         rows, columns = expected.shape
         sizes = {
             "the blocks must not overlap: move on by `size`, not by one": (
@@ -108,7 +125,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
     calls.refuse()
 
 
-@check("Every weight and every bias is accounted for.")
+@check("Every weight and every bias is accounted for.", ours=_count_parameters)
 def check_count_parameters(attempt: Attempt) -> None:
     """Check ``count_parameters(model)``: a dict from each layer's name to its number of them."""
     for model in _models():
@@ -122,7 +139,8 @@ def check_count_parameters(attempt: Attempt) -> None:
 
 
 @check(
-    "An untrained network starts there; if yours does not, look for the mistake before you train."
+    "An untrained network starts there; if yours does not, look for the mistake before you train.",
+    ours=_untrained_loss,
 )
 def check_untrained_loss(attempt: Attempt) -> None:
     """Check ``untrained_loss(classes)``: cross-entropy, in nats, of equal probabilities."""
@@ -152,15 +170,11 @@ def check_untrained_loss(attempt: Attempt) -> None:
 # --- Right answers, and wrong ones
 
 
-def _convolve(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
-
-
 def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str, Tensor]:
     """Outputs of typical mistakes, by the sentence that helps."""
-    right = _convolve(image, kernel, padding)
-    flipped = _convolve(image, kernel.flip(0, 1), padding)
-    unweighted = _convolve(image, torch.ones_like(kernel), padding)
+    right = _conv2d(image, kernel, padding)
+    flipped = _conv2d(image, kernel.flip(0, 1), padding)
+    unweighted = _conv2d(image, torch.ones_like(kernel), padding)
     shortened = kernel.clone()  # as loops see it that end too early, in both directions
     shortened[-1, :] = shortened[:, -1] = 0
     wrong = {
@@ -174,17 +188,17 @@ def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str
         ),
         "the kernel's weights play no part: multiply before you add": unweighted,
         "one product is missing in each sum: does the window reach the kernel's last row and "
-        "column?": _convolve(image, shortened, padding),
+        "column?": _conv2d(image, shortened, padding),
         **_unfinished(right),
     }
     if padding:
         repeated = functional.pad(image[None, None], (padding,) * 4, mode="replicate")[0, 0]
-        wrong["pad with zeros, not with the pixels of the edge"] = _convolve(repeated, kernel, 0)
+        wrong["pad with zeros, not with the pixels of the edge"] = _conv2d(repeated, kernel, 0)
     if kernel.shape[0] == kernel.shape[1]:
-        wrong["did you mix up the kernel's rows and columns?"] = _convolve(image, kernel.T, padding)
+        wrong["did you mix up the kernel's rows and columns?"] = _conv2d(image, kernel.T, padding)
         # (window @ kernel).sum() weighs column j of the window by the sum of the kernel's row j.
         product = kernel.sum(dim=1).expand_as(kernel)
-        wrong["`@` is the matrix product: multiply place by place, with `*`"] = _convolve(
+        wrong["`@` is the matrix product: multiply place by place, with `*`"] = _conv2d(
             image, product, padding
         )
     return wrong
@@ -192,7 +206,7 @@ def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str
 
 def _wrong_poolings(image: Tensor, size: int) -> dict[str, Tensor]:
     """Outputs of typical mistakes, by the sentence that helps."""
-    right = functional.max_pool2d(image[None], size)[0]
+    right = _max_pool2d(image, size)
     rows, columns = right.shape
     upper_left = image[::size, ::size][:rows, :columns]
     blocks = image[: rows * size, : columns * size].reshape(rows, size, columns, size)
