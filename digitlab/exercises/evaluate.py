@@ -19,7 +19,9 @@ _Z = 1.96  # standard deviations to either side hold the middle 95 %
 _TEMPERATURE_TOLERANCE = 0.06  # relative; the exercise asks for about 5 %
 
 
-@check("Where the plain formula says that 100 % is certain, yours stays honest.")
+@check(
+    "Where the plain formula says that 100 % is certain, yours stays honest.", ours=wilson_interval
+)
 def check_accuracy_interval(attempt: Attempt) -> None:
     """Check ``attempt(correct, total) -> (low, high)``: Wilson's 95 % interval of an accuracy."""
     totals = torch.randint(2, 20_000, (8,)).tolist()
@@ -98,7 +100,10 @@ def _interval_suspects(correct: int, total: int, expected: Tensor) -> dict[str, 
     }
 
 
-@check("Columns for precision, rows for recall, and no nan for a digit that was never predicted.")
+@check(
+    "Columns for precision, rows for recall, and no nan for a digit that was never predicted.",
+    ours=precision_recall,
+)
 def check_precision_recall(attempt: Attempt) -> None:
     """Check ``attempt(confusion) -> (precision, recall)``: ``(10, 10)`` → each ``(10,)``."""
     usual = torch.randint(0, 30, (10, 10)) + 200 * torch.eye(10, dtype=torch.int64)
@@ -144,7 +149,7 @@ def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> Non
         compare(yours, right, what=f"the {name}{where}", suspects=suspects)
 
 
-@check("One number, and the confidence fits the share that is right.")
+@check("One number, and the confidence fits the share that is right.", ours=fit_temperature)
 def check_temperature(attempt: Attempt) -> None:
     """Check ``attempt(logits, labels) -> temperature``: the one with the least cross-entropy.
 
@@ -199,7 +204,12 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
     raise Mistake(losses)
 
 
-@check("Now one number decides, and you know what it costs on both sides.")
+def _draw_the_line(digits: Tensor, others: Tensor, turned_away: float) -> tuple[float, float]:
+    line = digits.quantile(turned_away)
+    return float(line), float((others >= line).double().mean())
+
+
+@check("Now one number decides, and you know what it costs on both sides.", ours=_draw_the_line)
 def check_draw_the_line(attempt: Attempt) -> None:
     """Check ``attempt(digits, others, turned_away) -> (line, passed)``.
 
@@ -254,14 +264,20 @@ def _check_the_line(
     raise Mistake(found)
 
 
-@check("Fair coins could not have fooled you.")
+def _mcnemar_p(only_first: int, only_second: int) -> float:
+    tosses = only_first + only_second
+    ways = sum(math.comb(tosses, heads) for heads in range(min(only_first, only_second) + 1))
+    return float(min(1.0, 2 * ways / 2**tosses))
+
+
+@check("Now you know how often fair coins would fool you.", ours=_mcnemar_p)
 def check_mcnemar_p(attempt: Attempt) -> None:
     """Check ``attempt(only_first, only_second)``: the two-sided p-value of McNemar's exact test."""
     drawn = torch.randint(0, 40, (6, 2)).tolist()
     for first, second in [(5, 1), (0, 6), (3, 5), (4, 4), (0, 0), (161, 84), (600, 700), *drawn]:
         smaller, tosses = min(first, second), first + second
         counts = [math.comb(tosses, heads) for heads in range(smaller + 1)]
-        expected = min(1.0, 2 * sum(counts) / 2**tosses)
+        expected = _mcnemar_p(first, second)
         what = f"the p-value of {first} against {second}"
         try:
             result = as_numbers(attempt(first, second), what=what)
@@ -295,21 +311,27 @@ def check_mcnemar_p(attempt: Attempt) -> None:
         )
 
 
-@check("The ink has moved, and what came in is black.")
+def _shift_right(images: Tensor, pixels: int) -> Tensor:
+    width = images.shape[-1]
+    sources = torch.arange(width) - pixels  # the column that each column is taken from
+    return images[..., sources.clamp(0, width - 1)] * ((sources >= 0) & (sources < width))
+
+
+@check("The ink has moved, and what came in is black.", ours=_shift_right)
 def check_shift_right(attempt: Attempt) -> None:
     """Check ``attempt(images, pixels)``: ``(N, 1, H, W)`` moved by whole pixels, black behind."""
     for pixels, side in ((2, 6), (-3, 7), (0, 5), (1, 4), (5, 5)):
         images = torch.rand(2, 1, side, side + 1)
-        expected = _shifted(images, pixels)
+        expected = _shift_right(images, pixels)
         given = images.clone()
         result = attempt(given, pixels)
         what = f"the pictures moved by {pixels} pixels"
         suspects = {
             "what leaves on one side comes in on the other, which is what `torch.roll` does: paint "
             "it black": images.roll(pixels, dims=-1),
-            "they went the other way": _shifted(images, -pixels),
+            "they went the other way": _shift_right(images, -pixels),
             "they went down, not to the right: columns are the *last* dimension": (
-                _shifted(images.transpose(-1, -2), pixels).transpose(-1, -2)
+                _shift_right(images.transpose(-1, -2), pixels).transpose(-1, -2)
             ),
             "they have not moved": images,
             "nothing is left of them. Where `pixels` is 0, `[:-pixels]` is empty, for -0 is 0": (
@@ -324,17 +346,14 @@ def check_shift_right(attempt: Attempt) -> None:
             )
 
 
-def _shifted(images: Tensor, pixels: int) -> Tensor:
-    width = images.shape[-1]
-    sources = torch.arange(width) - pixels  # the column that each column is taken from
-    moved = images[..., sources.clamp(0, width - 1)]
-    return moved * ((sources >= 0) & (sources < width))
-
-
 _PATCH = 5  # pixels to a side of the patch of the exercise
 
 
-@check("You have asked a network, 784 times, what it would miss.")
+def _occlusion(probability: Callable[[Tensor], float], picture: Tensor) -> Tensor:
+    return _falls(probability, picture)
+
+
+@check("You can ask a network, place by place, what it would miss.", ours=_occlusion)
 def check_occlusion(attempt: Attempt) -> None:
     """Check ``attempt(probability, picture)``: how far ``probability`` falls for each 5×5 patch."""
     for height, width in ((8, 6), (9, 9)):

@@ -18,7 +18,19 @@ from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compa
 # --- One gradient step
 
 
-@check("The loss goes in, its gradient comes out, and every parameter takes one step downhill.")
+def _gradient_step(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+    loss = functional.cross_entropy(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    with torch.no_grad():
+        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            parameter.sub_(learning_rate * gradient)
+    return loss.item()
+
+
+@check(
+    "The loss goes in, its gradient comes out, and every parameter takes one step downhill.",
+    ours=_gradient_step,
+)
 def check_gradient_step(gradient_step: Attempt) -> None:
     """Check ``gradient_step(model, images, labels, learning_rate)``.
 
@@ -159,7 +171,17 @@ _SLIPS = {
 }
 
 
-@check("Forward and backward, every number is what autograd gets. You have written backward().")
+def _backward(
+    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
+) -> tuple[Tensor, ...]:
+    parts = _backpropagate(images, labels, w1, b1, w2, b2)
+    return parts["loss"], parts["w1"], parts["b1"], parts["w2"], parts["b2"]
+
+
+@check(
+    "Forward and backward, every number is what autograd gets. You have written backward().",
+    ours=_backward,
+)
 def check_backward(backward: Attempt) -> None:
     """Check ``backward(images, labels, w1, b1, w2, b2) -> (loss, d_w1, d_b1, d_w2, d_b2)``.
 
@@ -261,7 +283,23 @@ class _Stuck(Exception):
     """A training goes on and on."""
 
 
-@check("A network that can learn one batch by heart has a working training loop.")
+def _overfit_batch(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> list[float]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses: list[float] = []
+    while not losses or losses[-1] >= threshold:
+        loss = functional.cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
+@check(
+    "A network that can learn one batch by heart has a working training loop.", ours=_overfit_batch
+)
 def check_overfit_batch(overfit_batch: Attempt) -> None:
     """Check ``overfit_batch(model, images, labels, threshold)``.
 
@@ -428,7 +466,13 @@ _LOWEST_GOOD = 1 / 25  # of the rate where the smoothed loss is lowest: a tenth,
 _HIGHEST_GOOD = 0.9  # likewise: after heavy smoothing, the steepest place comes late
 
 
-@check("Low enough to be safe, high enough to get on.")
+def _pick_learning_rate(rates: Tensor, losses: Tensor) -> float:
+    """A tenth of the rate at which the mean of seven neighbours is lowest."""
+    smooth = _capped(losses).unfold(0, 7, 1).mean(dim=1)  # entry i belongs to rates[i + 3]
+    return float(rates[int(smooth.argmin()) + 3]) / 10
+
+
+@check("Low enough to be safe, high enough to get on.", ours=_pick_learning_rate)
 def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
     """Check ``pick_learning_rate(rates, losses)``: one at which the loss falls, and won't blow up.
 
