@@ -50,10 +50,11 @@ class Verdict:
         return f"{_SIGNS[self.state]} {self.message}"
 
     def _repr_html_(self) -> str:
-        first, colon, rest = self.message.partition(":" if self.state == "not yet" else " ")
+        end = {"passed": "!", "not yet": ":", "not started": "."}[self.state]  # of the first words
+        first, colon, rest = self.message.partition(end)
         # As a number, so that a search for the sign finds each verdict of a notebook once.
         sign = f"&#{ord(_SIGNS[self.state])};"
-        start = f'<b style="color: {_COLORS[self.state]}">{sign} {escape(first)}{colon.strip()}</b>'
+        start = f'<b style="color: {_COLORS[self.state]}">{sign} {escape(first)}{colon}</b>'
         return f"<span>{start} {escape(rest.strip())}</span>"
 
 

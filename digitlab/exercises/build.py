@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import torch
@@ -52,7 +54,7 @@ def _untrained_loss(classes: int) -> float:
 )
 def check_conv2d(attempt: Attempt) -> None:
     """Check ``conv2d(image, kernel, padding)``: of ``(H, W)`` and ``(h, w)``, written by loops."""
-    calls = _Calls(r"conv(?!ert)")
+    calls = _Calls(r"^(conv(?!ert)|correlate)")
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
         _try_convolution(attempt, image, kernel, padding, calls)
@@ -95,7 +97,7 @@ def _try_convolution(
 @check("The largest of each block, nothing else.", ours=_max_pool2d)
 def check_max_pool2d(attempt: Attempt) -> None:
     """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
-    calls = _Calls("pool")
+    calls = _Calls("pool|block_reduce|maximum_filter")
     for (height, width), size in POOLINGS:
         # All below zero at first: a maximum that starts at 0 would win.
         below_zero = 100 * ((height, width) == POOLINGS[0][0])
@@ -319,28 +321,48 @@ def _quoted(names: Any) -> str:
 
 
 class _Calls(TorchFunctionMode):
-    """Note calls of those of PyTorch's functions that an exercise is about."""
+    """Note calls of those ready-made functions that an exercise is about."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
         self.pattern = pattern  # of their names
-        self.called = ""
+        self.called = ""  # the first of them, with its library
 
     def refuse(self) -> None:
         """Raise a :class:`Mistake` if there was a call; wrong results have got theirs before."""
         if self.called:
             raise Mistake(
-                f"the numbers are right, but it is PyTorch's `{self.called}` that made them: "
+                f"the numbers are right, but it is {self.called} that made them: "
                 "write it yourself, with loops"
             )
+
+    def __enter__(self) -> _Calls:
+        self._profile = sys.getprofile()
+        sys.setprofile(self._note)  # libraries besides PyTorch
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        sys.setprofile(self._profile)
+
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        library = frame.f_globals.get("__name__", "").partition(".")[0]
+        if event == "call" and library in _LIBRARIES:
+            self._note_name(frame.f_code.co_name, _LIBRARIES[library])
+
+    def _note_name(self, name: str, library: str) -> None:
+        if re.search(self.pattern, name):
+            self.called = self.called or f"{library}'s `{name}`"
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        name = getattr(function, "__name__", "")
-        if re.search(self.pattern, name):
-            self.called = name
+        self._note_name(getattr(function, "__name__", ""), "PyTorch")
         return function(*args, **(kwargs or {}))
+
+
+_LIBRARIES = {"scipy": "SciPy", "numpy": "NumPy", "skimage": "scikit-image"}
 
 
 def _try(

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, two
+from digitlab.model import MNIST_MEAN
 
 _HEADERS: tuple[tuple[int, ...], ...] = (
     (60_000, 28, 28),
@@ -69,6 +70,7 @@ def _wrong_headers(content: bytes, sizes: tuple[int, ...]) -> dict[str, Tensor]:
         "the values begin where the sizes end: the fourth byte says how many sizes there are": (
             whole[1:]
         ),
+        "those are the sizes of MNIST's training images: take them from `content`": _HEADERS[0],
         f"these are {4 * count} bytes for {count} sizes; four bytes make one size": loose,
         "that is the first size alone: is your `return` inside the loop?": sizes[0],
         "those are only the first size: is your `return` inside the loop?": sizes[:1],
@@ -102,6 +104,9 @@ def _compare_statistics(mean: Tensor, std: Tensor, images: Tensor, about: str) -
     }
     suspects = {hint: bytes_.mean() / divisor for hint, divisor in wrong_scale.items()}
     suspects["you returned the standard deviation first: the mean comes first"] = pixels.std()
+    suspects["that is the mean of MNIST itself: compute it from `images`"] = torch.tensor(
+        MNIST_MEAN
+    )
     what = f"the mean {about}"
     compare(mean, pixels.mean(), what=what, suspects=suspects, tolerance=1e-5)
     suspects = {hint: bytes_.std() / divisor for hint, divisor in wrong_scale.items()}

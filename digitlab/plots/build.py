@@ -104,7 +104,8 @@ def channel_sum(
     channels, height, width = windows.shape
     rows = [*range(min(shown, channels - 1)), channels - 1]
     slot = height + 1.4  # cells from one row to the next
-    ax = axes_or_new(ax, width=0.5 * (2 * width + 8.5), height=0.5 * (len(rows) + 0.45) * slot)
+    bottom = slot * (len(rows) + 0.45) - 1.4
+    ax = axes_or_new(ax, width=0.45 * (2 * width + 11.1), height=0.45 * (bottom + 1.0))
     limit = _pale([windows, weights])
     for position, channel in enumerate(rows):
         # A gap above the last row stands for the rows that are left out.
@@ -118,7 +119,6 @@ def channel_sum(
         ax.text(2 * width + 2, middle, f"→  {_signed(sums[channel])}", va="center", fontsize=11)
     ax.text(width + 0.65, slot * (len(rows) - 0.9), "⋮", fontsize=16, **_CENTRED)
     total = float(sums.sum() + bias)
-    bottom = slot * (len(rows) + 0.45) - 1.4
     lines = (
         f"sum of all {channels}: {_signed(sums.sum())}\nbias: {_signed(bias)}\n"
         f"the number: {_signed(total)}"
