@@ -121,6 +121,7 @@ def precision_and_recall(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
         lowest = min(lowest, *(low for low, _ in ends))
     ax.set(xlabel="digit", ylabel="share, with its 95 % interval", xticks=range(10))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
+    ax.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     ax.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.05 * (1 - lowest))
     ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.16))
     listed = "; ".join(
