@@ -245,14 +245,14 @@ def loss_by_learning_rate(
     if reference is not None:
         ax.axhline(reference, color=RED, linestyle="--", label="before the step")
     if picked is not None:
-        ax.axvline(picked, color=RED, linestyle=":", label=f"your pick: {picked:.2g}")
+        ax.axvline(picked, color=RED, linestyle=":", label=f"picked: {picked:.2g}")
     start = float(values[0]) if reference is None else reference
     lowest, highest = (0.0, 1.5 * start) if noisy else (0.95 * float(values.min()), 1.1 * start)
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss (cross-entropy, nats)")
     ax.set_ylim(lowest, highest)
     if (smooth > highest).any():
-        look = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 9}
-        ax.text(0.99, 0.98, "part of the curve lies above", color=GRAY, **look)
+        look = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": 9}
+        ax.text(0.01, 0.98, "part of the curve lies above", color=GRAY, **look)
     ax.legend(loc="lower left")
     best = int(np.argmin(np.where(np.isfinite(smooth), smooth, np.inf)))
     return describe(

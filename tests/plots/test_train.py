@@ -80,7 +80,7 @@ def test_the_rate_that_was_picked_is_marked_and_a_curve_that_leaves_the_top_is_n
         [0.001, 0.01, 0.1, 1.0, 10.0], [2.3, 1.0, 0.5, 9.0, 90.0], window=2, picked=0.01
     )
     words = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
-    assert "your pick: 0.01" in words
+    assert "picked: 0.01" in words
     assert "part of the curve lies above" in [text.get_text() for text in ax.texts]
 
 
