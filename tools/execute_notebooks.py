@@ -2,6 +2,10 @@
 
 What would differ from run to run (times, widget state, the kernel's version) is not stored, so that
 the difference between two runs shows what has changed in the course.
+
+A cell's tags say how it is shown. ``answer``: it answers a question that comes before it; Jupyter
+keeps its stored output folded until the cell is run, and a page that is only read shows it.
+``course-test``: it tests the notebook and is nothing to read; Jupyter folds its code.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDED = {"answer": {"outputs_hidden": True}, "course-test": {"source_hidden": True}}  # by tag
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -45,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Strip what is volatile from an executed notebook, in place."""
+    """Strip what is volatile from an executed notebook, and fold what is to be folded, in place."""
     title = (
         {"title": notebook.metadata.title} if "title" in notebook.metadata else {}
     )  # of the page that Voilà makes
@@ -60,11 +65,20 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        fold(cell)
         for output in cell.get("outputs", []):
             # A view without its widget shows an error where the notebook is only read; the text
             # beside it stays.
             output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
+
+
+def fold(cell: NotebookNode) -> NotebookNode:
+    """Set what Jupyter folds of a cell, by the cell's tags, in place."""
+    cell.metadata.pop("jupyter", None)
+    for tag in set(cell.metadata.get("tags", [])) & set(FOLDED):
+        cell.metadata["jupyter"] = FOLDED[tag]
+    return cell
 
 
 if __name__ == "__main__":

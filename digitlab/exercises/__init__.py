@@ -4,7 +4,7 @@
 with a slow and plain computation, and returns a :class:`Verdict` that says in words how it went.
 """
 
-from digitlab.exercises._check import Verdict
+from digitlab.exercises._check import Verdict, use
 from digitlab.exercises.build import (
     check_conv2d,
     check_count_parameters,
@@ -14,7 +14,11 @@ from digitlab.exercises.build import (
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
 from digitlab.exercises.evaluate import (
     check_accuracy_interval,
+    check_draw_the_line,
+    check_mcnemar_p,
+    check_occlusion,
     check_precision_recall,
+    check_shift_right,
     check_temperature,
 )
 from digitlab.exercises.explore import (
@@ -23,6 +27,7 @@ from digitlab.exercises.explore import (
     check_read_idx_header,
 )
 from digitlab.exercises.train import (
+    check_backward,
     check_gradient_step,
     check_overfit_batch,
     check_pick_learning_rate,
@@ -31,18 +36,24 @@ from digitlab.exercises.train import (
 __all__ = [
     "Verdict",
     "check_accuracy_interval",
+    "check_backward",
     "check_break_it",
     "check_conv2d",
     "check_count_parameters",
     "check_crop_and_center",
+    "check_draw_the_line",
     "check_gradient_step",
     "check_max_pool2d",
+    "check_mcnemar_p",
     "check_nearest_mean",
+    "check_occlusion",
     "check_overfit_batch",
     "check_pick_learning_rate",
     "check_pixel_statistics",
     "check_precision_recall",
     "check_read_idx_header",
+    "check_shift_right",
     "check_temperature",
     "check_untrained_loss",
+    "use",
 ]

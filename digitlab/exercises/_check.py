@@ -10,8 +10,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
+from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -21,15 +22,24 @@ import torch
 from torch import Tensor
 
 TIME_LIMIT = 20.0  # seconds of computing; right answers take one or two
+_WAITING = 6  # times as long may pass on the clock: other programs want the processor, too
 _LONGEST = 100_000  # numbers taken from what may never end, such as itertools.count()
+
+
+Attempt = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an attempt went, shown in a notebook as one line; the sign repeats what the words say."""
+    """How an attempt went, shown in a notebook as one line; the sign repeats what the words say.
+
+    ``function`` is what the notebook goes on with: the attempt itself if it passed, else the
+    course's own. :func:`use` returns it.
+    """
 
     state: Literal["passed", "not yet", "not started"]
     message: str
+    function: Attempt | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -37,8 +47,35 @@ class Verdict:
         return self.state == "passed"
 
     def __repr__(self) -> str:
-        sign = {"passed": "✓", "not yet": "✗", "not started": "○"}[self.state]
-        return f"{sign} {self.message}"
+        return f"{_SIGNS[self.state]} {self.message}"
+
+    def _repr_html_(self) -> str:
+        end = {"passed": "!", "not yet": ":", "not started": "."}[self.state]  # of the first words
+        first, colon, rest = self.message.partition(end)
+        # As a number, so that a search for the sign finds each verdict of a notebook once.
+        sign = f"&#{ord(_SIGNS[self.state])};"
+        start = f'<b style="color: {_COLORS[self.state]}">{sign} {escape(first)}{colon}</b>'
+        return f"<span>{start} {escape(rest.strip())}</span>"
+
+
+_SIGNS = {"passed": "✓", "not yet": "✗", "not started": "○"}
+# Legible on a light and on a dark page.
+_COLORS = {"passed": "#009E73", "not yet": "#D55E00", "not started": "inherit"}
+
+
+def use(verdict: Verdict) -> Attempt:
+    """Return the function to go on with, and say in one line whose it is.
+
+    ``use(check_conv2d(conv2d))`` is your ``conv2d`` once it has passed, and until then the one that
+    comes with the course: the cells that follow run in either case.
+    """
+    if verdict.function is None:
+        raise LookupError("this exercise has no function that later cells could go on with")
+    if verdict.passed:
+        print("Going on with your own function.")
+    else:
+        print("Yours has not passed its check yet: going on with the course's function.")
+    return verdict.function
 
 
 class Mistake(Exception):
@@ -49,48 +86,51 @@ class TookTooLong(BaseException):
     """An attempt is still computing. No ``Exception``, since an attempt may catch all of those."""
 
 
-Attempt = Callable[..., Any]
-
-
-def check(praise: str) -> Callable[[Callable[[Attempt], None]], Callable[[Any], Verdict]]:
+def check(
+    praise: str, *, ours: Attempt | None = None
+) -> Callable[[Callable[[Attempt], None]], Callable[[Any], Verdict]]:
     """Make a check of a function that tries an attempt and raises :class:`Mistake` if it is wrong.
 
     A right attempt earns the ``praise``. A stub that raises ``NotImplementedError`` is "not started
     yet", so that a notebook with open exercises runs to its end. Any other error of the attempt is
     reported with its line.
+
+    Args:
+        praise: what a right attempt has achieved.
+        ours: a right answer, which later cells use as long as the learner's has not passed.
     """
+
+    def not_yet(sentence: str) -> Verdict:
+        return Verdict("not yet", f"Not yet: {sentence}", ours)
 
     def decorate(examine: Callable[[Attempt], None]) -> Callable[[Attempt], Verdict]:
         @wraps(examine)
         def examine_and_report(attempt: Any) -> Verdict:
             kind = type(attempt).__name__
             if not callable(attempt):
-                return _not_yet(f"pass the function itself, without brackets; this is {kind}.")
+                return not_yet(f"pass the function itself, without brackets; this is {kind}.")
             try:
                 with torch.random.fork_rng(devices=[]), _one_thread(), _time_limit(TIME_LIMIT):
                     torch.default_generator.manual_seed(0)  # the same inputs every time
                     examine(attempt)
             except Mistake as mistake:
-                return _not_yet(str(mistake))
-            except TookTooLong:
-                return _not_yet(
-                    f"your code was stopped after {TIME_LIMIT:.0f} seconds: does its loop ever end?"
+                return not_yet(str(mistake))
+            except TookTooLong as stop:
+                return not_yet(
+                    f"your code was stopped after {TIME_LIMIT:.0f} seconds{_last_line(stop)}: "
+                    "does its loop ever end?"
                 )
             except Exception as error:
                 # A stub's error says nothing; PyTorch's own, as for the mean of bytes, comes with
                 # an explanation.
                 if isinstance(error, NotImplementedError) and not error.args:
-                    return Verdict("not started", "not started yet")
-                return _not_yet(f"your code stopped with {describe_error(error)}")
-            return Verdict("passed", f"Right! {praise}")
+                    return Verdict("not started", "not started yet", ours)
+                return not_yet(f"your code stopped with {describe_error(error)}")
+            return Verdict("passed", f"Right! {praise}", attempt)
 
         return examine_and_report
 
     return decorate
-
-
-def _not_yet(sentence: str) -> Verdict:
-    return Verdict("not yet", f"Not yet: {sentence}")
 
 
 @contextmanager
@@ -108,16 +148,22 @@ def _one_thread() -> Iterator[None]:
 def _time_limit(seconds: float) -> Iterator[None]:
     """Raise :class:`TookTooLong` in this thread if the block computes for longer than ``seconds``.
 
-    Computing is counted, not waiting: on a busy machine a right answer may wait for long.
+    Computing is counted rather than waiting: on a busy machine a right answer may wait for long.
     """
-    thread, start, done = threading.get_ident(), time.process_time(), threading.Event()
+    thread, done = threading.get_ident(), threading.Event()
+    computed, began = time.process_time(), time.monotonic()
 
     def watch() -> None:
-        while not done.wait(0.1):
-            if time.process_time() - start > seconds:
-                # Signals can't do this: they reach the main thread only, and Windows has no timer.
-                raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
-                raise_in_thread(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
+        while time.process_time() - computed < seconds:
+            if done.wait(0.1):
+                return
+            if time.monotonic() - began > _WAITING * seconds:  # a loop that sleeps, for example
+                break
+        for _ in range(10):  # an attempt may catch everything, in a loop, with a bare `except:`
+            # Signals can't do this: they reach the main thread only, and Windows has no timer.
+            raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            raise_in_thread(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
+            if done.wait(1):
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -151,16 +197,20 @@ _ADVICE = {
 
 def describe_error(error: Exception) -> str:
     """Name an error, the learner's line it came from, and, where PyTorch is terse, its cause."""
+    message = str(error).partition("\n")[0].partition(". Saved intermediate values")[0]
+    advice = next((f". {hint}" for words, hint in _ADVICE.items() if words in str(error)), "")
+    return f"{type(error).__name__}: {message}{_last_line(error)}{advice}"
+
+
+def _last_line(error: BaseException) -> str:
+    """Quote the learner's line that an error came from, if there is one."""
     here = str(Path(__file__).parent)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if "site-packages" not in frame.filename and not frame.filename.startswith(here)
     ]
-    line = f" at `{frames[-1].line}`" if frames and frames[-1].line else ""
-    message = str(error).partition("\n")[0].partition(". Saved intermediate values")[0]
-    advice = next((f". {hint}" for words, hint in _ADVICE.items() if words in str(error)), "")
-    return f"{type(error).__name__}: {message}{line}{advice}"
+    return f" at `{frames[-1].line}`" if frames and frames[-1].line else ""
 
 
 # --- What an attempt returns

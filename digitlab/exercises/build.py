@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import torch
@@ -30,12 +32,29 @@ CONVOLUTIONS = [
 POOLINGS = [((6, 9), 3), ((4, 6), 2), ((6, 2), 2), ((5, 7), 2), ((14, 14), 2)]
 
 
+def _conv2d(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+def _max_pool2d(image: Tensor, size: int = 2) -> Tensor:
+    return functional.max_pool2d(image[None], size)[0]
+
+
+def _count_parameters(model: nn.Module) -> dict[str, int]:
+    return {name: _count(layer) for name, layer in model.named_children()}
+
+
+def _untrained_loss(classes: int) -> float:
+    return math.log(classes)
+
+
 @check(
-    "Your loops and PyTorch agree on every size tried. You have written the heart of the network."
+    "Your loops and PyTorch agree on every size tried. You have written the heart of the network.",
+    ours=_conv2d,
 )
 def check_conv2d(attempt: Attempt) -> None:
     """Check ``conv2d(image, kernel, padding)``: of ``(H, W)`` and ``(h, w)``, written by loops."""
-    calls = _Calls(r"conv(?!ert)")
+    calls = _Calls(r"^(conv(?!ert)|correlate)")
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
         _try_convolution(attempt, image, kernel, padding, calls)
@@ -58,7 +77,7 @@ def _try_convolution(
     with calls:
         actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hints=hints)
     _refuse_changes(given, image)
-    expected = _convolve(image, kernel, padding)
+    expected = _conv2d(image, kernel, padding)
     (rows, columns), (height, width) = expected.shape, image.shape
     sizes = {
         "did you forget the padding?": (rows - 2 * padding, columns - 2 * padding),
@@ -75,10 +94,10 @@ def _try_convolution(
     _compare(actual, expected, what=f"the output for {sizes_tried}", suspects=suspects, sizes=sizes)
 
 
-@check("The largest of each block, nothing else.")
+@check("The largest of each block, nothing else.", ours=_max_pool2d)
 def check_max_pool2d(attempt: Attempt) -> None:
     """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
-    calls = _Calls("pool")
+    calls = _Calls("pool|block_reduce|maximum_filter")
     for (height, width), size in POOLINGS:
         # All below zero at first: a maximum that starts at 0 would win.
         below_zero = 100 * ((height, width) == POOLINGS[0][0])
@@ -88,7 +107,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
         with calls:
             actual = _try(attempt, given, size, what=sizes_tried)
         _refuse_changes(given, image)
-        expected = functional.max_pool2d(image[None], size)[0]
+        expected = _max_pool2d(image, size)
         rows, columns = expected.shape
         sizes = {
             "the blocks must not overlap: move on by `size`, not by one": (
@@ -108,7 +127,7 @@ def check_max_pool2d(attempt: Attempt) -> None:
     calls.refuse()
 
 
-@check("Every weight and every bias is accounted for.")
+@check("Every weight and every bias is accounted for.", ours=_count_parameters)
 def check_count_parameters(attempt: Attempt) -> None:
     """Check ``count_parameters(model)``: a dict from each layer's name to its number of them."""
     for model in _models():
@@ -122,7 +141,8 @@ def check_count_parameters(attempt: Attempt) -> None:
 
 
 @check(
-    "An untrained network starts there; if yours does not, look for the mistake before you train."
+    "An untrained network starts there; if yours does not, look for the mistake before you train.",
+    ours=_untrained_loss,
 )
 def check_untrained_loss(attempt: Attempt) -> None:
     """Check ``untrained_loss(classes)``: cross-entropy, in nats, of equal probabilities."""
@@ -152,15 +172,11 @@ def check_untrained_loss(attempt: Attempt) -> None:
 # --- Right answers, and wrong ones
 
 
-def _convolve(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
-
-
 def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str, Tensor]:
     """Outputs of typical mistakes, by the sentence that helps."""
-    right = _convolve(image, kernel, padding)
-    flipped = _convolve(image, kernel.flip(0, 1), padding)
-    unweighted = _convolve(image, torch.ones_like(kernel), padding)
+    right = _conv2d(image, kernel, padding)
+    flipped = _conv2d(image, kernel.flip(0, 1), padding)
+    unweighted = _conv2d(image, torch.ones_like(kernel), padding)
     shortened = kernel.clone()  # as loops see it that end too early, in both directions
     shortened[-1, :] = shortened[:, -1] = 0
     wrong = {
@@ -174,17 +190,17 @@ def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str
         ),
         "the kernel's weights play no part: multiply before you add": unweighted,
         "one product is missing in each sum: does the window reach the kernel's last row and "
-        "column?": _convolve(image, shortened, padding),
+        "column?": _conv2d(image, shortened, padding),
         **_unfinished(right),
     }
     if padding:
         repeated = functional.pad(image[None, None], (padding,) * 4, mode="replicate")[0, 0]
-        wrong["pad with zeros, not with the pixels of the edge"] = _convolve(repeated, kernel, 0)
+        wrong["pad with zeros, not with the pixels of the edge"] = _conv2d(repeated, kernel, 0)
     if kernel.shape[0] == kernel.shape[1]:
-        wrong["did you mix up the kernel's rows and columns?"] = _convolve(image, kernel.T, padding)
+        wrong["did you mix up the kernel's rows and columns?"] = _conv2d(image, kernel.T, padding)
         # (window @ kernel).sum() weighs column j of the window by the sum of the kernel's row j.
         product = kernel.sum(dim=1).expand_as(kernel)
-        wrong["`@` is the matrix product: multiply place by place, with `*`"] = _convolve(
+        wrong["`@` is the matrix product: multiply place by place, with `*`"] = _conv2d(
             image, product, padding
         )
     return wrong
@@ -192,7 +208,7 @@ def _wrong_convolutions(image: Tensor, kernel: Tensor, padding: int) -> dict[str
 
 def _wrong_poolings(image: Tensor, size: int) -> dict[str, Tensor]:
     """Outputs of typical mistakes, by the sentence that helps."""
-    right = functional.max_pool2d(image[None], size)[0]
+    right = _max_pool2d(image, size)
     rows, columns = right.shape
     upper_left = image[::size, ::size][:rows, :columns]
     blocks = image[: rows * size, : columns * size].reshape(rows, size, columns, size)
@@ -305,28 +321,48 @@ def _quoted(names: Any) -> str:
 
 
 class _Calls(TorchFunctionMode):
-    """Note calls of those of PyTorch's functions that an exercise is about."""
+    """Note calls of those ready-made functions that an exercise is about."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
         self.pattern = pattern  # of their names
-        self.called = ""
+        self.called = ""  # the first of them, with its library
 
     def refuse(self) -> None:
         """Raise a :class:`Mistake` if there was a call; wrong results have got theirs before."""
         if self.called:
             raise Mistake(
-                f"the numbers are right, but it is PyTorch's `{self.called}` that made them: "
+                f"the numbers are right, but it is {self.called} that made them: "
                 "write it yourself, with loops"
             )
+
+    def __enter__(self) -> _Calls:
+        self._profile = sys.getprofile()
+        sys.setprofile(self._note)  # libraries besides PyTorch
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        sys.setprofile(self._profile)
+
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        library = frame.f_globals.get("__name__", "").partition(".")[0]
+        if event == "call" and library in _LIBRARIES:
+            self._note_name(frame.f_code.co_name, _LIBRARIES[library])
+
+    def _note_name(self, name: str, library: str) -> None:
+        if re.search(self.pattern, name):
+            self.called = self.called or f"{library}'s `{name}`"
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        name = getattr(function, "__name__", "")
-        if re.search(self.pattern, name):
-            self.called = name
+        self._note_name(getattr(function, "__name__", ""), "PyTorch")
         return function(*args, **(kwargs or {}))
+
+
+_LIBRARIES = {"scipy": "SciPy", "numpy": "NumPy", "skimage": "scikit-image"}
 
 
 def _try(

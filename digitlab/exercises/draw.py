@@ -17,13 +17,17 @@ from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compa
 from digitlab.ink import rasterize
 
 
-@check("Your drawing is where MNIST would have put it.")
+def _crop_and_center(image: Tensor) -> Tensor:
+    return _by_mass(_crop(image), round)
+
+
+@check("Your drawing is where MNIST would have put it.", ours=_crop_and_center)
 def check_crop_and_center(attempt: Attempt) -> None:
     """Check ``attempt(image)``: ``(H, W)`` → ``(28, 28)``, the centre of mass at pixel (14, 14)."""
     for height, width in ((40, 60), (60, 40), (28, 28), (33, 90)):
         image = _blot_on_canvas(height, width)
         what = f"your picture for a canvas of {height} × {width}"
-        expected = _by_mass(_crop(image), round)
+        expected = _crop_and_center(image)
         compare(attempt(image.clone()), expected, what=what, suspects=_mistakes(image))
 
 

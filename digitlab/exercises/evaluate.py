@@ -1,8 +1,10 @@
-"""Checks of notebook 4: the interval of an accuracy, precision and recall, the temperature."""
+"""Checks of notebook 4: intervals, precision, temperature, doubt, differences, shifts, patches."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +19,9 @@ _Z = 1.96  # standard deviations to either side hold the middle 95 %
 _TEMPERATURE_TOLERANCE = 0.06  # relative; the exercise asks for about 5 %
 
 
-@check("Where the plain formula says that 100 % is certain, yours stays honest.")
+@check(
+    "Where the plain formula says that 100 % is certain, yours stays honest.", ours=wilson_interval
+)
 def check_accuracy_interval(attempt: Attempt) -> None:
     """Check ``attempt(correct, total) -> (low, high)``: Wilson's 95 % interval of an accuracy."""
     totals = torch.randint(2, 20_000, (8,)).tolist()
@@ -96,7 +100,10 @@ def _interval_suspects(correct: int, total: int, expected: Tensor) -> dict[str, 
     }
 
 
-@check("Columns for precision, rows for recall, and no nan for a digit that was never predicted.")
+@check(
+    "Columns for precision, rows for recall, and no nan for a digit that was never predicted.",
+    ours=precision_recall,
+)
 def check_precision_recall(attempt: Attempt) -> None:
     """Check ``attempt(confusion) -> (precision, recall)``: ``(10, 10)`` → each ``(10,)``."""
     usual = torch.randint(0, 30, (10, 10)) + 200 * torch.eye(10, dtype=torch.int64)
@@ -142,7 +149,7 @@ def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> Non
         compare(yours, right, what=f"the {name}{where}", suspects=suspects)
 
 
-@check("One number, and the confidence fits the share that is right.")
+@check("One number, and the confidence fits the share that is right.", ours=fit_temperature)
 def check_temperature(attempt: Attempt) -> None:
     """Check ``attempt(logits, labels) -> temperature``: the one with the least cross-entropy.
 
@@ -195,6 +202,214 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
     if loss(yours, softmax_first=True) <= least + 1e-3:
         raise Mistake(f"{losses}. Did you take the softmax before `cross_entropy`? It wants logits")
     raise Mistake(losses)
+
+
+def _draw_the_line(digits: Tensor, others: Tensor, turned_away: float) -> tuple[float, float]:
+    line = digits.quantile(turned_away)
+    return float(line), float((others >= line).double().mean())
+
+
+@check("Now one number decides, and you know what it costs on both sides.", ours=_draw_the_line)
+def check_draw_the_line(attempt: Attempt) -> None:
+    """Check ``attempt(digits, others, turned_away) -> (line, passed)``.
+
+    The line turns away no more than this share of the ``digits``, and not needlessly few.
+    ``passed`` is the share of the ``others`` that reach it.
+    """
+    for count, turned_away in ((400, 0.05), (1000, 0.01), (200, 0.1)):
+        digits = torch.rand(count).sqrt().sqrt()  # most of them near 1
+        others = torch.rand(3 * count // 2)
+        may = f"{turned_away:.0%}".replace("%", " %")
+        what = f"for {count:,} digits, of which {may} may be turned away"
+        names = ("the line", "the share of others that pass")
+        result = _pair(attempt(digits.clone(), others.clone(), turned_away), what=what, names=names)
+        if result.shape != (2,):
+            raise Mistake(f"{what}: return two numbers, the line and the share that passes")
+        line = float(result[0])
+        _check_the_line(line, digits, others, turned_away, what=what)
+        right = (others >= line).double().mean()
+        suspects = {
+            "that is the share that is turned away": 1 - right,
+            "it is in percent; return a fraction between 0 and 1": 100 * right,
+            "it is a count; divide by the number of others": right * len(others),
+            "that is the share of the *digits* that pass": (digits >= line).double().mean(),
+        }
+        compare(result[1], right, what=f"the share of others that pass {what}", suspects=suspects)
+
+
+def _check_the_line(
+    line: float, digits: Tensor, others: Tensor, turned_away: float, *, what: str
+) -> None:
+    below, allowed = int((digits < line).sum()), round(turned_away * len(digits))
+    if allowed - 1 <= below <= allowed:  # one less: some count a tie otherwise
+        return
+    found = f"{what}, your line at {line:.4g} turns away {below:,}; it may be {allowed:,}"
+    slips = {
+        "did you take the high end? Sort the digits' numbers from the lowest up": (
+            digits.quantile(1 - turned_away)
+        ),
+        "that is a line for the other drawings; take the digits' numbers": (
+            others.quantile(turned_away)
+        ),
+        "is that a line for digits and others together? Take the digits' numbers alone": (
+            torch.cat([digits, others]).quantile(turned_away)
+        ),
+        "`turned_away` is a share, not a number of per cent": digits.quantile(turned_away / 100),
+    }
+    for sentence, wrong in slips.items():
+        if abs(line - float(wrong)) < 1e-3:
+            raise Mistake(f"{found}: {sentence}")
+    if line == allowed:
+        raise Mistake(f"{found}: is that a place in the sorted list? Return the number there")
+    raise Mistake(found)
+
+
+def _mcnemar_p(only_first: int, only_second: int) -> float:
+    tosses = only_first + only_second
+    ways = sum(math.comb(tosses, heads) for heads in range(min(only_first, only_second) + 1))
+    return float(min(1.0, 2 * ways / 2**tosses))
+
+
+@check("Now you know how often fair coins would fool you.", ours=_mcnemar_p)
+def check_mcnemar_p(attempt: Attempt) -> None:
+    """Check ``attempt(only_first, only_second)``: the two-sided p-value of McNemar's exact test."""
+    drawn = torch.randint(0, 40, (6, 2)).tolist()
+    for first, second in [(5, 1), (0, 6), (3, 5), (4, 4), (0, 0), (161, 84), (600, 700), *drawn]:
+        smaller, tosses = min(first, second), first + second
+        counts = [math.comb(tosses, heads) for heads in range(smaller + 1)]
+        expected = _mcnemar_p(first, second)
+        what = f"the p-value of {first} against {second}"
+        try:
+            result = as_numbers(attempt(first, second), what=what)
+        except OverflowError as error:
+            raise Mistake(
+                f"{what} needs numbers that are too large for a float: keep whole numbers to the "
+                "end, and divide one by the other (`ways / 2**tosses`)"
+            ) from error
+        suspects = {
+            "take it twice: the other side could have won as well": expected / 2,
+            "a probability is never above 1: return `min(1, …)`": 2 * sum(counts) / 2**tosses,
+            "that is the chance of exactly this split; add those that are even more uneven": (
+                min(1.0, 2 * counts[-1] / 2**tosses)
+            ),
+            "the split itself belongs to it, too: does your `range` stop one too early?": (
+                2 * sum(counts[:-1]) / 2**tosses
+            ),
+            "you count up to the larger number; count up to the smaller one": 2
+            - expected
+            + 2 * counts[-1] / 2**tosses,
+            "that is a number of ways; divide by all of them, 2 to the power of the tosses": (
+                2.0 * sum(counts) if tosses < 100 else math.inf
+            ),
+        }
+        compare(
+            result,
+            torch.tensor(expected, dtype=torch.float64),
+            what=what,
+            suspects={name: torch.tensor(wrong) for name, wrong in suspects.items()},
+            tolerance=1e-6,
+        )
+
+
+def _shift_right(images: Tensor, pixels: int) -> Tensor:
+    width = images.shape[-1]
+    sources = torch.arange(width) - pixels  # the column that each column is taken from
+    return images[..., sources.clamp(0, width - 1)] * ((sources >= 0) & (sources < width))
+
+
+@check("The ink has moved, and what came in is black.", ours=_shift_right)
+def check_shift_right(attempt: Attempt) -> None:
+    """Check ``attempt(images, pixels)``: ``(N, 1, H, W)`` moved by whole pixels, black behind."""
+    for pixels, side in ((2, 6), (-3, 7), (0, 5), (1, 4), (5, 5)):
+        images = torch.rand(2, 1, side, side + 1)
+        expected = _shift_right(images, pixels)
+        given = images.clone()
+        result = attempt(given, pixels)
+        what = f"the pictures moved by {pixels} pixels"
+        suspects = {
+            "what leaves on one side comes in on the other, which is what `torch.roll` does: paint "
+            "it black": images.roll(pixels, dims=-1),
+            "they went the other way": _shift_right(images, -pixels),
+            "they went down, not to the right: columns are the *last* dimension": (
+                _shift_right(images.transpose(-1, -2), pixels).transpose(-1, -2)
+            ),
+            "they have not moved": images,
+            "nothing is left of them. Where `pixels` is 0, `[:-pixels]` is empty, for -0 is 0": (
+                torch.zeros_like(images) if pixels == 0 else images
+            ),
+        }
+        compare(result, expected, what=what, suspects=suspects)
+        if not torch.equal(given, images):
+            raise Mistake(
+                "the images you were given have changed: make a new tensor, such as "
+                "`torch.zeros_like(images)`, and fill that"
+            )
+
+
+_PATCH = 5  # pixels to a side of the patch of the exercise
+
+
+def _occlusion(probability: Callable[[Tensor], float], picture: Tensor) -> Tensor:
+    return _falls(probability, picture)
+
+
+@check("You can ask a network, place by place, what it would miss.", ours=_occlusion)
+def check_occlusion(attempt: Attempt) -> None:
+    """Check ``attempt(probability, picture)``: how far ``probability`` falls for each 5×5 patch."""
+    for height, width in ((8, 6), (9, 9)):
+        picture = 0.1 + 0.9 * torch.rand(1, height, width)  # no pixel is black already
+        weights = torch.randn(1, height, width)
+
+        def probability(picture: Tensor, weights: Tensor = weights) -> float:
+            return float((picture * weights).sum().sigmoid())
+
+        given = picture.clone()
+        result = attempt(probability, given)
+        falls = _falls(probability, picture)
+        before = probability(picture)
+        suspects = {
+            "its sign is the wrong way round: a fall is before minus after": -falls,
+            "that is the probability after covering; subtract it from the one before": before
+            - falls,
+            "each picture keeps the patches of those before: cover a *copy* (`picture.clone()`)": (
+                _falls(probability, picture, keep=True)
+            ),
+            "the patch begins at the place; its middle should be there, two pixels to every side": (
+                _falls(probability, picture, before=0, after=_PATCH)
+            ),
+            "at the edge your slice begins below 0, which counts from the other end and gives "
+            "nothing: begin at `max(row - 2, 0)`": _falls(probability, picture, clamp=False),
+            "the patch is one pixel too small: the end of a slice is left out, so write "
+            "`row - 2 : row + 3`": _falls(probability, picture, after=2),
+            "the patch is white; paint it black": _falls(probability, picture, fill=1.0),
+        }
+        what = f"your map of a picture of {height}×{width}"
+        compare(result, falls, what=what, suspects=suspects)
+        if not torch.equal(given, picture):
+            raise Mistake("the picture has changed: cover a copy (`picture.clone()`)")
+
+
+def _falls(
+    probability: Callable[[Tensor], float],
+    picture: Tensor,
+    *,
+    before: int = _PATCH // 2,
+    after: int = _PATCH // 2 + 1,
+    fill: float = 0.0,
+    clamp: bool = True,
+    keep: bool = False,
+) -> Tensor:
+    """Cover the picture place by place; the keywords are what can go wrong with it."""
+    height, width = picture.shape[-2:]
+    falls, covered = torch.zeros(height, width), picture.clone()
+    for row, column in itertools.product(range(height), range(width)):
+        covered = covered if keep else picture.clone()
+        top, left = row - before, column - before
+        if clamp:
+            top, left = max(top, 0), max(left, 0)
+        covered[:, top : row + after, left : column + after] = fill
+        falls[row, column] = probability(picture) - probability(covered)
+    return falls
 
 
 def _pair(actual: Any, *, what: str, names: tuple[str, str]) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, two
+from digitlab.model import MNIST_MEAN
 
 _HEADERS: tuple[tuple[int, ...], ...] = (
     (60_000, 28, 28),
@@ -19,7 +20,22 @@ _HEADERS: tuple[tuple[int, ...], ...] = (
 )
 
 
-@check("You can read the file format of MNIST by eye.")
+def _read_idx_header(content: bytes) -> list[int]:
+    return [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(content[3])]
+
+
+def _pixel_statistics(images: Tensor) -> tuple[float, float]:
+    pixels = images.float() / 255
+    return pixels.mean().item(), pixels.std().item()
+
+
+def _nearest_mean(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    flat = train_images.float().flatten(1)
+    means = torch.stack([flat[train_labels == digit].mean(dim=0) for digit in range(10)])
+    return torch.cdist(images.float().flatten(1), means).argmin(dim=1)
+
+
+@check("You can read the file format of MNIST by eye.", ours=_read_idx_header)
 def check_read_idx_header(attempt: Attempt) -> None:
     """Check ``attempt(content: bytes) -> sizes``: the sizes in the header of an IDX file of bytes.
 
@@ -54,6 +70,7 @@ def _wrong_headers(content: bytes, sizes: tuple[int, ...]) -> dict[str, Tensor]:
         "the values begin where the sizes end: the fourth byte says how many sizes there are": (
             whole[1:]
         ),
+        "those are the sizes of MNIST's training images: take them from `content`": _HEADERS[0],
         f"these are {4 * count} bytes for {count} sizes; four bytes make one size": loose,
         "that is the first size alone: is your `return` inside the loop?": sizes[0],
         "those are only the first size: is your `return` inside the loop?": sizes[:1],
@@ -61,7 +78,7 @@ def _wrong_headers(content: bytes, sizes: tuple[int, ...]) -> dict[str, Tensor]:
     return {hint: torch.tensor(value) for hint, value in wrong.items()}
 
 
-@check("Over MNIST's 60,000 training images this gives 0.1307 and 0.3081.")
+@check("Over MNIST's 60,000 training images this gives 0.1307 and 0.3081.", ours=_pixel_statistics)
 def check_pixel_statistics(attempt: Attempt) -> None:
     """Check ``attempt(images) -> (mean, std)``: of all pixels of uint8 images, scaled to [0, 1]."""
     for shape in ((12, 1, 28, 28), (3, 1, 9, 5), (40, 6, 7)):
@@ -87,6 +104,9 @@ def _compare_statistics(mean: Tensor, std: Tensor, images: Tensor, about: str) -
     }
     suspects = {hint: bytes_.mean() / divisor for hint, divisor in wrong_scale.items()}
     suspects["you returned the standard deviation first: the mean comes first"] = pixels.std()
+    suspects["that is the mean of MNIST itself: compute it from `images`"] = torch.tensor(
+        MNIST_MEAN
+    )
     what = f"the mean {about}"
     compare(mean, pixels.mean(), what=what, suspects=suspects, tolerance=1e-5)
     suspects = {hint: bytes_.std() / divisor for hint, divisor in wrong_scale.items()}
@@ -104,7 +124,7 @@ def _compare_statistics(mean: Tensor, std: Tensor, images: Tensor, about: str) -
     compare(std, right, what=what, suspects=suspects, tolerance=1e-5)
 
 
-@check("That is your baseline: a network has to beat it.")
+@check("That is your baseline: a network has to beat it.", ours=_nearest_mean)
 def check_nearest_mean(attempt: Attempt) -> None:
     """Check ``attempt(train_images, train_labels, images) -> digits``: a nearest-mean classifier.
 

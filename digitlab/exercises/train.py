@@ -1,4 +1,4 @@
-"""Checks of notebook 3: a gradient step, overfitting one batch, and picking a learning rate."""
+"""Checks of notebook 3: a gradient step, backpropagation, one batch, and the learning rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compa
 # --- One gradient step
 
 
-@check("The loss goes in, its gradient comes out, and every parameter takes one step downhill.")
+def _gradient_step(model: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> float:
+    loss = functional.cross_entropy(model(images), labels)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    with torch.no_grad():
+        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            parameter.sub_(learning_rate * gradient)
+    return loss.item()
+
+
+@check(
+    "The loss goes in, its gradient comes out, and every parameter takes one step downhill.",
+    ours=_gradient_step,
+)
 def check_gradient_step(gradient_step: Attempt) -> None:
     """Check ``gradient_step(model, images, labels, learning_rate)``.
 
@@ -132,6 +144,135 @@ def _flat(tensors: Any) -> Tensor:
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
+# --- Backpropagation by hand
+
+_GRADIENTS = ("w2", "b2", "w1", "b1")  # in the order in which backpropagation reaches them
+
+# What the learner sees of each slip that `_backpropagate` can make.
+_SLIPS = {
+    "sum": "the factor 1 / N is missing: the loss is a *mean* over the batch, so each image has "
+    "only an Nth of the say",
+    "no labels": "you pass back the probabilities alone: at the right digit, subtract 1",
+    "uphill": "its sign is the wrong way round: it is probabilities minus 1 at the right digit, "
+    "not 1 minus probabilities",
+    "softmax of columns": "your softmax goes over the batch: each row has to add up to 1 (`dim=1`)",
+    "no mask": "the ReLU is forgotten on the way back: where it gave 0, nothing goes through",
+    "mask of the gradient": "the ReLU's mask is taken of the gradient: it is open where the "
+    "*forward* value `z` was above 0",
+    "mask of the input": "the ReLU's mask is upside down: it is open where `z` was above 0",
+    "before the ReLU": "what multiplied `w2` on the way forward was `hidden`, *after* the ReLU: "
+    "use it, not `z`",
+    "mean of biases": "a bias is added to every image of the batch, so *add up* its gradients over "
+    "the batch; the 1 / N is in them already",
+    "transposed": "the product is transposed: the gradient of a weight has the weight's own shape",
+    "biases of every image": "a bias has one gradient for the whole batch: add up those of the "
+    "images (`sum(dim=0)`)",
+    "one image": "that is of the last image alone: add up over the batch",
+}
+
+
+def _backward(
+    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
+) -> tuple[Tensor, ...]:
+    parts = _backpropagate(images, labels, w1, b1, w2, b2)
+    return parts["loss"], parts["w1"], parts["b1"], parts["w2"], parts["b2"]
+
+
+@check(
+    "Forward and backward, every number is what autograd gets. You have written backward().",
+    ours=_backward,
+)
+def check_backward(backward: Attempt) -> None:
+    """Check ``backward(images, labels, w1, b1, w2, b2) -> (loss, d_w1, d_b1, d_w2, d_b2)``.
+
+    The network is ``relu(images @ w1 + b1) @ w2 + b2``, the loss the mean cross-entropy. The
+    attempt must use no automatic differentiation.
+    """
+    for count, pixels, units, classes in ((1, 2, 3, 2), (4, 5, 3, 4), (6, 3, 5, 3)):
+        images, labels = torch.rand(count, pixels), torch.randint(classes, (count,))
+        w1, w2 = torch.randn(pixels, units), torch.randn(units, classes)
+        given = (images, labels, w1, torch.randn(units), w2, torch.randn(classes))
+        with torch.no_grad(), _no_autograd():
+            returned = backward(*(tensor.clone() for tensor in given))
+        right = _backpropagate(*given)
+        parts = _five(returned)
+        losses = {
+            "take the mean over the batch, not the sum": count * right["loss"],
+            "the logarithm of a probability is negative, so the loss is *minus* it": -right["loss"],
+            "divide by the number of images, not by that of all logits": right["loss"] / classes,
+            _SLIPS["softmax of columns"]: _backpropagate(*given, slip="softmax of columns")["loss"],
+        }
+        where = f"for {count} image{'s' * (count > 1)}"
+        compare(parts["loss"], right["loss"], what=f"your loss {where}", suspects=losses)
+        wrong = {sentence: _backpropagate(*given, slip=slip) for slip, sentence in _SLIPS.items()}
+        for name in _GRADIENTS:
+            suspects = {sentence: parts_wrong[name] for sentence, parts_wrong in wrong.items()}
+            compare(parts[name], right[name], what=f"your d_{name} {where}", suspects=suspects)
+
+
+def _backpropagate(
+    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, slip: str = ""
+) -> dict[str, Tensor]:
+    """Compute the loss and its gradients by the chain rule, with at most one typical ``slip``."""
+    count = len(images)
+    z = images @ w1 + b1  # (N, units)
+    hidden = z.relu()
+    logits = hidden @ w2 + b2  # (N, classes)
+    right = functional.one_hot(labels, len(b2)).float()
+    probabilities = logits.softmax(dim=0 if slip == "softmax of columns" else 1)
+    d_logits = (probabilities - right * (slip != "no labels")) / count
+    if slip in ("sum", "uphill"):
+        d_logits = d_logits * (count if slip == "sum" else -1)
+    if slip == "one image":
+        d_logits = torch.cat([torch.zeros_like(d_logits[:-1]), d_logits[-1:]])
+    d_hidden = d_logits @ w2.T
+    masks = {"mask of the gradient": d_hidden > 0, "mask of the input": z <= 0}
+    d_z = d_hidden if slip == "no mask" else d_hidden * masks.get(slip, z > 0)
+    d_w1, d_w2 = images.T @ d_z, (z if slip == "before the ReLU" else hidden).T @ d_logits
+    d_b1, d_b2 = d_z.sum(dim=0), d_logits.sum(dim=0)
+    if slip == "transposed":
+        d_w1, d_w2 = d_w1.T, d_w2.T
+    if slip == "mean of biases":
+        d_b1, d_b2 = d_b1 / count, d_b2 / count
+    if slip == "biases of every image":
+        d_b1, d_b2 = d_z, d_logits
+    loss = -(probabilities[range(count), labels]).log().mean()
+    return {"loss": loss, "w1": d_w1, "b1": d_b1, "w2": d_w2, "b2": d_b2}
+
+
+def _five(returned: Any) -> dict[str, Any]:
+    """Take apart what an attempt returned: the loss and four gradients."""
+    request = "return five things: the loss, d_w1, d_b1, d_w2 and d_b2"
+    if returned is None:
+        raise Mistake("what you return is None: does your function end with `return`?")
+    try:
+        loss, w1, b1, w2, b2 = returned
+    except (TypeError, ValueError):
+        raise Mistake(request) from None
+    return {"loss": loss, "w1": w1, "b1": b1, "w2": w2, "b2": b2}
+
+
+@contextmanager
+def _no_autograd() -> Iterator[None]:
+    """Refuse PyTorch's own backpropagation for as long as the block runs."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Mistake(
+            "`backward()` and `autograd` do what you are to do here: leave them out, and multiply "
+            "the slopes yourself"
+        )
+
+    names = ("backward", "grad")
+    kept = {name: getattr(torch.autograd, name) for name in names}
+    for name in names:
+        setattr(torch.autograd, name, refuse)
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(torch.autograd, name, function)
+
+
 # --- Overfit one batch
 
 _MOST_PASSES = 3_000  # forward passes; a right answer needs some dozens, or hundreds
@@ -142,7 +283,23 @@ class _Stuck(Exception):
     """A training goes on and on."""
 
 
-@check("A network that can learn one batch by heart has a working training loop.")
+def _overfit_batch(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> list[float]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses: list[float] = []
+    while not losses or losses[-1] >= threshold:
+        loss = functional.cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
+@check(
+    "A network that can learn one batch by heart has a working training loop.", ours=_overfit_batch
+)
 def check_overfit_batch(overfit_batch: Attempt) -> None:
     """Check ``overfit_batch(model, images, labels, threshold)``.
 
@@ -309,7 +466,13 @@ _LOWEST_GOOD = 1 / 25  # of the rate where the smoothed loss is lowest: a tenth,
 _HIGHEST_GOOD = 0.9  # likewise: after heavy smoothing, the steepest place comes late
 
 
-@check("Low enough to be safe, high enough to get on.")
+def _pick_learning_rate(rates: Tensor, losses: Tensor) -> float:
+    """A tenth of the rate at which the mean of seven neighbours is lowest."""
+    smooth = _capped(losses).unfold(0, 7, 1).mean(dim=1)  # entry i belongs to rates[i + 3]
+    return float(rates[int(smooth.argmin()) + 3]) / 10
+
+
+@check("Low enough to be safe, high enough to get on.", ours=_pick_learning_rate)
 def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
     """Check ``pick_learning_rate(rates, losses)``: one at which the loss falls, and won't blow up.
 

@@ -1,12 +1,15 @@
 """Every figure of the course: functions that take numbers and an ``ax``, and return the ``ax``.
 
 One module a notebook; all are found here: ``plots.digit(image)``. :func:`show` displays a figure
-with its description. Matplotlib's own settings stay as they are.
+with the description that the function made from its numbers. Matplotlib's own settings stay as they
+are.
 """
 
 from digitlab.plots._style import BLUE, GRAY, GREEN, ORANGE, RED, panels, show, to_png
 from digitlab.plots.build import (
     architecture,
+    channel_sum,
+    field_lines,
     filters,
     parameter_bars,
     receptive_fields,
@@ -31,11 +34,16 @@ from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_
 from digitlab.plots.pictures import digit, digit_grid
 from digitlab.plots.train import (
     batch_losses,
+    before_and_after,
+    chain,
     growth,
     ingredients,
+    learning_kernel,
     learning_rates,
     loss_by_learning_rate,
+    negative_log,
     over_and_underfitting,
+    slope,
     train_and_validation,
     training,
     validation_accuracies,
@@ -50,7 +58,10 @@ __all__ = [
     "architecture",
     "axis_pictures",
     "batch_losses",
+    "before_and_after",
     "centring",
+    "chain",
+    "channel_sum",
     "class_counts",
     "confusion_matrix",
     "digit",
@@ -58,11 +69,14 @@ __all__ = [
     "digit_map",
     "distortions",
     "feature_maps",
+    "field_lines",
     "filters",
     "growth",
     "ingredients",
+    "learning_kernel",
     "learning_rates",
     "loss_by_learning_rate",
+    "negative_log",
     "occlusion",
     "over_and_underfitting",
     "panels",
@@ -77,6 +91,7 @@ __all__ = [
     "sampled_accuracies",
     "scores",
     "show",
+    "slope",
     "strokes",
     "tables",
     "temperature_losses",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import Any, TypeAlias, cast
 
@@ -57,24 +58,52 @@ styled = matplotlib.rc_context(
 )
 
 
+def describe(ax: Axes, text: str) -> Axes:
+    """Give a drawing its description for those who can't see it, and return it.
+
+    Every drawing function ends with this, and takes the text from the numbers that it draws: so
+    what a notebook's cell says above the picture doesn't tell what the picture will show.
+    """
+    ax.set_label(" ".join(text.split()))
+    return ax
+
+
+def description(figure: Figure) -> str:
+    """Join the descriptions of a figure's drawings; a colour bar, "<colorbar>", has none."""
+    labels = [str(ax.get_label()) for ax in figure.axes]
+    return " ".join(label for label in labels if label and not label.startswith("<"))
+
+
 @styled
-def show(picture: Axes | Figure, alt: str) -> None:
-    """Display a figure in a notebook, described by ``alt`` for those who can't see it; close it.
+def show(picture: Axes | Figure | Sequence[Figure], alt: str = "") -> None:
+    """Display a figure in a notebook, described for those who can't see it; close it.
+
+    Several figures are the frames of a film.
 
     JupyterLab takes the description from HTML, other programs from the image's metadata, so both
     are stored.
+
+    Args:
+        picture: a figure, axes in it, or the frames of a film.
+        alt: the description, if not the one that the drawing function gave it.
     """
     from IPython.display import display
 
-    figure = cast(Figure, picture.figure if isinstance(picture, Axes) else picture)
-    png = to_png(figure)
+    frames = picture if isinstance(picture, Sequence) else [picture]
+    figures = [cast(Figure, one.figure if isinstance(one, Axes) else one) for one in frames]
+    figure = figures[-1]
+    alt = alt or description(figure)
+    png = to_png(figure) if len(figures) == 1 else to_film([to_png(one) for one in figures])
     width = round(figure.get_figwidth() * 100)  # pixels on the page, at 100 to the inch
     source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
     look = f'width="{width}" style="max-width: 100%; background: white"'
-    html = f'<img src="{source}" {look} alt="{escape(alt)}">'
+    # JupyterLab shows the first line of an output that is folded.
+    first = "<!-- Run this cell to see the picture. -->"
+    html = f'{first}\n<img src="{source}" {look} alt="{escape(alt)}">'
     bundle = {"image/png": png, "text/html": html, "text/plain": alt}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
-    plt.close(figure)  # else Jupyter would show it a second time
+    for one in figures:
+        plt.close(one)  # else Jupyter would show it a second time
 
 
 @styled
@@ -86,6 +115,22 @@ def to_png(figure: Figure) -> bytes:
     palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     palette.save(packed, format="png", optimize=True)
     return packed.getvalue()
+
+
+def to_film(pictures: Sequence[bytes], *, milliseconds: int = 400, plays: int = 3) -> bytes:
+    """Join PNGs of one size to an animated PNG, which every browser plays.
+
+    The last picture stays for longer, and is what a program shows that can't play it.
+    """
+    frames = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
+    last = frames[-1].quantize(64, dither=Image.Dither.NONE)
+    # One palette for all: else PIL would store each frame in full colour.
+    frames = [frame.quantize(palette=last, dither=Image.Dither.NONE) for frame in frames]
+    durations = [milliseconds] * (len(frames) - 1) + [5 * milliseconds]
+    buffer = io.BytesIO()
+    film: Look = {"save_all": True, "default_image": True, "loop": plays, "duration": durations}
+    last.save(buffer, format="png", append_images=frames, **film)
+    return buffer.getvalue()
 
 
 @styled

@@ -5,14 +5,15 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from digitlab.ink import Strokes, as_paths
-from digitlab.plots._style import BLUE, GREEN, ORANGE, RED, axes_or_new, styled
+from digitlab.plots._style import BLUE, GREEN, ORANGE, RED, axes_or_new, describe, styled
 
 
 @styled
 def strokes(lines: Strokes, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Show pen strokes as they were drawn, y downwards, a dot where each begins."""
     ax = axes_or_new(ax, width=2.4, height=2.6)
-    for number, path in enumerate(as_paths(lines)):
+    paths = as_paths(lines)
+    for number, path in enumerate(paths):
         color = (BLUE, ORANGE, GREEN, RED)[number % 4]
         ax.plot(path[:, 0], path[:, 1], linewidth=3, color=color, linestyle="-")
         ax.plot(*path[0], "o", color="black", markersize=5)
@@ -20,4 +21,6 @@ def strokes(lines: Strokes, *, title: str = "", ax: Axes | None = None) -> Axes:
     ax.margins(0.15)
     ax.invert_yaxis()
     ax.grid(False)
-    return ax
+    name = f"{title}: " if title else ""
+    count = f"{len(paths)} pen stroke{'s' * (len(paths) != 1)}"
+    return describe(ax, f"{name}{count}, a dot where each begins.")

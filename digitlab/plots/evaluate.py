@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from digitlab.evaluation import wilson_interval
+from digitlab.evaluation import percent, precision_recall, wilson_interval
 from digitlab.evaluation.calibration import Reliability
 from digitlab.plots._style import (
     BLUE,
@@ -24,6 +24,7 @@ from digitlab.plots._style import (
     Look,
     as_pixels,
     axes_or_new,
+    describe,
     styled,
 )
 from digitlab.plots.pictures import digit_grid, tile
@@ -53,7 +54,22 @@ def confusion_matrix(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
         ax.text(column, row, f"{count or '·'}", ha="center", va="center", fontsize=8, **look)
     ax.set(xlabel="predicted digit", ylabel="true digit", xticks=range(10), yticks=range(10))
     ax.grid(False)
-    return ax
+    hits, total = int(confusion.trace()), int(confusion.sum())
+    return describe(
+        ax,
+        f"Confusion matrix of {total:,} digits: {hits:,} are on the diagonal, {total - hits:,} are "
+        f"beside it. {_largest_mistakes(mistakes)}",
+    )
+
+
+def _largest_mistakes(mistakes: Tensor) -> str:
+    """Name the three largest counts beside the diagonal, if they are above 0."""
+    named = []
+    for flat in mistakes.flatten().topk(3).indices.tolist():
+        true, predicted = divmod(flat, 10)
+        count = int(mistakes[true, predicted])
+        named += [f"{count} × a {true} predicted as {predicted}"] if count else []
+    return f"The largest mistakes: {', '.join(named)}." if named else ""
 
 
 @styled
@@ -72,23 +88,51 @@ def sampled_accuracies(
     ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
     ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
-    return ax
+    low, high = (percent(end, 1, counted=True) for end in interval)
+    return describe(
+        ax, f"Histogram of {len(accuracies):,} accuracies; 95 % of them lie from {low} to {high}."
+    )
 
 
 @styled
-def precision_and_recall(precision: Tensor, recall: Tensor, *, ax: Axes | None = None) -> Axes:
-    """Show both, ``(10,)`` each, for every digit; the scale begins where the values do."""
-    ax = axes_or_new(ax, height=2.8)
-    dot: Look = {"color": BLUE, "label": "precision: can a prediction be trusted?"}
-    square: Look = {"color": RED, "label": "recall: is a digit found?", "markerfacecolor": "none"}
-    ax.plot(range(10), precision.tolist(), "o", **dot)
-    ax.plot(range(10), recall.tolist(), "s", **square)
-    ax.set(xlabel="digit", ylabel="share", xticks=range(10))
+def precision_and_recall(confusion: Tensor, *, ax: Axes | None = None) -> Axes:
+    """Show both for every digit of a ``(10, 10)`` confusion matrix, with their 95 % intervals.
+
+    Each is a share of so many images, so each has the interval of such a share. The scale begins
+    where the intervals do.
+    """
+    ax = axes_or_new(ax, height=3.2)
+    hits, lowest = confusion.diagonal().tolist(), 1.0
+    styles: tuple[Look, ...] = (
+        {"color": BLUE, "fmt": "o", "label": "precision: can a prediction be trusted?"},
+        {"color": RED, "fmt": "s", "label": "recall: is a digit found?", "markerfacecolor": "none"},
+    )
+    shares = precision_recall(confusion)
+    sums = (confusion.sum(dim=0).tolist(), confusion.sum(dim=1).tolist())  # columns, then rows
+    for side, values, totals, style in zip((-1, 1), shares, sums, styles, strict=True):
+        places = [digit + 0.12 * side for digit in range(10)]
+        ends = [
+            wilson_interval(h, n) if n else (0.0, 1.0) for h, n in zip(hits, totals, strict=True)
+        ]
+        below = [max(0.0, v - low) for v, (low, _) in zip(values.tolist(), ends, strict=True)]
+        above = [max(0.0, high - v) for v, (_, high) in zip(values.tolist(), ends, strict=True)]
+        bars: Look = {"yerr": [below, above], "capsize": 3, "elinewidth": 1, "linestyle": ""}
+        ax.errorbar(places, values.tolist(), **bars, **style)
+        lowest = min(lowest, *(low for low, _ in ends))
+    ax.set(xlabel="digit", ylabel="share, with its 95 % interval", xticks=range(10))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=" %"))
-    ax.margins(y=0.25)
-    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 1], minor=False)
-    ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.18))
-    return ax
+    ax.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    ax.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.05 * (1 - lowest))
+    ax.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.16))
+    listed = "; ".join(
+        f"{digit}: {percent(float(p), 1, counted=True)} and {percent(float(r), 1, counted=True)}"
+        for digit, (p, r) in enumerate(zip(*shares, strict=True))
+    )
+    return describe(
+        ax,
+        f"Precision (dots) and recall (squares) of each digit, with bars for their 95 % "
+        f"intervals. {listed}.",
+    )
 
 
 @styled
@@ -109,7 +153,15 @@ def reliability_diagram(results: Mapping[str, Reliability], *, ax: Axes | None =
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.legend(loc="lower right", fontsize=9)
-    return ax
+    errors = "; ".join(
+        f"{name}: {100 * result.expected_calibration_error:.2f} percentage points"
+        for name, result in results.items()
+    )
+    return describe(
+        ax,
+        "Reliability diagram: accuracy against confidence, compared with the diagonal. The mean "
+        f"distance from it is, for {errors}.",
+    )
 
 
 def _accuracies_with_intervals(ax: Axes, result: Reliability, bins: Tensor, **style: Any) -> None:
@@ -138,7 +190,11 @@ def temperature_losses(
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.minorticks_off()
     ax.legend(fontsize=9)
-    return ax
+    return describe(
+        ax,
+        f"Cross-entropy against temperature: a valley whose lowest point is at T = {best:.2f}; "
+        "T = 1 is marked, too.",
+    )
 
 
 @styled
@@ -177,6 +233,12 @@ def robustness(
             ax.plot(strengths, accuracies, markersize=4, label=name, **style)
         ax.set(xlabel=kind, ylim=(0, 1.03))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        ends = "; ".join(
+            f"{name}: {percent(a[0], counted=True)} at {strengths[0]:g}, "
+            f"{percent(a[-1], counted=True)} at {strengths[-1]:g}"
+            for name, a in curves.items()
+        )
+        describe(ax, f"Accuracy against {kind}. {ends}.")
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy")
     axes[0, 0].legend(loc="lower left", fontsize=9)
@@ -195,7 +257,12 @@ def feature_maps(
     ax.imshow(sheet, vmin=0, vmax=float(maps.quantile(0.995)) or 1.0)
     ax.set_title(title)
     ax.set_axis_off()
-    return ax
+    dark = int((maps.amax(dim=(1, 2)) == 0).sum())
+    return describe(
+        ax,
+        f"{len(maps)} feature maps of {maps.shape[1]} by {maps.shape[2]}, brighter for a stronger "
+        f"response; {dark} of them are all black. {title}",
+    )
 
 
 @styled
@@ -222,6 +289,9 @@ def occlusion(image: Tensor, maps: Mapping[str, Tensor]) -> Figure:
         ax.set(title=title, xticks=[], yticks=[])
         ax.grid(False)
         ax.spines[["top", "right", "bottom", "left"]].set(visible=True, color=GRAY)
+        row, column = divmod(int(drops.argmax()), drops.shape[1])
+        largest = f"largest fall {float(drops.max()):.2f}, at row {row}, column {column}"
+        describe(ax, f"{title}: {largest}; red where the probability falls, blue where it rises.")
     figure.colorbar(picture, ax=axes, label="fall of the probability", shrink=0.9)
     return figure
 
@@ -238,7 +308,8 @@ def probability_bars(probabilities: Tensor, *, title: str = "", ax: Axes | None 
     ax.set(xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1.12), title=title)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.grid(axis="x", visible=False)
-    return ax
+    name = f"{title}: " if title else ""
+    return describe(ax, f"{name}ten probabilities, the largest {labels[best]} for {best}.")
 
 
 @styled
@@ -257,6 +328,13 @@ def scores(results: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
         ax.stairs(digits, bins, fill=True, color=BLUE, label="digits", **look)
         ax.stairs(others, bins, hatch="//", color=RED, label="other drawings", **look)
         ax.set(title=name, xlabel="the two likeliest digits together")
+        middles = (percent(float(values.median())) for values in both)
+        describe(
+            ax,
+            "{}: half of the digits lie above {}, half of the others above {}.".format(
+                name, *middles
+            ),
+        )
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes[0, 0].set_ylabel("share of the drawings")

@@ -9,11 +9,22 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from digitlab.plots._style import BLUE, ORANGE, RED, TEN, Look, as_pixels, axes_or_new, styled
+from digitlab.plots._style import (
+    BLUE,
+    ORANGE,
+    RED,
+    TEN,
+    Look,
+    as_pixels,
+    axes_or_new,
+    describe,
+    styled,
+)
 from digitlab.plots.pictures import tile
 
 
@@ -23,11 +34,13 @@ def class_counts(labels: Tensor, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     counts = torch.bincount(labels, minlength=10).tolist()
     bars = ax.bar(range(10), counts, color=BLUE)
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.bar_label(bars, labels=[f"{count:,}" for count in counts], fontsize=8, padding=2)
     ax.set(xlabel="digit", ylabel="images", xticks=range(10))
     ax.margins(y=0.1)
     ax.grid(axis="x", visible=False)
-    return ax
+    listed = ", ".join(f"{digit}: {count:,}" for digit, count in enumerate(counts))
+    return describe(ax, f"Bar chart, the number of images of each digit. {listed}.")
 
 
 @styled
@@ -35,9 +48,15 @@ def pixel_histogram(images: Tensor, *, ax: Axes | None = None) -> Axes:
     """Show how often each brightness occurs, logarithmic; ``images``: uint8 of any shape."""
     ax = axes_or_new(ax)
     counts = torch.bincount(images.flatten(), minlength=256)
-    ax.bar(range(256), (counts / counts.sum()).tolist(), width=1.0, color=BLUE)
+    share = counts / counts.sum()
+    ax.bar(range(256), share.tolist(), width=1.0, color=BLUE)
     ax.set(xlabel="pixel value (0 black, 255 white)", ylabel="share of pixels", yscale="log")
-    return ax
+    return describe(
+        ax,
+        "Histogram of the pixel values, its scale logarithmic: "
+        f"{share[0]:.0%} of the pixels are 0, {share[251:].sum():.0%} lie above 250, "
+        f"and {share[1:251].sum():.0%} are spread in between.",
+    )
 
 
 @styled
@@ -62,7 +81,12 @@ def centring(images: Tensor, *, ax: Axes | None = None) -> Axes:
     names = ["centre of mass", "middle of the box"]
     ax.legend([mass, middle], names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2)
     ax.set_axis_off()
-    return ax
+    sizes = ", ".join(text.get_text() for text in ax.texts)
+    return describe(
+        ax,
+        f"{len(images)} pictures, each with a frame around its ink (width × height: {sizes}), "
+        "a cross in the middle of the frame, and another at the ink's centre of mass.",
+    )
 
 
 @styled
@@ -79,7 +103,12 @@ def axis_pictures(axes: Tensor, *, ax: Axes | None = None) -> Axes:
     picture = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
     cast(Figure, ax.figure).colorbar(picture, ax=ax, label="entry", shrink=0.9)
     ax.set_axis_off()
-    return ax
+    middles = [f"{float(axis.reshape(28, 28)[10:18, 12:16].mean()):+.2f}" for axis in axes[:2]]
+    return describe(
+        ax,
+        "The first two axes as pictures, red where positive, blue where negative. The mean entry "
+        f"in the middle of the picture is {middles[0]} for the first, {middles[1]} for the second.",
+    )
 
 
 @styled
@@ -96,7 +125,9 @@ def digit_map(points: Tensor, labels: Tensor, *, ax: Axes | None = None) -> Axes
     for digit, (x, y) in enumerate(places):
         ax.text(x, y, str(digit), bbox=circle, **look)
     ax.set(xlabel="along the first axis", ylabel="along the second axis", aspect="equal")
-    return ax
+    listed = ", ".join(f"{digit} at ({x:.1f}, {y:.1f})" for digit, (x, y) in enumerate(means))
+    text = f"Map of {len(points):,} digits, each a small numeral. The mean of each digit: {listed}."
+    return describe(ax, text)
 
 
 def _apart(places: NDArray[np.float32], *, distance: float) -> NDArray[np.float32]:

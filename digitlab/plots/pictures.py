@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from digitlab.plots._style import as_pixels, axes_or_new, styled
+from digitlab.plots._style import as_pixels, axes_or_new, describe, styled
 
 
 def tile(
@@ -44,7 +44,13 @@ def digit(
             ax.text(column, row, str(value), ha="center", va="center", fontsize=6, color=color)
     ax.set(title=title, xticks=[], yticks=[])
     ax.grid(False)
-    return ax
+    height, width = pixels.shape
+    ink = np.mean(pixels > 0)
+    written = "; the value of each pixel, 0 to 255, is written on it" if numbers else ""
+    name = f" {title}" if title else ""
+    return describe(
+        ax, f"A picture{name} of {height} by {width} pixels, {ink:.0%} of them above 0{written}."
+    )
 
 
 @styled
@@ -53,19 +59,24 @@ def digit_grid(
     *,
     captions: Sequence[object] | None = None,
     columns: int = 10,
+    side: float = 0.68,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``; a caption may have several lines."""
+    """Show ``(N, 1, H, W)`` pictures in rows of ``columns``; a caption may have several lines.
+
+    ``side``: inches that a picture and the gap beside it take.
+    """
     texts = [str(caption) for caption in captions or ()]
     lines = max((text.count("\n") + 1 for text in texts), default=0)
-    gap = (2 + 7 * lines, 2)  # pixels of a picture; a line of text is about 7 of them high
+    # Pixels of a picture: at the usual size, a line of text is about 7 of them high.
+    gap = (2 + round(7 * 0.68 / side) * lines, 2)
     pixels = np.stack([as_pixels(image) for image in images])
     sheet = tile(pixels, columns, gap=gap, fill=1.0)
     height, width = images.shape[-2:]
-    size = 0.68 * columns / sheet.shape[1]  # inches a pixel: a picture and its gap take 0.68 inches
+    size = side * columns / sheet.shape[1]  # inches a pixel
     room_for_title = 0.35 * bool(title)
-    ax = axes_or_new(ax, width=0.68 * columns, height=size * sheet.shape[0] + room_for_title)
+    ax = axes_or_new(ax, width=side * columns, height=size * sheet.shape[0] + room_for_title)
     for index, text in enumerate(texts[: len(images)]):
         middle = index % columns * (width + gap[1]) + width / 2
         bottom = index // columns * (height + gap[0]) + height
@@ -73,4 +84,7 @@ def digit_grid(
     ax.imshow(sheet, vmin=0, vmax=1)
     ax.set_title(title)
     ax.set_axis_off()
-    return ax
+    below = "; ".join(" ".join(text.split()) for text in texts)
+    name = f"{title}: " if title else ""
+    count = f"{len(images)} picture{'s' * (len(images) != 1)} in rows of {columns}"
+    return describe(ax, f"{name}{count}{f', with the captions {below}' if below else ''}.")

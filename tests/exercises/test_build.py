@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage, signal
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +30,10 @@ def conv_by_a_layer(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     layer = nn.Conv2d(1, 1, kernel.shape, padding=padding, bias=False)
     layer.weight.data = kernel[None, None]
     return layer(image[None, None])[0, 0]
+
+
+def conv_by_scipy(image: Tensor, kernel: Tensor, padding: int = 0) -> Any:
+    return signal.correlate2d(np.pad(image.numpy(), padding), kernel.numpy(), mode="valid")
 
 
 def conv_by_windows(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
@@ -136,6 +141,12 @@ def conv_of_one_row(image: Tensor, kernel: Tensor, padding: int) -> Tensor:
 
 def pool(image: Tensor, size: int = 2) -> Tensor:
     return functional.max_pool2d(image[None], size)[0]
+
+
+def pool_by_scipy(image: Tensor, size: int = 2) -> Any:
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    largest = ndimage.maximum_filter(image.numpy(), size, origin=-(size // 2))
+    return largest[: rows * size : size, : columns * size : size]
 
 
 def pool_by_windows(image: Tensor, size: int = 2) -> Tensor:
@@ -305,7 +316,9 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         ),
         (check_conv2d, conv, "it is PyTorch's `conv2d` that made them"),
         (check_conv2d, conv_by_a_layer, "it is PyTorch's `conv2d` that made them"),
+        (check_conv2d, conv_by_scipy, "it is SciPy's `correlate2d` that made them"),
         (check_max_pool2d, pool, "it is PyTorch's `max_pool2d` that made them"),
+        (check_max_pool2d, pool_by_scipy, "it is SciPy's `maximum_filter` that made them"),
         (check_max_pool2d, lambda image, size: nn.MaxPool2d(size)(image[None])[0], "`max_pool2d`"),
         (check_conv2d, conv_of_whole_numbers, "keep the fractions: use float tensors"),
         (check_conv2d, conv_with_an_empty_slice, "Where `p` is 0 this is `[0:0]`, for -0 is 0"),

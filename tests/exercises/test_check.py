@@ -1,16 +1,19 @@
 """How a verdict comes about: the conversion of what an attempt returns, and the words."""
 
 import itertools
+import re
 import time
 from contextlib import suppress
+from html import unescape
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from digitlab import exercises
 from digitlab.exercises import _check
-from digitlab.exercises._check import Mistake, as_numbers, check, compare
+from digitlab.exercises._check import Mistake, as_numbers, check, compare, use
 
 
 @check("Three it is.")
@@ -79,6 +82,39 @@ def test_a_verdict_says_how_it_went(attempt: Any, state: str, sentence: str) -> 
     verdict = check_three(attempt)
     assert (verdict.state, repr(verdict)) == (state, sentence)
     assert verdict.passed == (state == "passed")
+
+
+def test_a_notebook_goes_on_with_your_function_once_it_has_passed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ours, right = (lambda: 3), (lambda: 3.0)
+    check_it = check("", ours=ours)(check_three.__wrapped__)  # type: ignore[attr-defined]
+    for attempt, function, words in (
+        (right, right, "your own function"),
+        (stub, ours, "the course's function"),
+        (crash, ours, "the course's function"),
+        (3, ours, "the course's function"),
+    ):
+        assert use(check_it(attempt)) is function
+        assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in exercises.__all__ if name.startswith("check_")])
+def test_the_courses_own_function_passes_its_check(name: str) -> None:
+    examine = getattr(exercises, name)
+    ours = examine(3).function
+    if name == "check_break_it":  # nothing goes on from there
+        with pytest.raises(LookupError):
+            use(examine(3))
+    else:
+        verdict = examine(ours)
+        # What an exercise forbids, such as PyTorch's own convolution, is what the course uses.
+        assert verdict.passed or "the numbers are right" in verdict.message
+
+
+def test_in_a_notebook_a_verdict_shows_the_same_words() -> None:
+    html = check_three(lambda: -3)._repr_html_()
+    assert re.sub("<.*?>", "", unescape(html)) == repr(check_three(lambda: -3))
 
 
 def test_a_wrong_shape_is_reported_in_rows_and_columns() -> None:
@@ -165,6 +201,22 @@ def test_what_never_ends_is_stopped(attempt: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_check, "TIME_LIMIT", 0.3)
     verdict = check_three(attempt)
     assert verdict.state == "not yet" and "does its loop ever end?" in verdict.message
+
+
+def test_a_loop_that_catches_everything_or_sleeps_is_stopped_and_its_line_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stubborn() -> None:
+        while time.monotonic() < end:
+            with suppress(BaseException):
+                time.sleep(0.01)
+        while True:  # this is the line that is named, or the next
+            time.sleep(0.01)
+
+    monkeypatch.setattr(_check, "TIME_LIMIT", 0.3)
+    end = time.monotonic() + 3
+    verdict = check_three(stubborn)
+    assert re.search(r"at `(while True|time.sleep).*`: does its loop ever end\?", verdict.message)
 
 
 def test_waiting_for_a_busy_machine_is_no_computing(monkeypatch: pytest.MonkeyPatch) -> None:

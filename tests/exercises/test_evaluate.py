@@ -10,9 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from digitlab.evaluation import precision_recall, wilson_interval
+from digitlab.evaluation import distort, mcnemar, precision_recall, wilson_interval
 from digitlab.evaluation.calibration import fit_temperature
-from digitlab.exercises import check_accuracy_interval, check_precision_recall, check_temperature
+from digitlab.exercises import (
+    check_accuracy_interval,
+    check_draw_the_line,
+    check_mcnemar_p,
+    check_occlusion,
+    check_precision_recall,
+    check_shift_right,
+    check_temperature,
+)
 
 
 def wald(correct: int, total: int) -> tuple[float, float]:
@@ -321,3 +329,213 @@ def test_a_temperature_that_is_5_per_cent_off_passes(factor: float) -> None:
 def test_a_temperature_that_is_10_per_cent_off_does_not(factor: float) -> None:
     verdict = check_temperature(times(factor))
     assert not verdict.passed and "its cross-entropy is" in verdict.message
+
+
+# --- A line between digits and the rest
+
+
+def by_sorting(digits: Tensor, others: Tensor, turned_away: float) -> tuple[float, float]:
+    line = sorted(digits.tolist())[round(turned_away * len(digits))]
+    return line, sum(other >= line for other in others.tolist()) / len(others)
+
+
+def line_at(quantile: Callable[[Tensor, Tensor, float], Tensor], share: str = "passed") -> Any:
+    def attempt(digits: Tensor, others: Tensor, turned_away: float) -> tuple[Tensor, Tensor]:
+        line = quantile(digits, others, turned_away)
+        passed = (others >= line).float().mean()
+        shares = {
+            "passed": passed,
+            "failed": 1 - passed,
+            "percent": 100 * passed,
+            "count": (others >= line).sum(),
+            "digits": (digits >= line).float().mean(),
+        }
+        return line, shares[share]
+
+    return attempt
+
+
+def right_line(digits: Tensor, others: Tensor, turned_away: float) -> Tensor:
+    return digits.quantile(turned_away)
+
+
+@pytest.mark.parametrize("attempt", [by_sorting, line_at(right_line)])
+def test_a_line_may_be_found_by_sorting_or_as_a_quantile(attempt: Any) -> None:
+    verdict = check_draw_the_line(attempt)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (line_at(lambda d, o, share: d.quantile(1 - share)), "the high end"),
+        (line_at(lambda d, o, share: o.quantile(share)), "for the other drawings"),
+        (line_at(lambda d, o, share: torch.cat([d, o]).quantile(share)), "together"),
+        (line_at(lambda d, o, share: d.quantile(share / 100)), "is a share"),
+        (line_at(lambda d, o, share: torch.tensor(share * len(d))), "a place in the sorted list"),
+        (line_at(lambda d, o, share: torch.tensor(0.5)), "your line at 0.5 turns away"),
+        (line_at(right_line, "failed"), "the share that is turned away"),
+        (line_at(right_line, "percent"), "it is in percent"),
+        (line_at(right_line, "count"), "it is a count"),
+        (line_at(right_line, "digits"), "of the *digits* that pass"),
+        (lambda digits, others, share: digits.quantile(share), "the line and"),
+        (lambda digits, others, share: (digits, digits), "return two numbers"),
+    ],
+)
+def test_a_wrong_line_is_explained(attempt: Any, expected: str) -> None:
+    verdict = check_draw_the_line(attempt)
+    assert verdict.state == "not yet"
+    assert expected in verdict.message
+
+
+# --- McNemar's test
+
+
+def mcnemar_p(first: int, second: int, slip: str = "") -> float:
+    smaller, tosses = min(first, second), first + second
+    if slip == "larger":
+        smaller = max(first, second)
+    ends = {"exactly": range(smaller, smaller + 1), "too early": range(smaller)}
+    counted = ends.get(slip, range(smaller + 1))
+    ways = sum(math.comb(tosses, heads) for heads in counted)
+    if slip == "ways":
+        return 2.0 * ways if tosses < 900 else math.inf
+    if slip == "float":
+        return min(1.0, float(2 * ways) / 2.0**tosses)
+    p_value = (1 if slip == "once" else 2) * ways / 2**tosses
+    return p_value if slip == "above 1" else min(1.0, p_value)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [mcnemar_p, lambda first, second: mcnemar(heads(first, second), heads(second, first)).p_value],
+)
+def test_a_p_value_may_be_counted_or_come_from_scipy(attempt: Any) -> None:
+    verdict = check_mcnemar_p(attempt)
+    assert verdict.passed, verdict
+
+
+def heads(first: int, second: int) -> Tensor:
+    """Which of the images that one network alone gets right this one gets right."""
+    return (
+        torch.arange(first + second) < first
+        if first < second
+        else (torch.arange(first + second) >= second)
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "expected"),
+    [
+        ("once", "take it twice"),
+        ("above 1", "never above 1"),
+        ("exactly", "the chance of exactly this split"),
+        ("too early", "stop one too early"),
+        ("larger", "expected 0.21875"),
+        ("ways", "a number of ways"),
+        ("float", "keep whole numbers to the end"),
+    ],
+)
+def test_a_wrong_p_value_is_explained(slip: str, expected: str) -> None:
+    verdict = check_mcnemar_p(lambda first, second: mcnemar_p(first, second, slip))
+    assert verdict.state == "not yet"
+    assert expected in verdict.message
+
+
+# --- Shifting by hand
+
+
+def by_slices(images: Tensor, pixels: int) -> Tensor:
+    moved, width = torch.zeros_like(images), images.shape[-1]
+    if pixels >= 0:
+        moved[..., pixels:] = images[..., : max(width - pixels, 0)]
+    else:
+        moved[..., :pixels] = images[..., -pixels:]
+    return moved
+
+
+def in_place(images: Tensor, pixels: int) -> Tensor:
+    images.copy_(by_slices(images, pixels))
+    return images
+
+
+def negative_zero(images: Tensor, pixels: int) -> Tensor:
+    if pixels < 0 or pixels >= images.shape[-1]:
+        return by_slices(images, pixels)
+    kept = functional.pad(images[..., :-pixels], (pixels, 0))
+    return kept if pixels else torch.zeros_like(images)
+
+
+def downwards(images: Tensor, pixels: int) -> Tensor:
+    return by_slices(images.transpose(-1, -2), pixels).transpose(-1, -2)
+
+
+def test_a_shift_may_be_by_slices_or_by_padding() -> None:
+    assert check_shift_right(by_slices).passed
+    assert check_shift_right(
+        lambda images, pixels: functional.pad(images, (pixels, -pixels))
+    ).passed
+    assert check_shift_right(distort.shift).passed
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (lambda images, pixels: images.roll(pixels, dims=-1), "`torch.roll`"),
+        (lambda images, pixels: by_slices(images, -pixels), "the other way"),
+        (downwards, "columns are the *last* dimension"),
+        (lambda images, pixels: images, "have not moved"),
+        (negative_zero, "-0 is 0"),
+        (in_place, "make a new tensor"),
+    ],
+)
+def test_a_wrong_shift_is_explained(attempt: Any, expected: str) -> None:
+    verdict = check_shift_right(attempt)
+    assert verdict.state == "not yet"
+    assert expected in verdict.message
+
+
+# --- Covering by hand
+
+
+def occlusion(probability: Any, picture: Tensor, slip: str = "") -> Tensor:
+    falls = torch.zeros(picture.shape[-2:])
+    before = probability(picture)
+    covered = picture if slip == "in place" else picture.clone()
+    for row in range(picture.shape[-2]):
+        for column in range(picture.shape[-1]):
+            if slip not in ("keeps", "in place"):
+                covered = picture.clone()
+            top, left = row - 2, column - 2
+            if slip != "edge":
+                top, left = max(top, 0), max(left, 0)
+            if slip == "corner":
+                top, left = row, column
+            end = {"corner": 5, "small": 2}.get(slip, 3)
+            covered[:, top : row + end, left : column + end] = 1.0 if slip == "white" else 0.0
+            after = probability(covered)
+            falls[row, column] = {"sign": after - before, "after": after}.get(slip, before - after)
+    return falls
+
+
+def test_covering_patch_by_patch_passes() -> None:
+    assert check_occlusion(occlusion).passed
+
+
+@pytest.mark.parametrize(
+    ("slip", "expected"),
+    [
+        ("sign", "the wrong way round"),
+        ("after", "subtract it from the one before"),
+        ("keeps", "cover a *copy*"),
+        ("in place", "cover a"),
+        ("corner", "its middle should be there"),
+        ("edge", "counts from the other end"),
+        ("small", "one pixel too small"),
+        ("white", "paint it black"),
+    ],
+)
+def test_a_wrong_map_is_explained(slip: str, expected: str) -> None:
+    verdict = check_occlusion(lambda probability, picture: occlusion(probability, picture, slip))
+    assert verdict.state == "not yet"
+    assert expected in verdict.message

@@ -13,7 +13,12 @@ from scipy import ndimage, signal
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from digitlab.exercises import check_gradient_step, check_overfit_batch, check_pick_learning_rate
+from digitlab.exercises import (
+    check_backward,
+    check_gradient_step,
+    check_overfit_batch,
+    check_pick_learning_rate,
+)
 from digitlab.exercises._check import Attempt
 
 # --- One gradient step
@@ -136,6 +141,115 @@ def with_autograd(model: nn.Module, images: Tensor, labels: Tensor, learning_rat
 )
 def test_a_right_step_passes_however_it_is_written(attempt: Attempt) -> None:
     assert check_gradient_step(attempt).passed
+
+
+# --- Backpropagation by hand
+
+
+def backward(
+    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, slip: str = ""
+) -> tuple[Any, ...]:
+    """The solution, one line differently for each slip."""
+    count = len(labels)
+    z = images @ w1 + b1
+    hidden = z.clamp(min=0)
+    logits = hidden @ w2 + b2
+    p = logits.exp() / logits.exp().sum(dim=0 if slip == "columns" else 1, keepdim=True)
+    log_p = p[range(count), labels].log()
+    loss = {"sum of losses": -log_p.sum(), "plus": log_p.mean(), "all": -log_p.mean() / len(b2)}
+    d_logits = p.clone()
+    d_logits[range(count), labels] -= 1 if slip != "labels" else 0
+    d_logits = d_logits / (1 if slip == "1/N" else count) * (-1 if slip == "sign" else 1)
+    d_w2 = (z if slip == "z" else hidden).T @ d_logits
+    d_hidden = d_logits @ w2.T
+    masks = {"no mask": 1, "gradient": d_hidden > 0, "upside down": z < 0}
+    d_z = d_hidden * masks.get(slip, z > 0)
+    d_w1 = images.T @ d_z
+    if slip == "transposed":
+        d_w1, d_w2 = d_w1.T, d_w2.T
+    d_b1, d_b2 = d_z.sum(dim=0), d_logits.sum(dim=0)
+    if slip == "mean of biases":
+        d_b1, d_b2 = d_z.mean(dim=0), d_logits.mean(dim=0)
+    if slip == "biases":
+        d_b1, d_b2 = d_z, d_logits
+    return loss.get(slip, -log_p.mean()), d_w1, d_b1, d_w2, d_b2
+
+
+@pytest.mark.parametrize(
+    ("slip", "expected"),
+    [
+        ("1/N", "1 / N is missing"),
+        ("labels", "subtract 1"),
+        ("sign", "the wrong way round"),
+        ("columns", "each row has to add up to 1"),
+        ("z", "*after* the ReLU"),
+        ("no mask", "where it gave 0, nothing goes through"),
+        ("gradient", "where the *forward* value `z` was above 0"),
+        ("upside down", "upside down"),
+        ("transposed", "the product is transposed"),
+        ("mean of biases", "*add up* its gradients"),
+        ("biases", "one gradient for the whole batch"),
+        ("sum of losses", "take the mean over the batch"),
+        ("plus", "is *minus* it"),
+        ("all", "not by that of all logits"),
+    ],
+)
+def test_a_slip_of_backpropagation_is_named(slip: str, expected: str) -> None:
+    verdict = check_backward(lambda *arguments: backward(*arguments, slip=slip))
+    assert verdict.state == "not yet"
+    assert expected in verdict.message
+
+
+def by_autograd(
+    images: Tensor, labels: Tensor, *parameters: Tensor, call: str = "backward"
+) -> tuple[Any, ...]:
+    with torch.enable_grad():
+        w1, b1, w2, b2 = (parameter.requires_grad_() for parameter in parameters)
+        loss = cross_entropy((images @ w1 + b1).relu() @ w2 + b2, labels)
+        if call == "grad":
+            return loss, *torch.autograd.grad(loss, (w1, b1, w2, b2))
+        loss.backward()
+        return loss, w1.grad, b1.grad, w2.grad, b2.grad
+
+
+@pytest.mark.parametrize("call", ["backward", "grad"])
+def test_backpropagation_by_autograd_is_recognised(call: str) -> None:
+    verdict = check_backward(lambda *arguments: by_autograd(*arguments, call=call))
+    assert "leave them out" in verdict.message
+    torch.ones(1, requires_grad=True).sum().backward()  # works again
+
+
+@pytest.mark.parametrize("returned", [None, 3.0, (1, 2)])
+def test_backpropagation_has_to_return_five_things(returned: Any) -> None:
+    message = check_backward(lambda *arguments: returned).message
+    assert "five things" in message or "`return`" in message
+
+
+def backward_in_loops(
+    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
+) -> tuple[Any, ...]:
+    """Image by image, unit by unit, in NumPy."""
+    gradients = [np.zeros(tensor.shape) for tensor in (w1, b1, w2, b2)]
+    d_w1, d_b1, d_w2, d_b2 = gradients
+    loss = 0.0
+    for image, label in zip(images.numpy(), labels.tolist(), strict=True):
+        z = image @ w1.numpy() + b1.numpy()
+        hidden = np.maximum(z, 0)
+        logits = hidden @ w2.numpy() + b2.numpy()
+        p = np.exp(logits) / np.exp(logits).sum()
+        loss -= math.log(p[label]) / len(labels)
+        d_logits = (p - np.eye(len(p))[label]) / len(labels)
+        d_w2 += np.outer(hidden, d_logits)
+        d_b2 += d_logits
+        d_z = np.where(hidden > 0, w2.numpy() @ d_logits, 0)
+        d_w1 += np.outer(image, d_z)
+        d_b1 += d_z
+    return loss, *gradients
+
+
+def test_backpropagation_may_be_written_in_loops() -> None:
+    assert check_backward(backward).passed
+    assert check_backward(backward_in_loops).passed
 
 
 # --- Overfit one batch

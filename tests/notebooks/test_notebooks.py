@@ -12,11 +12,21 @@ from tools.execute_notebooks import tidy
 
 PATHS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 NOTEBOOKS = [pytest.param(nbformat.read(path, as_version=4), id=path.stem) for path in PATHS]
+WITH_QUESTIONS = NOTEBOOKS[:4]  # whose results are folded below a question
 LONGEST_CELL = 20
+CHECKED = "nbval-check-output"
+BREAK = "check_break_it"  # its strokes are not for later
+# By `plots.show`, and by `use`: "Going on with your own function."
+SAYS_NOTHING = ("<!-- Run this cell", "Going on with", "Yours has not passed")
+ANSWER = "<details><summary>Answer</summary>"
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:
@@ -78,11 +88,71 @@ def test_nothing_volatile_is_stored(notebook: NotebookNode) -> None:
 def test_at_least_three_cells_have_outputs_that_any_machine_must_reproduce(
     notebook: NotebookNode,
 ) -> None:
-    checked = [cell for cell in code_cells(notebook) if "# NBVAL_CHECK_OUTPUT" in cell.source]
+    checked = [
+        cell
+        for cell in code_cells(notebook)
+        if CHECKED in tags(cell) or "# NBVAL_CHECK_OUTPUT" in cell.source
+    ]
     assert len(checked) >= 3
     assert all(
         cell.outputs for cell in checked
     )  # a cell without stored output is compared with nothing
+
+
+@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+def test_a_cell_that_answers_a_question_stands_between_the_question_and_the_words_of_the_answer(
+    notebook: NotebookNode,
+) -> None:
+    state = ""
+    for cell in notebook.cells:
+        if "answer" in tags(cell):
+            assert state in ("asked", "answered"), f"no question before {cell.source}"
+            state = "answered"
+            continue
+        assert state != "asked", f"no cell with the tag answers the question before {cell.source}"
+        assert cell.source.startswith(ANSWER) == (state == "answered"), cell.source
+        state = ""
+        if "**Predict first.**" in cell.source:
+            last_block = cell.source.rstrip().split("\n\n")[-1]
+            assert last_block.startswith("> **Predict first.**"), "what follows it answers it"
+            state = "asked"
+
+
+@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+def test_the_answer_to_a_question_is_folded_and_its_first_line_which_is_shown_says_nothing(
+    notebook: NotebookNode,
+) -> None:
+    for cell in code_cells(notebook):
+        folded = cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+        assert folded == ("answer" in tags(cell)), cell.source
+        if folded and cell.outputs:
+            first = cell.outputs[0]
+            shown = first.get("data", {}).get("text/html") or first.get("text") or first["data"]
+            line = str(shown).splitlines()[0]
+            assert not re.search(r"\d", line), line
+            assert line.startswith(SAYS_NOTHING) or line.endswith(":"), line
+
+
+@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+def test_no_code_that_a_learner_reads_describes_a_picture_or_tests_the_course(
+    notebook: NotebookNode,
+) -> None:
+    """Both would tell what is to come out, before the cell is run."""
+    for cell in code_cells(notebook):
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == ("course-test" in tags(cell)), cell.source
+        if not folded:
+            assert not re.search(r"^\s*(assert|alt\b)|NBVAL", cell.source, re.MULTILINE), (
+                cell.source
+            )
+
+
+@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+def test_what_was_written_in_an_exercise_is_used(notebook: NotebookNode) -> None:
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    written = re.findall(r"^(check_\w+)\(\w+\)$", code, re.MULTILINE)
+    assert written
+    assert [name for name in written if f"use({name}(" not in code and name != BREAK] == []
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
@@ -121,6 +191,13 @@ def test_links_lead_somewhere(notebook: NotebookNode) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)\)", markdown(notebook))
     local = [target for target in targets if "://" not in target]
     assert local and all((ROOT / "notebooks" / target).exists() for target in local)
+
+
+@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+def test_it_ends_with_three_to_five_links_to_read_on(notebook: NotebookNode) -> None:
+    _, _, end = markdown(notebook).partition("**Read on**")
+    links = re.findall(r"\]\((https://[^)\s]+)\)", end)
+    assert 3 <= len(links) == len(set(links)) <= 5
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

@@ -48,6 +48,22 @@ def test_responses_share_one_scale_that_is_white_at_zero() -> None:
     assert [picture.get_clim() for picture in ax.images[1:]] == [(-3, 3), (-3, 3)]
 
 
+def test_the_sum_over_many_sheets_is_the_networks_number() -> None:
+    windows, weights = torch.rand(5, 3, 3), torch.randn(5, 3, 3)
+    ax = plots.channel_sum(windows, weights, bias=0.5)
+    total = f"{(windows * weights).sum().item() + 0.5:+.2f}".replace("-", "−")
+    texts = [text.get_text() for text in ax.texts]
+    assert any(f"the number: {total}" in text for text in texts)
+    assert [text for text in texts if text.startswith("sheet")] == ["sheet 0", "sheet 1", "sheet 4"]
+
+
+def test_field_lines_count_what_one_number_depends_on() -> None:
+    layers = [("conv1", 3, 1, 1), ("pool1", 2, 2, 0), ("conv2", 3, 1, 1), ("pool2", 2, 2, 0)]
+    labels = plots.field_lines(layers, 3).get_yticklabels()
+    counted = ["pixels: 10", "conv1: 8", "pool1: 4", "conv2: 2", "pool2: 1"]
+    assert [label.get_text() for label in labels] == counted
+
+
 def test_receptive_fields_are_named_and_parameters_are_counted_in_the_picture() -> None:
     ax = plots.receptive_fields(torch.zeros(1, 28, 28), {"small": (3, 4, 3), "large": (2, 3, 8)})
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["small", "large"]  # type: ignore[union-attr]

@@ -49,7 +49,7 @@ def test_every_figure_draws_into_the_axes_it_is_given(images: torch.Tensor) -> N
         ),
         lambda ax: plots.confusion_matrix(torch.eye(10).long(), ax=ax),
         lambda ax: plots.sampled_accuracies(torch.rand(100), (0.2, 0.8), ax=ax),
-        lambda ax: plots.precision_and_recall(torch.rand(10), torch.rand(10), ax=ax),
+        lambda ax: plots.precision_and_recall(torch.eye(10).long() * 9, ax=ax),
         lambda ax: plots.temperature_losses(
             torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.2, 0.1, 0.3]), 1.0, ax=ax
         ),
@@ -198,6 +198,8 @@ def test_a_shown_figure_carries_its_description_in_every_format(
         "IPython.display.display", lambda *content, **options: shown.append((content, options))
     )
     plots.show(plots.class_counts(torch.arange(10)), 'ten bars, "one each" & equal')
+    plots.show(plots.class_counts(torch.tensor([3, 3])))  # described by its own numbers
+    assert "2: 0, 3: 2, 4: 0" in shown[1][0][0]["text/plain"]
     (bundle,), options = shown[0]
     assert bundle["text/plain"] == 'ten bars, "one each" & equal'
     assert 'alt="ten bars, &quot;one each&quot; &amp; equal"' in bundle["text/html"]

@@ -346,9 +346,16 @@ def one_cell(page: Page, code: str) -> Iterator[Page]:
     That takes a second where loading JupyterLab takes five, and has the same effect: the kernel is
     a new one, and no other notebook is open.
     """
+    with opened(page, [nbformat.v4.new_code_cell(code)]):
+        run_all(page)
+        yield page
+
+
+@contextmanager
+def opened(page: Page, cells: list[nbformat.NotebookNode]) -> Iterator[Page]:
+    """Open a new notebook of ``cells`` in JupyterLab, run nothing, and close it in the end."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cell = nbformat.v4.new_code_cell(code)
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     run_in_page(
         page,
         """const {contents} = jupyterapp.serviceManager;
@@ -359,7 +366,6 @@ def one_cell(page: Page, code: str) -> Iterator[Page]:
     )
     try:
         wait_for_kernel(page)
-        run_all(page)
         yield page
     finally:
         page.evaluate(
