@@ -413,8 +413,8 @@ def _hairline(random: np.random.Generator) -> Changes:
 
 
 def _at_the_edge(random: np.random.Generator) -> Changes:
-    """A digit that touches the upper or the lower edge, or lacks up to a twentieth."""
-    beyond = 0.055 + random.uniform(0, 0.05)
+    """A digit that touches the upper or the lower edge, or lacks a little of a line's width."""
+    beyond = 0.055 + random.uniform(0, 0.025)
     return {
         "place": (random.uniform(0, 1), -beyond if random.random() < 0.5 else 1 + beyond),
         "noise": 0.02 if random.random() < 0.5 else 0.0,

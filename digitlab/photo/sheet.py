@@ -7,6 +7,7 @@ brightness with something else all around. Within them, nothing of that is left.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,6 +25,9 @@ _MIN_AREA = 0.05  # of the picture
 # Least part of a sheet that the largest quadrilateral in it fills. That leaves room for rounded
 # corners; of an ellipse, such as the hole of a zero, it fills 0.64.
 _MIN_FILLED = 0.85
+# Mean distance of a sheet's free paper from ink and rim, at least, in sides of a square as large as
+# the sheet. Of a bold, slanted 6, whose line fills a quadrilateral, it is 0.05.
+_MIN_FREE = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +74,8 @@ def find_sheets(gray: Array) -> list[Sheet]:
             paper = labels[box] == label
             region = ndimage.binary_fill_holes(paper)  # with what is written on it
             area = int(np.count_nonzero(region))
-            is_solid = np.count_nonzero(paper) > area / 2  # and no frame
-            if is_solid and area >= _MIN_AREA * gray.size and _has_four_corners(region):
+            is_large = area >= _MIN_AREA * gray.size
+            if is_large and _has_four_corners(region) and _is_wide(paper, area):
                 whole = _span(region) | _span(region.T).T  # with ink that touches its rim
                 found.append((area, _cut_out(gray, paper, whole, low)))
     return [sheet for _, sheet in sorted(found, key=lambda pair: pair[0])]
@@ -107,6 +111,13 @@ def _has_four_corners(region: Mask) -> bool:
     largest = np.ptp(areas, axis=2).max() / 2  # of the quadrilaterals: a triangle on either side
     # The area of a hull in the plane is called its volume.
     return bool(min(largest, np.count_nonzero(region)) >= _MIN_FILLED * hull.volume)
+
+
+def _is_wide(paper: Mask, area: int) -> bool:
+    """Whether free paper is more than lines, such as those of a frame."""
+    distances = ndimage.distance_transform_edt(np.pad(paper, 1))[1:-1, 1:-1]
+    # The paper's edge lies half a pixel before the middle of the first pixel beyond it.
+    return bool(distances[paper].mean() - 0.5 > _MIN_FREE * math.sqrt(area))
 
 
 def _cut_out(gray: Array, paper: Mask, region: Mask, low: NDArray[np.intp]) -> Sheet:
