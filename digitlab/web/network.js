@@ -120,13 +120,16 @@ function convolve(input, kernels, bias, size, output) {
   for (let map = 0; map < bias.length; map++) {
     output.fill(bias[map], map * size ** 2, (map + 1) * size ** 2);
     for (let channel = 0; channel < channels; channel++) {
-      const kernel = (map * channels + channel) * 9;
-      const [a, b, c, d, e, f, g, h, i] = kernels.subarray(kernel, kernel + 9);
+      const k = (map * channels + channel) * 9; // the kernel's nine weights, row by row
+      const [a, b, c] = [kernels[k], kernels[k + 1], kernels[k + 2]];
+      const [d, e, f] = [kernels[k + 3], kernels[k + 4], kernels[k + 5]];
+      const [g, h, i] = [kernels[k + 6], kernels[k + 7], kernels[k + 8]];
       let place = map * size ** 2;
       for (let row = 0; row < size; row++) {
         let top = (channel * wide + row) * wide; // of the 3×3 pixels, the one at the top left
         for (let column = 0; column < size; column++, place++, top++) {
-          const [middle, bottom] = [top + wide, top + 2 * wide];
+          const middle = top + wide;
+          const bottom = middle + wide;
           output[place] +=
             a * padded[top] + b * padded[top + 1] + c * padded[top + 2] +
             d * padded[middle] + e * padded[middle + 1] + f * padded[middle + 2] +
