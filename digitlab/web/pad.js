@@ -12,6 +12,8 @@
  * @property {number} [size] units along each side, in which the strokes are; the square itself is
  *   as large as the page lets it be
  * @property {number} [penWidth] in pixels of the picture that the network gets
+ * @property {HTMLElement} [surface] what the pen moves on, in place of the canvas with the ink
+ * @property {number} [pixels] along each side of that canvas; as many as the screen has if left out
  * @property {string} [label] what a screen reader calls the square
  * @property {string} [invitation] what stands on it while nothing is drawn
  * @property {(strokes: Stroke[], isDrawing: boolean) => void} [onChange] called after each change;
@@ -43,11 +45,12 @@ export class Pad {
     this.press = null;
     this.lastPen = -Infinity; // when a pen was last near, in milliseconds
     this.writing = 0; // the frame in which the pen moves by itself next; 0 if it doesn't
-    this.ink = new Ink(this.size, options.penWidth ?? 2.4);
+    this.ink = new Ink(this.size, options.penWidth ?? 2.4, options.pixels);
     this.canvas = this.ink.canvas;
-    this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", options.label ?? "Drawing area");
-    this.canvas.tabIndex = 0;
+    this.surface = options.surface ?? this.canvas;
+    this.surface.setAttribute("role", "img");
+    this.surface.setAttribute("aria-label", options.label ?? "Drawing area");
+    this.surface.tabIndex = 0;
     this.invitation = document.createElement("div");
     this.invitation.className = "digitlab-invitation";
     this.invitation.textContent = options.invitation ?? "Draw a digit here";
@@ -147,7 +150,7 @@ export class Pad {
       ["touchstart", (event) => event.cancelable && event.preventDefault()],
     ];
     for (const [name, handler] of handlers) {
-      this.canvas.addEventListener(name, handler, { passive: false });
+      this.surface.addEventListener(name, handler, { passive: false });
     }
   }
 
@@ -160,7 +163,7 @@ export class Pad {
     }
     this.lift();
     this.press = event;
-    this.canvas.setPointerCapture(event.pointerId); // the pointer may leave the pad and come back
+    this.surface.setPointerCapture(event.pointerId); // the pointer may leave the pad and come back
     this.undone = [];
     this.strokes.push([this.place(event)]);
     this.changed();
@@ -223,7 +226,7 @@ export class Pad {
    * @returns {Point}
    */
   place(event) {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.surface.getBoundingClientRect();
     // A tenth of a unit is more than a hand can tell.
     const clip = (/** @type {number} */ share) =>
       Math.round(Math.min(Math.max(share, 0), 1) * this.size * 10) / 10;
@@ -236,8 +239,8 @@ export class Pad {
     this.writing = 0;
     const press = this.press;
     this.press = null; // first, so that losing the capture doesn't count as lifting it by hand
-    if (press && this.canvas.hasPointerCapture(press.pointerId)) {
-      this.canvas.releasePointerCapture(press.pointerId);
+    if (press && this.surface.hasPointerCapture(press.pointerId)) {
+      this.surface.releasePointerCapture(press.pointerId);
     }
   }
 
@@ -253,10 +256,12 @@ class Ink {
   /**
    * @param {number} size
    * @param {number} penWidth
+   * @param {number} [pixels]
    */
-  constructor(size, penWidth) {
+  constructor(size, penWidth, pixels) {
     this.size = size;
     this.penWidth = penWidth;
+    this.pixels = pixels;
     /** @type {Stroke[]} */
     this.strokes = [];
     this.canvas = document.createElement("canvas");
@@ -268,7 +273,8 @@ class Ink {
 
   /** Give the canvas a pixel for each one of the screen's, also after it was turned or zoomed. */
   fit() {
-    const side = Math.round((this.canvas.clientWidth || this.size) * (devicePixelRatio || 1));
+    const shown = (this.canvas.clientWidth || this.size) * (devicePixelRatio || 1);
+    const side = this.pixels ?? Math.round(shown);
     if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
     this.show(this.strokes);
   }

@@ -5,6 +5,7 @@ waits for time to pass, only for a state of the page or the kernel. A measuremen
 was begun before it has ended: see :func:`settle`.
 """
 
+import io
 import json
 import math
 import os
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from digitlab.ink import Point
@@ -534,6 +537,12 @@ class Pad:
         settle(self.page)
         return int(self.canvas.evaluate(f"canvas => ({_COUNT_WHITE})(canvas)"))
 
+    def seen_ink(self) -> float:
+        """Which part of the pad looks white: the page's own ink, too, as a person sees it."""
+        self.page.mouse.move(0, 0)  # no pointer is in the way
+        picture = Image.open(io.BytesIO(self.canvas.screenshot())).convert("L")
+        return float((np.asarray(picture)[4:-4, 4:-4] > 200).mean())  # without the corners
+
 
 _COUNT_WHITE = """canvas => {
     const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -545,13 +554,14 @@ _COUNT_WHITE = """canvas => {
 
 _REPLAY = """(canvas, strokes) => {
     const box = canvas.getBoundingClientRect();
-    const send = (type, [x, y]) => canvas.dispatchEvent(new MouseEvent(type, {
-        bubbles: true, clientX: box.x + x * box.width, clientY: box.y + y * box.height,
+    const send = (type, [x, y], buttons = 1) => canvas.dispatchEvent(new PointerEvent(type, {
+        bubbles: true, pointerId: 1, pointerType: 'mouse', isPrimary: true, buttons,
+        clientX: box.x + x * box.width, clientY: box.y + y * box.height,
     }));
     for (const stroke of strokes) {
-        send('mousedown', stroke[0]);
-        for (const point of stroke.slice(1)) send('mousemove', point);
-        send('mouseup', stroke.at(-1));
+        send('pointerdown', stroke[0]);
+        for (const point of stroke.slice(1)) send('pointermove', point);
+        send('pointerup', stroke.at(-1), 0);
     }
 }"""
 

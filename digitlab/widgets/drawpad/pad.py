@@ -20,13 +20,7 @@ from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.widgets.common import (
-    CANVAS_EVENT_FILTER,
-    button,
-    error_sentence,
-    guarded,
-    style_widget,
-)
+from digitlab.widgets.common import button, error_sentence, guarded, style_widget
 from digitlab.widgets.drawpad import render
 from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
 
@@ -182,13 +176,14 @@ class DrawPad(ipywidgets.Box):
 
     def _build(self) -> None:
         """Make the parts and connect them."""
-        self._event_filter = ipywidgets.HTML(CANVAS_EVENT_FILTER)
-        self._event_filter.add_class("digitlab-style")  # invisible
         self._clear_button = button(self, "Clear", DrawPad.clear)
         self._undo_button = button(self, "Undo", DrawPad.undo, tooltip="Take back the last stroke")
         self._example_button = button(
             self, "Example", DrawPad.write_example, tooltip="Have a digit written"
         )
+        for made in (self._clear_button, self._undo_button, self._example_button):
+            # The page finds them by their names, and does at once what they will do here.
+            made.add_class(f"digitlab-{made.description.lower()}")
         self._predict_button = button(self, "Predict", DrawPad._predict, button_style="primary")
         self._live_switch = ipywidgets.Checkbox(
             description="Live prediction", tooltip="Predict while you draw", indent=False
@@ -207,12 +202,13 @@ class DrawPad(ipywidgets.Box):
         predicting = [self._predict_button, self._live_switch, self._pen_button]
         buttons = ipywidgets.HBox([*drawing, *predicting])
         head = ipywidgets.HBox([self._readout, self._picture])
-        left = ipywidgets.VBox([self.canvas, buttons], layout={"max_width": f"{self.size}px"})
+        canvas = ipywidgets.Box([self.canvas])
+        left = ipywidgets.VBox([canvas, buttons], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
-        named = {"buttons": buttons, "head": head, "left": left, "right": right}
+        named = {"canvas": canvas, "buttons": buttons, "head": head, "left": left, "right": right}
         for name, box in named.items():
             box.add_class(f"digitlab-{name}")
-        return style_widget(), self._event_filter, left, right
+        return style_widget(), self._sketch.pen, left, right
 
     def _warm_up(self) -> None:
         """Predict a blank picture: the first forward pass is much slower than the others.
