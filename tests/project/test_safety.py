@@ -38,6 +38,11 @@ REAL_SERVERS = pytest.mark.skipif(
 )
 
 
+def test_no_script_hides_in_the_html_of_a_widget() -> None:
+    for path in (ROOT / "digitlab").rglob("*.py"):
+        assert not re.search(r"<script|\bon\w+=[\"']|javascript:", path.read_text("utf-8")), path
+
+
 # --- servers
 
 

@@ -159,6 +159,99 @@ def test_the_stroke_follows_the_finger_that_began_it(pad: DrawPad) -> None:
     assert pad.strokes == [[(10, 10), (20, 20), (30, 30)]]
 
 
+# --- the pen in the page --------------------------------------------------------------------------
+
+
+class Page:
+    """A page with the pad: it sends what its pen did, and hears the answers."""
+
+    def __init__(self, pad: DrawPad, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pad, self.name, self.answered = pad, name, 0
+        answer = pad._sketch.pen.send
+        monkeypatch.setattr(
+            pad._sketch.pen, "send", lambda content: (self._hear(content), answer(content))
+        )
+
+    def _hear(self, content: dict[str, Any]) -> None:
+        if content["view"] == self.name:
+            self.answered = content["number"]
+
+    def send(self, *actions: Any, number: int = 1) -> None:
+        send(self.pad, "pen", view=self.name, number=number, actions=actions)
+
+
+@pytest.fixture
+def page(pad: DrawPad, monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(pad, "first", monkeypatch)
+
+
+def test_one_message_of_the_page_may_hold_all_that_was_drawn_while_the_kernel_was_busy(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions: list[Any] = []
+    page.pad.observe(lambda change: predictions.append(change.new), "prediction")
+    actions = [
+        [name, *place]
+        for stroke in pen.strokes(4)
+        for name, place in [("down", stroke[0]), *[("move", p) for p in stroke[1:]], ("up", ())]
+    ]
+    page.send(*actions, number=7)
+    rounded = [[(round(x, 1), round(y, 1)) for x, y in stroke] for stroke in pen.strokes(4)]
+    assert page.pad.strokes == rounded
+    assert [prediction.digit for prediction in predictions] == [4]
+    assert page.answered == 7
+
+
+def test_a_page_is_answered_whatever_it_has_sent(page: Page) -> None:
+    for number, actions in enumerate(
+        [
+            [],
+            [["move", 1, 2]],
+            [["up"]],
+            [["undo"]],
+            [["down", None, 3]],
+            [["down"]],
+            "x",
+            [3],
+            None,
+        ]
+    ):
+        page.send(*(actions or []), number=number)
+        send(page.pad, "pen", view="first", number=number, actions=actions)
+        assert page.answered == number
+    assert page.pad.strokes == []
+    page.pad.set_strokes(pen.strokes(3))
+    assert page.pad.prediction is not None
+
+
+def test_the_pen_is_with_the_page_that_put_it_down_last(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Page(page.pad, "second", monkeypatch)
+    page.send(["down", 10, 10], ["move", 20, 20])
+    other.send(["down", 90, 90])
+    page.send(["move", 30, 30], ["up"])
+    other.send(["move", 80, 90], ["up"])
+    assert page.pad.strokes == [[(10, 10), (20, 20)], [(90, 90), (80, 90)]]
+    assert (page.answered, other.answered) == (1, 1)
+
+
+def test_a_palm_that_came_before_the_pen_leaves_no_ink(page: Page) -> None:
+    page.send(["down", 10, 10], ["move", 20, 20])
+    page.send(["undo"], ["down", 90, 90], ["up"])
+    assert page.pad.strokes == [[(90, 90)]]
+
+
+def test_the_page_knows_the_pen_and_whether_anything_is_drawn(page: Page) -> None:
+    pen_in_page = page.pad._sketch.pen
+    assert (pen_in_page.blank, pen_in_page.size, pen_in_page.width) == (True, SIZE, ink.PEN_WIDTH)
+    page.send(["down", 10, 10])
+    page.pad.pen_width = 3.6
+    assert (pen_in_page.blank, pen_in_page.width) == (False, 3.6)
+    page.pad.clear()
+    assert pen_in_page.blank
+
+
 # --- when it predicts -----------------------------------------------------------------------------
 
 

@@ -5,8 +5,6 @@ import io
 import re
 import struct
 import zlib
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
@@ -59,13 +57,7 @@ def alts(tool: Photo) -> list[str]:
 
 def upload(tool: Photo, content: bytes, name: str = "digit.png") -> None:
     """What the browser does."""
-    file: dict[str, Any] = {
-        "name": name,
-        "type": "",
-        "size": len(content),
-        "content": memoryview(content),
-    }
-    tool.upload.set_trait("value", ({**file, "last_modified": datetime(2026, 1, 1, tzinfo=UTC)},))
+    tool.upload._handle_custom_msg({"name": name}, [memoryview(content)])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
