@@ -114,8 +114,14 @@ class Pen {
   keepFromCanvas(event) {
     if (!event.isTrusted || event.target !== this.canvas) return;
     event.stopPropagation();
-    if (event.type === "keydown") this.pad.onKey(/** @type {KeyboardEvent} */ (event));
+    if (event instanceof KeyboardEvent) this.onKey(event);
     if (event.type === "touchstart" && event.cancelable) event.preventDefault(); // no long-press menu
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.key === "Escape") this.canvas.blur();
+    else this.pad.onKey(event);
   }
 
   /** @param {string} name */

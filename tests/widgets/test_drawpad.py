@@ -490,6 +490,22 @@ def test_repr_is_short(pad: DrawPad) -> None:
     assert repr(pad) == "DrawPad(1 stroke, predicted 0)"
 
 
+def test_pads_with_the_same_network_take_another_one_together(shipped: DigitCNN) -> None:
+    first, second, other = DrawPad(shipped), DrawPad(shipped), DrawPad(DigitCNN())
+    second.set_strokes(pen.strokes(3))
+    before, others = second.prediction, other.model
+    new = DigitCNN()
+    first.use_model(new)
+    assert first.model is second.model is new and other.model is others
+    assert second.prediction is not before
+
+
+def test_the_button_for_predicting_stands_out_only_where_it_is_needed(pad: DrawPad) -> None:
+    assert pad._predict_button.button_style == ""
+    pad.live = False
+    assert pad._predict_button.button_style == "primary"
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 

@@ -164,7 +164,9 @@ class Sketch:
 
     # --- showing ----------------------------------------------------------------------------------
 
-    def _line_width(self) -> float:
+    @property
+    def line_width(self) -> float:
+        """Of the pen, in pixels of the page."""
         return self.size * LINE_WIDTH * self.pen_width
 
     def _redraw(self) -> None:
@@ -182,7 +184,7 @@ class Sketch:
         """Set scale and pen, before every redrawing: a page that was just opened has neither."""
         self.canvas.set_transform(PIXEL_RATIO, 0, 0, PIXEL_RATIO, 0, 0)
         self.canvas.stroke_style = "white"
-        self.canvas.line_width = self._line_width()
+        self.canvas.line_width = self.line_width
         self.canvas.line_cap = self.canvas.line_join = "round"
 
     # --- the browser's events ---------------------------------------------------------------------

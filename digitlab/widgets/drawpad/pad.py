@@ -7,13 +7,15 @@ the browser.
 import math
 import random
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import torch
 import traitlets
+from IPython.display import display
 from torch import nn
 
 from digitlab import evaluation, ink
@@ -22,7 +24,7 @@ from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
 from digitlab.widgets.common import button, error_sentence, guarded, style_widget
 from digitlab.widgets.drawpad import render
-from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
+from digitlab.widgets.drawpad.canvas import Path, Sketch, as_drawing
 
 LIVE_INTERVAL = 0.05  # seconds, the minimum between two live predictions
 # Pixels of the picture. All three are within what the shipped network was trained on.
@@ -64,6 +66,7 @@ class DrawPad(ipywidgets.Box):
         pen_width: the same, can be set at any time: the drawing is drawn and predicted again.
         prediction: the latest :class:`~digitlab.evaluation.Prediction`, or None as long as there is
             none of this drawing. Can be observed: ``pad.observe(callback, "prediction")``.
+        version: how often the drawing has changed; can be observed, also where it isn't predicted.
         image: ``(1, 28, 28)`` float32 in [0, 1], the picture that ``prediction`` was made from, or
             None.
 
@@ -74,6 +77,9 @@ class DrawPad(ipywidgets.Box):
     live = traitlets.Bool(True)
     pen_width = PenWidth()
     prediction = traitlets.Instance(Prediction, allow_none=True, read_only=True)
+    version = traitlets.Int(0, read_only=True)
+
+    _all: ClassVar[weakref.WeakSet["DrawPad"]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -96,11 +102,25 @@ class DrawPad(ipywidgets.Box):
         traitlets.link((self, "live"), (self._live_switch, "value"))
         self._warm_up()
         self._show()
+        DrawPad._all.add(self)
 
     def __repr__(self) -> str:
         count = len(self._sketch.strokes)
         predicted = "" if self.prediction is None else f", predicted {self.prediction.digit}"
         return f"DrawPad({count} stroke{'s' if count != 1 else ''}{predicted})"
+
+    def _ipython_display_(self, **_: object) -> None:
+        """Show the pad, and store a picture of it for where no kernel runs.
+
+        In JupyterLab a widget that no kernel knows hides whatever else its output has: so the
+        picture is an output of its own, which the style sheet hides beside a pad that runs.
+        """
+        strokes = self._sketch.strokes or self._as_example(
+            write_digit(3, style="plain", messiness=0)
+        )
+        still = render.still_html(strokes, self.size, self._sketch.line_width)
+        display({"text/html": still, "text/plain": "A drawing pad"}, raw=True)
+        display(self._repr_mimebundle_(), raw=True)
 
     # --- public: all that can be done on the page, from code --------------------------------------
 
@@ -150,9 +170,24 @@ class DrawPad(ipywidgets.Box):
         generator = self._random if seed is None else random.Random(seed)
         digit = generator.randrange(10) if digit is None else digit
         strokes = write_digit(digit, seed=generator.getrandbits(32), messiness=EXAMPLE_MESSINESS)
-        side = (1 - 2 * EXAMPLE_MARGIN) * self.size
         with self._reporting():
-            self._sketch.write([EXAMPLE_MARGIN * self.size + side * stroke for stroke in strokes])
+            self._sketch.write(self._as_example(strokes))
+
+    def _as_example(self, strokes: list[Path]) -> list[Path]:
+        """Bring strokes in the unit square onto the pad, with a margin around them."""
+        side = (1 - 2 * EXAMPLE_MARGIN) * self.size
+        return [EXAMPLE_MARGIN * self.size + side * stroke for stroke in strokes]
+
+    def use_model(self, model: nn.Module) -> None:
+        """Give another network to this pad, and to all that have the same one as this.
+
+        Raises:
+            Exception: as in :meth:`predict`.
+        """
+        for pad in [pad for pad in DrawPad._all if pad.model is self.model]:
+            pad.model = model
+            if pad.prediction:
+                pad.predict()
 
     def predict(self) -> Prediction | None:
         """Predict the drawing now and show the result. None if nothing is drawn.
@@ -184,7 +219,7 @@ class DrawPad(ipywidgets.Box):
         for made in (self._clear_button, self._undo_button, self._example_button):
             # The page finds them by their names, and does at once what they will do here.
             made.add_class(f"digitlab-{made.description.lower()}")
-        self._predict_button = button(self, "Predict", DrawPad._predict, button_style="primary")
+        self._predict_button = button(self, "Predict", DrawPad._predict)
         self._live_switch = ipywidgets.Checkbox(
             description="Live prediction", tooltip="Predict while you draw", indent=False
         )
@@ -224,6 +259,7 @@ class DrawPad(ipywidgets.Box):
 
     def _on_drawing(self) -> None:
         """Predict the changed drawing if it is time to; else show that it isn't predicted yet."""
+        self.set_trait("version", self.version + 1)
         if not self._sketch.strokes or not self.live:
             self._forget()
         elif not self._sketch.pen_is_down or self._seconds_since_prediction() >= LIVE_INTERVAL:
@@ -256,6 +292,8 @@ class DrawPad(ipywidgets.Box):
     @traitlets.observe("live")
     @guarded
     def _on_live(self, change: Any) -> None:
+        # Where each change is predicted by itself, a press would do nothing.
+        self._predict_button.button_style = "" if change.new else "primary"
         if change.new and self._sketch.strokes:
             self._predict()
 

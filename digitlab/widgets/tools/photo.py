@@ -72,7 +72,11 @@ class Photo(Tool):
             self._pictures.value = photo_html(error.gray, error.boxes)
             raise
         self.prediction = evaluation.predict(self.pad.model, found.image)
-        self._pictures.value = photo_html(found.gray, [found.box]) + seen_html(found.image)
+        self._pictures.value = (
+            photo_html(found.gray, [found.box])
+            + seen_html(found.image)
+            + figure_html(render.bars_svg(self.prediction), "", css_class="digitlab-answers")
+        )
         of = "Of this animation, the first picture: " if is_animated(content) else ""
         self._set_status(of + render.prediction_sentence(self.prediction))
         return self.prediction
