@@ -256,7 +256,8 @@ class Pen {
   /** Take over what the kernel has changed. */
   refresh() {
     this.pad.ink.penWidth = this.model.get("width");
-    if (!this.isCovering) this.pad.invitation.hidden = !this.model.get("blank");
+    if (this.isCovering) return;
+    this.pad.invitation.hidden = !this.model.get("blank") || this.hasStopped();
   }
 
   // --- the kernel's health ------------------------------------------------------------------------
@@ -272,6 +273,7 @@ class Pen {
       /** @type {HTMLElement} */ (part).inert = hasStopped;
     }
     this.say(matter);
+    this.refresh();
   }
 
   hasStopped() {

@@ -235,13 +235,13 @@ class DrawPad(ipywidgets.Box):
         """Drawing on the left, prediction on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
         predicting = [self._predict_button, self._live_switch, self._pen_button]
-        buttons = ipywidgets.HBox([*drawing, *predicting])
+        buttons, settings = ipywidgets.HBox(drawing), ipywidgets.HBox(predicting)
         head = ipywidgets.HBox([self._readout, self._picture])
         canvas = ipywidgets.Box([self.canvas])
-        left = ipywidgets.VBox([canvas, buttons], layout={"max_width": f"{self.size}px"})
+        left = ipywidgets.VBox([canvas, buttons, settings], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
-        named = {"canvas": canvas, "buttons": buttons, "head": head, "left": left, "right": right}
-        for name, box in named.items():
+        named = {"canvas": canvas, "buttons": buttons, "settings": settings, "head": head}
+        for name, box in {**named, "left": left, "right": right}.items():
             box.add_class(f"digitlab-{name}")
         return style_widget(), self._sketch.pen, left, right
 

@@ -97,7 +97,7 @@ def _bar(digit: int, probability: float, *, text: str, look: str) -> str:
     """One row of the chart, in units of the SVG: arrow, digit, track, bar, percentage."""
     top, left, width, height = 23 * digit + 4, 26, 270, 15
     arrow = f'<path d="M12 {top + 2} l8 5.5 l-8 5.5 z"/>' if look.startswith("winner") else ""
-    place = f'x="{left}" y="{top}" height="{height}" rx="2"'
+    place = f'x="{left}" y="{top}" height="{height}" rx="5"'
     return (
         f'<g class="{look}"><text x="0" y="{top + 12}">{digit}</text>{arrow}'
         f'<rect class="track" {place} width="{width}"/>'
