@@ -269,6 +269,21 @@ def test_between_two_live_predictions_a_minimum_of_time_passes(
     assert len(calls) == 1
 
 
+def test_live_predictions_leave_half_of_the_time_to_the_kernel(
+    pad: DrawPad, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[float] = []
+    monkeypatch.setattr(pad, "_predict", lambda: calls.append(clock[0]))
+    pad._last_prediction_at, pad._last_prediction_took = clock[0], 0.5
+    mouse(pad, "down", 10, 10)
+    for x in range(20, 30):
+        clock[0] += 0.1
+        mouse(pad, "move", x, 20)
+        if calls:
+            break
+    assert calls == [pytest.approx(100.5, abs=0.11)]
+
+
 def test_the_end_of_a_stroke_is_always_predicted_when_live(
     pad: DrawPad, clock: list[float]
 ) -> None:

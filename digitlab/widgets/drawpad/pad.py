@@ -26,7 +26,9 @@ from digitlab.widgets.common import button, error_sentence, guarded, style_widge
 from digitlab.widgets.drawpad import render
 from digitlab.widgets.drawpad.canvas import Path, Sketch, as_drawing
 
-LIVE_INTERVAL = 0.05  # seconds, the minimum between two live predictions
+# Seconds, the minimum between two live predictions: a frame of the page. It is longer where a
+# prediction takes longer: then half of the kernel's time is left for what the page sends meanwhile.
+LIVE_INTERVAL = 1 / 60
 # Pixels of the picture. All three are within what the shipped network was trained on.
 PENS = {"thin": 1.6, "medium": ink.PEN_WIDTH, "thick": 3.6}
 EXAMPLE_MESSINESS = 0.6  # of 0 to 2: tidy, but no two alike
@@ -93,6 +95,7 @@ class DrawPad(ipywidgets.Box):
         self.size = size
         self.image: torch.Tensor | None = None
         self._last_prediction_at = -math.inf
+        self._last_prediction_took = 0.0  # seconds
         self._random = random.Random()
         self._sketch = Sketch(size, on_change=self._on_drawing, on_error=self._show_error)
         self.canvas = self._sketch.canvas
@@ -262,11 +265,12 @@ class DrawPad(ipywidgets.Box):
         self.set_trait("version", self.version + 1)
         if not self._sketch.strokes or not self.live:
             self._forget()
-        elif not self._sketch.pen_is_down or self._seconds_since_prediction() >= LIVE_INTERVAL:
+        elif not self._sketch.pen_is_down or self._is_time_to_predict():
             self._predict()
 
-    def _seconds_since_prediction(self) -> float:
-        return time.monotonic() - self._last_prediction_at
+    def _is_time_to_predict(self) -> bool:
+        pause = time.monotonic() - self._last_prediction_at
+        return pause >= max(LIVE_INTERVAL, self._last_prediction_took)
 
     def _forget(self) -> None:
         """Withdraw the prediction. Every move of the pen asks for it: once is enough."""
@@ -276,12 +280,14 @@ class DrawPad(ipywidgets.Box):
     def _predict(self) -> Prediction | None:
         if not self._sketch.strokes:
             return None
+        start = time.monotonic()
         image = ink.rasterize(self._sketch.strokes, pen_width=self._sketch.pen_width)
         try:
             prediction = evaluation.predict(self.model, image)
+            self._set_result(prediction, image)
         finally:
             self._last_prediction_at = time.monotonic()
-        self._set_result(prediction, image)
+            self._last_prediction_took = self._last_prediction_at - start
         return prediction
 
     def _set_result(self, prediction: Prediction | None, image: torch.Tensor | None) -> None:
