@@ -11,7 +11,9 @@ import { Pad } from "./pad.js";
 /** @typedef {import("./ink.js").Stroke} Stroke */
 /** @typedef {[name: string, x?: number, y?: number]} Action what the pen did: down, move, up, undo */
 
-const PATIENCE = 300; // milliseconds without an answer after which the kernel counts as busy
+// Milliseconds without an answer, beyond the connection's own, after which the kernel counts as busy.
+const PATIENCE = 300;
+const REMINDER = 5000; // milliseconds after which a busy kernel is asked again: an answer may be lost
 const CHECKUP = 1000; // milliseconds between two looks at whether there is a kernel
 const BUSY = "The kernel is busy. Your drawing waits, and is predicted as soon as it is free.";
 const OFFLINE = "The connection to the kernel is lost. Your drawing waits until it is back.";
@@ -43,6 +45,7 @@ class Pen {
     /** @type {Action[]} */
     this.outbox = [];
     this.sent = 0; // how many messages
+    this.trip = Infinity; // the shortest time that an answer has taken, in milliseconds
     /** @type {{number: number, time: number}[]} messages without an answer */
     this.open = [];
     /** @type {{stroke: Stroke, length: number}[]} local strokes; how many points the outbox had */
@@ -95,7 +98,7 @@ class Pen {
     // ipywidgets marks what has lost its kernel by a class.
     this.observer = new MutationObserver(() => this.look());
     this.observer.observe(this.root, { attributes: true, attributeFilter: ["class"] });
-    this.checkup = setInterval(() => this.look(), CHECKUP);
+    this.checkup = setInterval(() => this.checkUp(), CHECKUP);
   }
 
   destroy() {
@@ -173,16 +176,23 @@ class Pen {
     const number = ++this.sent;
     this.open.push({ number, time: performance.now() });
     this.sender.send({ event: "pen", view: this.view, number, actions });
-    setTimeout(() => this.look(), PATIENCE);
+    setTimeout(() => this.look(), this.patience + 1);
   }
 
+  /** Whether an answer takes longer than it would if the kernel were free. */
   isLate() {
-    return this.open.length > 0 && performance.now() - this.open[0].time >= PATIENCE;
+    return this.open.length > 0 && performance.now() - this.open[0].time >= this.patience;
+  }
+
+  get patience() {
+    return PATIENCE + (Number.isFinite(this.trip) ? this.trip : 0);
   }
 
   /** @param {any} message */
   onAnswer(message) {
     if (message?.view !== this.view) return;
+    const asked = this.open.find(({ number }) => number === message.number);
+    if (asked) this.trip = Math.min(this.trip, performance.now() - asked.time);
     this.open = this.open.filter(({ number }) => number > message.number);
     this.flush();
     this.look();
@@ -261,6 +271,13 @@ class Pen {
   }
 
   // --- the kernel's health ------------------------------------------------------------------------
+
+  /** Look from time to time, whatever happens on the page. */
+  checkUp() {
+    const last = this.open.at(-1);
+    if (last && performance.now() - last.time >= REMINDER) this.send(this.outbox.splice(0));
+    this.look();
+  }
 
   /** Say in the read-out what is the matter with the kernel, if anything is. */
   look() {
