@@ -122,8 +122,8 @@ function draw(paths, penWidth) {
 function measureLine(nearest, [startX, startY], [endX, endY], reach) {
   const [alongX, alongY] = [endX - startX, endY - startY];
   const squaredLength = Math.max(alongX ** 2 + alongY ** 2, 1e-12); // a dot has no length
-  const [left, right] = window(startX, endX, reach);
-  const [top, bottom] = window(startY, endY, reach);
+  const [left, right] = pixelsWithin(startX, endX, reach);
+  const [top, bottom] = pixelsWithin(startY, endY, reach);
   for (let row = top; row <= bottom; row++) {
     for (let column = left; column <= right; column++) {
       const [x, y] = [column - startX, row - startY];
@@ -145,7 +145,7 @@ function measureLine(nearest, [startX, startY], [endX, endY], reach) {
  * @param {number} reach
  * @returns {[number, number]}
  */
-function window(start, end, reach) {
+function pixelsWithin(start, end, reach) {
   const first = Math.max(Math.ceil(Math.min(start, end) - reach), 0);
   return [first, Math.min(Math.floor(Math.max(start, end) + reach), SIZE - 1)];
 }
