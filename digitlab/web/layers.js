@@ -20,16 +20,17 @@ import { makeElement } from "./view.js";
  * @property {number} side
  * @property {number} columns
  * @property {number} zoom pixels of the canvas along a square
+ * @property {number} [scale] how large such a pixel is, beside those of the other layers
  * @property {string} title
  * @property {string} made how it is made from the layer before it
  */
 
 /** @type {Layout[]} each about as high as the others */
 const LAYOUTS = [
-  { name: "image", count: 1, side: 28, columns: 1, zoom: 4, title: "28 × 28 pixels", made: "your digit, scaled and centred" },
+  { name: "image", count: 1, side: 28, columns: 1, zoom: 2, title: "28 × 28 pixels", made: "your digit, scaled and centred" },
   { name: "pool1", count: 32, side: 14, columns: 4, zoom: 1, title: "32 maps", made: "convolution 3 × 3, ReLU, pooling" },
   { name: "pool2", count: 64, side: 7, columns: 8, zoom: 2, title: "64 maps", made: "convolution 3 × 3, ReLU, pooling" },
-  { name: "fc1", count: 128, side: 1, columns: 8, zoom: 6, title: "128 units", made: "fully connected, ReLU" },
+  { name: "fc1", count: 128, side: 1, columns: 8, zoom: 14, scale: 0.5, title: "128 units", made: "fully connected, ReLU" },
   { name: "logits", count: 10, side: 1, columns: 1, zoom: 11, title: "10 logits", made: "fully connected" },
 ];
 
@@ -43,7 +44,7 @@ export class Layers {
    */
   constructor(element, panel, network) {
     this.network = network;
-    this.unitView = new UnitView(panel);
+    this.unitView = new UnitView(panel, () => this.select(null, false));
     /** @type {Unit | null} the one whose parts are shown */
     this.unit = null;
     this.isHeld = false; // whether it stays when the mouse moves on
@@ -144,7 +145,7 @@ class LayerView {
   }
 
   build() {
-    const { name, title, made, count } = this.layout;
+    const { name, title, made, count, scale = 1 } = this.layout;
     // To a screen reader a layer is a slider: arrow keys go from map to map, and each is named.
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "slider");
@@ -152,7 +153,7 @@ class LayerView {
     this.canvas.setAttribute("aria-valuemin", "1");
     this.canvas.setAttribute("aria-valuemax", String(count));
     const frame = makeElement("div", "digitlab-frame");
-    frame.style.setProperty("--columns", String(this.canvas.width));
+    frame.style.setProperty("--columns", String(this.canvas.width * scale));
     frame.append(this.canvas, this.marks);
     const caption = makeElement("figcaption");
     caption.append(makeElement("b", "", title), makeElement("span", "", made));

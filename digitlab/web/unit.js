@@ -36,6 +36,18 @@ export const ORIGINS = {
   logits: { from: "fc1", weights: "fc2", size: 0, relu: false },
 };
 
+/** What else there is to say of a layer's units. */
+const REMARKS = {
+  image: [],
+  pool1: [
+    "The pixels are normalised: black is −0.42.",
+    "It is the largest of four neighbours: 2 × 2 max pooling keeps only this one.",
+  ],
+  pool2: ["It is the largest of four neighbours: 2 × 2 max pooling keeps only this one."],
+  fc1: [],
+  logits: ["Softmax makes probabilities of the ten logits: the bars."],
+};
+
 const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
 
 /**
@@ -144,9 +156,16 @@ export function heaviest({ products }, group) {
 
 /** The panel that shows a unit's parts. */
 export class UnitView {
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element
+   * @param {() => void} onClose
+   */
+  constructor(element, onClose) {
     this.element = element;
+    this.close = makeElement("button", "digitlab-close", "×");
+    this.close.setAttribute("type", "button");
+    this.close.setAttribute("aria-label", "Close");
+    this.close.addEventListener("click", onClose);
     this.element.classList.add("digitlab-unit");
     this.show(null, null);
   }
@@ -163,6 +182,7 @@ export class UnitView {
       return;
     }
     const title = makeElement("h3", "", unitName(unit));
+    title.append(this.close);
     if (unit.layer === "image") {
       const value = network.layers.image[unit.index];
       const text = `${signed(value)} of ink, from 0 to 1. The network gets ${signed(
@@ -185,7 +205,7 @@ export class UnitView {
 function patchTimesKernel({ inputs, weights, products }) {
   const row = makeElement("div", "digitlab-product");
   row.append(
-    numberGrid("patch", inputs, 3), // the brightest pixel is 2.8
+    numberGrid("pixels", inputs, 3), // normalised: the brightest is 2.8
     makeElement("span", "", "×"),
     numberGrid("kernel", weights, largestOf(weights)),
     makeElement("span", "", "="),
@@ -200,7 +220,7 @@ function patchTimesKernel({ inputs, weights, products }) {
  * @param {number} brightest the number that is as bright as can be
  */
 function numberGrid(name, numbers, brightest) {
-  const figure = makeElement("figure", `digitlab-numbers digitlab-${name}`);
+  const figure = makeElement("figure", "digitlab-numbers");
   const grid = makeElement("div");
   for (const number of numbers) {
     const cell = makeElement("span", "", signed(number));
@@ -317,13 +337,9 @@ function equation(parts, unit) {
     line.append(makeElement("dt", "", name), makeElement("dd", "", number));
     list.append(line);
   }
-  if (parts.winner) {
-    const text = "The largest of four neighbours: 2×2 max pooling keeps only this one.";
-    list.append(makeElement("p", "", text));
-  } else if (unit.layer === "logits") {
-    list.append(makeElement("p", "", "Softmax makes the ten logits probabilities: the bars."));
-  }
-  return list;
+  const panel = makeElement("div");
+  panel.append(list, ...REMARKS[unit.layer].map((remark) => makeElement("p", "", remark)));
+  return panel;
 }
 
 /**
