@@ -16,7 +16,7 @@ def drawpad(path: Path) -> None:
 
     notebook = ROOT / "notebooks" / "05_draw_a_digit.ipynb"
     with (
-        browser.serve("lab", notebook) as address,
+        browser.serve(notebook) as address,
         browser.chromium() as chromium,
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):

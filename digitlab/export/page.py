@@ -1,7 +1,7 @@
 """A network as one web page: pad, prediction and every layer, with nothing to install or fetch.
 
-The page is ``digitlab/web`` in one file, which also opens from a disk or an e-mail: styles, modules,
-weights. Its Content-Security-Policy admits just these, and forbids every request.
+The page is ``digitlab/web`` and the network's weights in one file, which opens from a disk as well.
+Its Content-Security-Policy admits its own styles and script alone, and forbids every request.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def _numbers(tensor: Tensor, step: float) -> np.ndarray[Any, np.dtype[np.int16]]
 
 
 def _deflate(data: bytes) -> bytes:
-    # Weights repeat nothing, for which deflate would otherwise search: so it is smaller and quicker.
+    # Deflate would search for what repeats itself, which weights do not: this is quicker, and
+    # 2 % smaller.
     encoder = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)
     return encoder.compress(data) + encoder.flush()
 

@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def server() -> Iterator[str]:
     """The address of JupyterLab, where the notebook with the drawing pad is to be found."""
-    with browser.serve("lab", browser.COURSE) as address:
+    with browser.serve(browser.COURSE) as address:
         yield address
 
 
