@@ -142,14 +142,14 @@ def _parser() -> argparse.ArgumentParser:
     prediction.set_defaults(run=_predict)
 
     export = commands.add_parser(
-        "export", help="write a network as one web page to draw on, or as ONNX"
+        "export", help="write a network as a web page to draw on, in one file, or as ONNX"
     )
     export.add_argument("path", type=Path, metavar="PATH", help="NAME.html or NAME.onnx")
     _add_weights_option(export)
     export.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     export.set_defaults(run=_export)
 
-    app = commands.add_parser("app", help="serve the web page on this computer")
+    app = commands.add_parser("app", help="serve that page on this computer")
     _add_weights_option(app)
     app.add_argument("--port", type=int, default=5000, help="where to listen (default: 5000)")
     app.set_defaults(run=_app)

@@ -62,7 +62,8 @@ def _as_onnx(network: DigitCNN) -> ModelProto:
     """Write the operations of ``DigitCNN.forward``, and of its calibration, as an ONNX graph."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    constants = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
+    state = network.state_dict()
+    constants = {name: tensor.float().cpu().numpy() for name, tensor in state.items()}
     numbers = {
         "mean": network.mean.item(),
         "std": network.std.item(),
