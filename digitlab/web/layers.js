@@ -50,7 +50,7 @@ export class Layers {
     this.isHeld = false; // whether it stays when the mouse moves on
     this.isBlank = true;
     this.views = LAYOUTS.map((layout) => new LayerView(layout, (index, isHeld) => {
-      this.select(index === null ? null : { layer: layout.name, index }, isHeld);
+      this.select({ layer: layout.name, index }, isHeld);
     }));
     element.append(...this.views.map((view) => view.element));
     element.addEventListener("keydown", (event) => {
@@ -122,7 +122,7 @@ function sourcesOf(network, unit) {
 class LayerView {
   /**
    * @param {Layout} layout
-   * @param {(index: number | null, isHeld: boolean) => void} onSelect
+   * @param {(index: number, isHeld: boolean) => void} onSelect
    */
   constructor(layout, onSelect) {
     this.layout = layout;
@@ -187,26 +187,25 @@ class LayerView {
     const box = this.canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.canvas.width;
     const y = ((event.clientY - box.top) / box.height) * this.canvas.height;
-    const index = this.indexAt(x, y);
-    if (index === null) return;
-    this.current = index;
-    this.onSelect(index, isHeld);
+    this.current = this.indexAt(x, y);
+    this.onSelect(this.current, isHeld);
   }
 
   /**
-   * The square at a place of the canvas; null between two maps.
+   * The square at a place of the canvas, or next to it.
    *
    * @param {number} x
    * @param {number} y
    */
   indexAt(x, y) {
-    const { side, zoom, columns, count } = this.layout;
-    const [mapColumn, mapRow] = [Math.floor((x - GAP) / this.tile), Math.floor((y - GAP) / this.tile)];
-    const column = Math.floor((x - GAP - mapColumn * this.tile) / zoom);
-    const row = Math.floor((y - GAP - mapRow * this.tile) / zoom);
-    const map = mapRow * columns + mapColumn;
-    const isInside = mapColumn >= 0 && mapColumn < columns && map >= 0 && map < count;
-    return isInside && row < side && column < side ? (map * side + row) * side + column : null;
+    const { side, zoom, columns } = this.layout;
+    const limit = (/** @type {number} */ place, /** @type {number} */ count) =>
+      Math.min(Math.max(Math.floor(place), 0), count - 1);
+    const mapColumn = limit((x - GAP) / this.tile, columns);
+    const mapRow = limit((y - GAP) / this.tile, this.rows);
+    const column = limit((x - GAP - mapColumn * this.tile) / zoom, side);
+    const row = limit((y - GAP - mapRow * this.tile) / zoom, side);
+    return ((mapRow * columns + mapColumn) * side + row) * side + column;
   }
 
   /**

@@ -88,7 +88,7 @@ function describe(element, description) {
   const sentences = ["It has two convolutions, two fully connected layers and 421,642 weights."];
   if (accuracy >= 0 && accuracy <= 1) {
     const share = (100 * accuracy).toFixed(2);
-    sentences.push(`It classifies ${share} % of MNIST's ${images} images rightly.`);
+    sentences.push(`It classifies ${share}\u00a0% of MNIST's ${images} images right.`);
   }
   if (Number.isInteger(recipe?.epochs)) {
     sentences.push(`It was trained for ${recipe.epochs} epochs.`);

@@ -314,7 +314,7 @@ function inputName(unit, first) {
   if (unit.layer === "logits") return `unit ${first + 1}`;
   if (unit.layer === "pool2") return `map ${first / 9 + 1}`;
   const { map, row, column } = placeInMap(first, 7);
-  return `map ${map + 1}, row ${row + 1}, col. ${column + 1}`;
+  return `map ${map + 1} (${row + 1}, ${column + 1})`;
 }
 
 /**
