@@ -43,6 +43,7 @@ export class Layers {
    * @param {Network} network
    */
   constructor(element, panel, network) {
+    this.element = element;
     this.network = network;
     this.unitView = new UnitView(panel, () => this.select(null, false));
     /** @type {Unit | null} the one whose parts are shown */
@@ -66,6 +67,7 @@ export class Layers {
    */
   show(hasDrawing) {
     this.isBlank = !hasDrawing;
+    this.element.classList.toggle("digitlab-empty", !hasDrawing);
     for (const view of this.views) {
       const values = this.network.layers[view.layout.name];
       view.show(hasDrawing ? values : null);
@@ -221,6 +223,8 @@ class LayerView {
     const { map, row, column } = placeInMap(this.current, side);
     if (event.key === "Enter" || event.key === " ") {
       this.reach(this.current);
+    } else if (event.key === "Home" || event.key === "End") {
+      this.reach(this.largestIn(event.key === "Home" ? 0 : count - 1));
     } else if (!isMove) {
       return;
     } else if (side > 1 && (event.shiftKey || count === 1)) {

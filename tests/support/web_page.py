@@ -52,17 +52,18 @@ class WebPage:
         Returns:
             What the page has got, in its own units.
         """
+        box = self.box()
+        return [[on_pad(place, box) for place in self.drawing(stroke)] for stroke in strokes]
+
+    def drawing(self, stroke: Sequence[Point]) -> Iterator[Point]:
+        """Draw a stroke, and yield where the mouse is after each of its moves."""
         mouse, box = self.page.mouse, self.box()
-        got: list[list[Point]] = []
-        for stroke in strokes:
-            places = [whole_pixels(point, box) for point in stroke]
-            mouse.move(*places[0])
-            mouse.down()
-            for place in places[1:]:
-                mouse.move(*place)
-            mouse.up()
-            got.append([on_pad(place, box) for place in places])
-        return got
+        for number, place in enumerate(whole_pixels(point, box) for point in stroke):
+            mouse.move(*place)
+            if number == 0:
+                mouse.down()
+            yield place
+        mouse.up()
 
     def ink(self) -> int:
         """How many pixels of the pad are white."""
