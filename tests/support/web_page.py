@@ -18,7 +18,7 @@ class WebPage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.pad = page.get_by_role("img", name="Drawing area")
+        self.pad = page.get_by_role("application", name="Drawing area")
         self.readout = page.locator(".digitlab-prediction")
         self.bars = page.locator(".digitlab-bars")
         self.panel = page.locator(".digitlab-panel")
