@@ -27,11 +27,52 @@ import { makeElement } from "./view.js";
 
 /** @type {Layout[]} each about as high as the others */
 const LAYOUTS = [
-  { name: "image", count: 1, side: 28, columns: 1, zoom: 2, title: "28 × 28 pixels", made: "your digit, scaled and centred" },
-  { name: "pool1", count: 32, side: 14, columns: 4, zoom: 1, title: "32 maps", made: "convolution 3 × 3, ReLU, pooling" },
-  { name: "pool2", count: 64, side: 7, columns: 8, zoom: 2, title: "64 maps", made: "convolution 3 × 3, ReLU, pooling" },
-  { name: "fc1", count: 128, side: 1, columns: 8, zoom: 14, scale: 0.5, title: "128 units", made: "fully connected, ReLU" },
-  { name: "logits", count: 10, side: 1, columns: 1, zoom: 11, title: "10 logits", made: "fully connected" },
+  {
+    name: "image",
+    count: 1,
+    side: 28,
+    columns: 1,
+    zoom: 2,
+    title: "28 × 28 pixels",
+    made: "your digit, scaled and centred",
+  },
+  {
+    name: "pool1",
+    count: 32,
+    side: 14,
+    columns: 4,
+    zoom: 1,
+    title: "32 maps",
+    made: "convolution 3 × 3, ReLU, pooling",
+  },
+  {
+    name: "pool2",
+    count: 64,
+    side: 7,
+    columns: 8,
+    zoom: 2,
+    title: "64 maps",
+    made: "convolution 3 × 3, ReLU, pooling",
+  },
+  {
+    name: "fc1",
+    count: 128,
+    side: 1,
+    columns: 8,
+    zoom: 14,
+    scale: 0.5,
+    title: "128 units",
+    made: "fully connected, ReLU",
+  },
+  {
+    name: "logits",
+    count: 10,
+    side: 1,
+    columns: 1,
+    zoom: 11,
+    title: "10 logits",
+    made: "fully connected",
+  },
 ];
 
 const GAP = 1; // pixels of the canvas between two maps
@@ -50,9 +91,12 @@ export class Layers {
     this.unit = null;
     this.isHeld = false; // whether it stays when the mouse moves on
     this.isBlank = true;
-    this.views = LAYOUTS.map((layout) => new LayerView(layout, (index, isHeld) => {
-      this.select({ layer: layout.name, index }, isHeld);
-    }));
+    this.views = LAYOUTS.map(
+      (layout) =>
+        new LayerView(layout, (index, isHeld) => {
+          this.select({ layer: layout.name, index }, isHeld);
+        }),
+    );
     element.append(...this.views.map((view) => view.element));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.select(null, false);
@@ -218,7 +262,10 @@ class LayerView {
   onKey(event) {
     const { side, columns, count } = this.layout;
     const isMove = /** @type {Object<string, [number, number]>} */ ({
-      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1],
     })[event.key];
     const { map, row, column } = placeInMap(this.current, side);
     if (event.key === "Enter" || event.key === " ") {
@@ -251,7 +298,8 @@ class LayerView {
     const value = this.values ? `: ${this.values[index].toFixed(2)}` : "";
     this.canvas.setAttribute("aria-valuenow", String(map + 1));
     this.canvas.setAttribute(
-      "aria-valuetext", unitName({ layer: this.layout.name, index }) + value,
+      "aria-valuetext",
+      unitName({ layer: this.layout.name, index }) + value,
     );
     this.onSelect(index, true);
   }
@@ -260,7 +308,9 @@ class LayerView {
   show(values) {
     this.values = values;
     // As long as one draws, a shade means the same number: it doesn't flicker.
-    this.brightest = values ? values.reduce((most, v) => Math.max(most, Math.abs(v)), this.brightest) : 1e-6;
+    this.brightest = values
+      ? values.reduce((most, v) => Math.max(most, Math.abs(v)), this.brightest)
+      : 1e-6;
     const { count, side, columns, zoom } = this.layout;
     for (let map = 0; map < count; map++) {
       const left = GAP + (map % columns) * this.tile;

@@ -133,7 +133,7 @@ export class Pad {
     this.ink.destroy();
   }
 
-  // --- the pen ------------------------------------------------------------------------------------
+  // --- the pen -----------------------------------------------------------------------------------
 
   listen() {
     /** @type {[string, (event: any) => void][]} */
@@ -225,7 +225,10 @@ export class Pad {
     // A tenth of a unit is more than a hand can tell.
     const clip = (/** @type {number} */ share) =>
       Math.round(Math.min(Math.max(share, 0), 1) * this.size * 10) / 10;
-    return [clip((event.clientX - box.left) / box.width), clip((event.clientY - box.top) / box.height)];
+    return [
+      clip((event.clientX - box.left) / box.width),
+      clip((event.clientY - box.top) / box.height),
+    ];
   }
 
   /** Take the pen off the pad, whoever moves it. */
@@ -297,7 +300,7 @@ class Ink {
  * Lead a path smoothly along a stroke; a busy page reports the pen a few times a second only, and
  * straight lines between such points would look like a polygon.
  *
- * The curve runs from the middle of one line to the middle of the next, and so evens out that places
+ * The curve runs from the middle of one line to the middle of the next, which evens out that places
  * are whole pixels. At a corner it goes to the point itself.
  *
  * @param {CanvasRenderingContext2D} context

@@ -116,6 +116,7 @@ function describe(element, description) {
 function* flatten(values) {
   for (const [name, value] of Object.entries(values)) {
     if (value !== null && typeof value === "object") yield* flatten(value);
-    else if (value !== null && value !== undefined) yield [name.replaceAll("_", " "), String(value)];
+    else if (value !== null && value !== undefined)
+      yield [name.replaceAll("_", " "), String(value)];
   }
 }

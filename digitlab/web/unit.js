@@ -28,7 +28,17 @@ import { makeElement } from "./view.js";
  * @property {{row: number, column: number}} [winner] of a map: the place before pooling
  */
 
-/** How each layer is made from the one before it. */
+/**
+ * How a layer is made from the one before it.
+ *
+ * @typedef {object} Origin
+ * @property {"image" | "pool1" | "pool2" | "fc1"} from
+ * @property {string} weights the name of its weights
+ * @property {number} size of the maps that are convolved; 0 where every input is weighed
+ * @property {boolean} relu whether what is below 0 becomes 0
+ */
+
+/** @type {Object<string, Origin>} */
 export const ORIGINS = {
   pool1: { from: "image", weights: "conv1", size: 28, relu: true },
   pool2: { from: "pool1", weights: "conv2", size: 14, relu: true },
@@ -58,7 +68,7 @@ const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
  * @returns {Parts}
  */
 export function takeApart(network, unit) {
-  const origin = ORIGINS[/** @type {keyof ORIGINS} */ (unit.layer)];
+  const origin = ORIGINS[unit.layer];
   const inputs = origin.from === "image" ? network.normalized : network.layers[origin.from];
   const weights = network.weights[`${origin.weights}.weight`];
   const bias = network.weights[`${origin.weights}.bias`];
@@ -102,7 +112,15 @@ function addUp(inputs, weights, bias, hasRelu) {
   const products = inputs.map((input, i) => input * weights[i]);
   const sum = products.reduce((total, product) => total + product, 0);
   const total = sum + bias;
-  return { inputs, weights, products, sum, bias, total, value: hasRelu ? Math.max(total, 0) : total };
+  return {
+    inputs,
+    weights,
+    products,
+    sum,
+    bias,
+    total,
+    value: hasRelu ? Math.max(total, 0) : total,
+  };
 }
 
 /**
@@ -131,7 +149,8 @@ function patchAround(maps, size, place) {
 export function unitName({ layer, index }) {
   if (layer === "fc1") return `Unit ${index + 1} of 128`;
   if (layer === "logits") return `Logit of the ${index}`;
-  if (layer === "image") return `Pixel in row ${Math.floor(index / 28) + 1}, column ${(index % 28) + 1}`;
+  if (layer === "image")
+    return `Pixel in row ${Math.floor(index / 28) + 1}, column ${(index % 28) + 1}`;
   const { map, row, column } = placeInMap(index, layer === "pool1" ? 14 : 7);
   return `Map ${map + 1} of ${layer === "pool1" ? 32 : 64}, row ${row + 1}, column ${column + 1}`;
 }
@@ -289,7 +308,11 @@ function numberFactors({ inputs, weights }, first) {
  */
 function smallFactors({ inputs, weights }, first) {
   const nine = (/** @type {Float32Array} */ numbers) => numbers.subarray(first, first + 9);
-  return [squares(nine(inputs), largestOf(inputs)), "×", squares(nine(weights), largestOf(weights))];
+  return [
+    squares(nine(inputs), largestOf(inputs)),
+    "×",
+    squares(nine(weights), largestOf(weights)),
+  ];
 }
 
 /**
