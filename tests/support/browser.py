@@ -118,20 +118,22 @@ def serve(*notebooks: Path) -> Iterator[str]:
 def running(command: Sequence[str], root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in ``root``, with none of the user's settings, until the caller has finished."""
     log = root / "server.log"
+    with started(command, log, cwd=root, env=_environment(root)) as server:
+        wait_for_port(server, port, log)
+        yield server
+
+
+@contextmanager
+def started(command: Sequence[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program, what it prints in ``log``, until the caller has finished."""
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=root,
-            env=_environment(root),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+        program = subprocess.Popen(
+            command, stdout=output, stderr=output, start_new_session=True, **options
         )
-        try:
-            _wait_for_port(server, port, log)
-            yield server
-        finally:
-            _stop(server)
+    try:
+        yield program
+    finally:
+        _stop(program)
 
 
 def _copy_notebook(notebook: Path, root: Path) -> None:
@@ -185,7 +187,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Wait until the server listens. Nothing is requested of it."""
     deadline = time.monotonic() + TIMEOUT
     while server.poll() is None and time.monotonic() < deadline:
