@@ -14,7 +14,7 @@ FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= notebooks tests
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
-BENCHMARKS ?= shipped_weights pixel_path confidence photos speed_training speed_loading speed_drawing speed_browser scaling
+BENCHMARKS ?= shipped_weights pixel_path confidence photos speed_training speed_loading speed_drawing speed_browser speed_page scaling
 STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
 # Jupyter refuses root, which is all that a container has.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
