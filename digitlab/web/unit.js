@@ -270,7 +270,7 @@ function heaviestList(parts, unit) {
   const others = parts.products.length / group - list.length;
   const label = `${others.toLocaleString("en")} other ${group === 9 ? "maps" : "inputs"}`;
   const element = makeElement("ol", "digitlab-heaviest");
-  element.append(...rows, productRow(label, [], rest, rest / longest));
+  element.append(...rows, productRow(label, [], rest, 0)); // as a bar it may be far too long
   return element;
 }
 
@@ -278,7 +278,7 @@ function heaviestList(parts, unit) {
  * @param {string} label
  * @param {(Node | string)[]} factors
  * @param {number} product
- * @param {number} share of the longest bar
+ * @param {number} share of the longest bar, below 0 to the left
  */
 function productRow(label, factors, product, share) {
   const row = makeElement("li");
