@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support import browser
+from tests.support import browser, engines
 from tests.support.browser import Pad, Theme
+from tests.support.engines import Engine
 
 
 @pytest.fixture(scope="package")
@@ -22,6 +23,19 @@ def chromium() -> Iterator[Browser]:
         )
     with browser.chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module", params=["Chromium", "Firefox", "WebKit"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A page of each browser engine that this machine has."""
+    if missing := engines.missing(request.param):
+        pytest.skip(f"{request.param} can't be driven here: there is no {missing}")
+    if request.param == "Chromium":
+        with browser.new_page(request.getfixturevalue("chromium")) as page:
+            yield engines.Chromium(page)
+    else:
+        with {"Firefox": engines.firefox, "WebKit": engines.webkit}[request.param]() as page:
+            yield page
 
 
 @pytest.fixture(scope="package")

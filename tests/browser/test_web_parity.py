@@ -30,7 +30,7 @@ from digitlab.evaluation import predict_logits
 from digitlab.export.page import _WEB, pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
-from tests.support import browser, engines
+from tests.support import engines
 from tests.support.engines import Engine
 
 pytestmark = pytest.mark.browser
@@ -125,18 +125,6 @@ def served(files: dict[str, str]) -> Iterator[Site]:
         finally:
             site.shutdown()
             thread.join()
-
-
-@pytest.fixture(scope="module", params=["Chromium", "Firefox", "WebKit"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    if missing := engines.missing(request.param):
-        pytest.skip(f"{request.param} can't be driven here: there is no {missing}")
-    if request.param == "Chromium":
-        with browser.new_page(request.getfixturevalue("chromium")) as page:
-            yield engines.Chromium(page)
-    else:
-        with {"Firefox": engines.firefox, "WebKit": engines.webkit}[request.param]() as page:
-            yield page
 
 
 # --- ink ------------------------------------------------------------------------------------------
