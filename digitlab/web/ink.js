@@ -120,13 +120,15 @@ function draw(paths, penWidth) {
  * @param {number} reach only pixels that are as near as this, in both directions, are measured
  */
 function measureLine(nearest, [startX, startY], [endX, endY], reach) {
-  const [alongX, alongY] = [endX - startX, endY - startY];
+  const alongX = endX - startX;
+  const alongY = endY - startY;
   const squaredLength = Math.max(alongX ** 2 + alongY ** 2, 1e-12); // a dot has no length
-  const [left, right] = window(startX, endX, reach);
-  const [top, bottom] = window(startY, endY, reach);
+  const [left, right] = pixelsWithin(startX, endX, reach);
+  const [top, bottom] = pixelsWithin(startY, endY, reach);
   for (let row = top; row <= bottom; row++) {
     for (let column = left; column <= right; column++) {
-      const [x, y] = [column - startX, row - startY];
+      const x = column - startX;
+      const y = row - startY;
       // The nearest point of the line is the pixel's projection onto it, or else one of its ends.
       const projection = (x * alongX + y * alongY) / squaredLength;
       const position = Math.min(Math.max(projection, 0), 1); // 0 is the start, 1 the end
@@ -145,7 +147,7 @@ function measureLine(nearest, [startX, startY], [endX, endY], reach) {
  * @param {number} reach
  * @returns {[number, number]}
  */
-function window(start, end, reach) {
+function pixelsWithin(start, end, reach) {
   const first = Math.max(Math.ceil(Math.min(start, end) - reach), 0);
   return [first, Math.min(Math.floor(Math.max(start, end) + reach), SIZE - 1)];
 }

@@ -20,17 +20,59 @@ import { makeElement } from "./view.js";
  * @property {number} side
  * @property {number} columns
  * @property {number} zoom pixels of the canvas along a square
+ * @property {number} [scale] how large such a pixel is, beside those of the other layers
  * @property {string} title
  * @property {string} made how it is made from the layer before it
  */
 
 /** @type {Layout[]} each about as high as the others */
 const LAYOUTS = [
-  { name: "image", count: 1, side: 28, columns: 1, zoom: 4, title: "28 × 28 pixels", made: "your digit, scaled and centred" },
-  { name: "pool1", count: 32, side: 14, columns: 4, zoom: 1, title: "32 maps", made: "convolution 3 × 3, ReLU, pooling" },
-  { name: "pool2", count: 64, side: 7, columns: 8, zoom: 2, title: "64 maps", made: "convolution 3 × 3, ReLU, pooling" },
-  { name: "fc1", count: 128, side: 1, columns: 8, zoom: 6, title: "128 units", made: "fully connected, ReLU" },
-  { name: "logits", count: 10, side: 1, columns: 1, zoom: 11, title: "10 logits", made: "fully connected" },
+  {
+    name: "image",
+    count: 1,
+    side: 28,
+    columns: 1,
+    zoom: 2,
+    title: "28 × 28 pixels",
+    made: "your digit, scaled and centred",
+  },
+  {
+    name: "pool1",
+    count: 32,
+    side: 14,
+    columns: 4,
+    zoom: 1,
+    title: "32 maps",
+    made: "convolution 3 × 3, ReLU, pooling",
+  },
+  {
+    name: "pool2",
+    count: 64,
+    side: 7,
+    columns: 8,
+    zoom: 2,
+    title: "64 maps",
+    made: "convolution 3 × 3, ReLU, pooling",
+  },
+  {
+    name: "fc1",
+    count: 128,
+    side: 1,
+    columns: 8,
+    zoom: 14,
+    scale: 0.5,
+    title: "128 units",
+    made: "fully connected, ReLU",
+  },
+  {
+    name: "logits",
+    count: 10,
+    side: 1,
+    columns: 1,
+    zoom: 11,
+    title: "10 logits",
+    made: "fully connected",
+  },
 ];
 
 const GAP = 1; // pixels of the canvas between two maps
@@ -42,15 +84,19 @@ export class Layers {
    * @param {Network} network
    */
   constructor(element, panel, network) {
+    this.element = element;
     this.network = network;
-    this.unitView = new UnitView(panel);
+    this.unitView = new UnitView(panel, () => this.select(null, false));
     /** @type {Unit | null} the one whose parts are shown */
     this.unit = null;
     this.isHeld = false; // whether it stays when the mouse moves on
     this.isBlank = true;
-    this.views = LAYOUTS.map((layout) => new LayerView(layout, (index, isHeld) => {
-      this.select(index === null ? null : { layer: layout.name, index }, isHeld);
-    }));
+    this.views = LAYOUTS.map(
+      (layout) =>
+        new LayerView(layout, (index, isHeld) => {
+          this.select({ layer: layout.name, index }, isHeld);
+        }),
+    );
     element.append(...this.views.map((view) => view.element));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.select(null, false);
@@ -65,6 +111,7 @@ export class Layers {
    */
   show(hasDrawing) {
     this.isBlank = !hasDrawing;
+    this.element.classList.toggle("digitlab-empty", !hasDrawing);
     for (const view of this.views) {
       const values = this.network.layers[view.layout.name];
       view.show(hasDrawing ? values : null);
@@ -121,7 +168,7 @@ function sourcesOf(network, unit) {
 class LayerView {
   /**
    * @param {Layout} layout
-   * @param {(index: number | null, isHeld: boolean) => void} onSelect
+   * @param {(index: number, isHeld: boolean) => void} onSelect
    */
   constructor(layout, onSelect) {
     this.layout = layout;
@@ -144,7 +191,7 @@ class LayerView {
   }
 
   build() {
-    const { name, title, made, count } = this.layout;
+    const { name, title, made, count, scale = 1 } = this.layout;
     // To a screen reader a layer is a slider: arrow keys go from map to map, and each is named.
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "slider");
@@ -152,7 +199,7 @@ class LayerView {
     this.canvas.setAttribute("aria-valuemin", "1");
     this.canvas.setAttribute("aria-valuemax", String(count));
     const frame = makeElement("div", "digitlab-frame");
-    frame.style.setProperty("--columns", String(this.canvas.width));
+    frame.style.setProperty("--columns", String(this.canvas.width * scale));
     frame.append(this.canvas, this.marks);
     const caption = makeElement("figcaption");
     caption.append(makeElement("b", "", title), makeElement("span", "", made));
@@ -186,26 +233,25 @@ class LayerView {
     const box = this.canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.canvas.width;
     const y = ((event.clientY - box.top) / box.height) * this.canvas.height;
-    const index = this.indexAt(x, y);
-    if (index === null) return;
-    this.current = index;
-    this.onSelect(index, isHeld);
+    this.current = this.indexAt(x, y);
+    this.onSelect(this.current, isHeld);
   }
 
   /**
-   * The square at a place of the canvas; null between two maps.
+   * The square at a place of the canvas, or next to it.
    *
    * @param {number} x
    * @param {number} y
    */
   indexAt(x, y) {
-    const { side, zoom, columns, count } = this.layout;
-    const [mapColumn, mapRow] = [Math.floor((x - GAP) / this.tile), Math.floor((y - GAP) / this.tile)];
-    const column = Math.floor((x - GAP - mapColumn * this.tile) / zoom);
-    const row = Math.floor((y - GAP - mapRow * this.tile) / zoom);
-    const map = mapRow * columns + mapColumn;
-    const isInside = mapColumn >= 0 && mapColumn < columns && map >= 0 && map < count;
-    return isInside && row < side && column < side ? (map * side + row) * side + column : null;
+    const { side, zoom, columns } = this.layout;
+    const limit = (/** @type {number} */ place, /** @type {number} */ count) =>
+      Math.min(Math.max(Math.floor(place), 0), count - 1);
+    const mapColumn = limit((x - GAP) / this.tile, columns);
+    const mapRow = limit((y - GAP) / this.tile, this.rows);
+    const column = limit((x - GAP - mapColumn * this.tile) / zoom, side);
+    const row = limit((y - GAP - mapRow * this.tile) / zoom, side);
+    return ((mapRow * columns + mapColumn) * side + row) * side + column;
   }
 
   /**
@@ -216,11 +262,16 @@ class LayerView {
   onKey(event) {
     const { side, columns, count } = this.layout;
     const isMove = /** @type {Object<string, [number, number]>} */ ({
-      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1],
     })[event.key];
     const { map, row, column } = placeInMap(this.current, side);
     if (event.key === "Enter" || event.key === " ") {
       this.reach(this.current);
+    } else if (event.key === "Home" || event.key === "End") {
+      this.reach(this.largestIn(event.key === "Home" ? 0 : count - 1));
     } else if (!isMove) {
       return;
     } else if (side > 1 && (event.shiftKey || count === 1)) {
@@ -247,7 +298,8 @@ class LayerView {
     const value = this.values ? `: ${this.values[index].toFixed(2)}` : "";
     this.canvas.setAttribute("aria-valuenow", String(map + 1));
     this.canvas.setAttribute(
-      "aria-valuetext", unitName({ layer: this.layout.name, index }) + value,
+      "aria-valuetext",
+      unitName({ layer: this.layout.name, index }) + value,
     );
     this.onSelect(index, true);
   }
@@ -256,7 +308,9 @@ class LayerView {
   show(values) {
     this.values = values;
     // As long as one draws, a shade means the same number: it doesn't flicker.
-    this.brightest = values ? values.reduce((most, v) => Math.max(most, Math.abs(v)), this.brightest) : 1e-6;
+    this.brightest = values
+      ? values.reduce((most, v) => Math.max(most, Math.abs(v)), this.brightest)
+      : 1e-6;
     const { count, side, columns, zoom } = this.layout;
     for (let map = 0; map < count; map++) {
       const left = GAP + (map % columns) * this.tile;

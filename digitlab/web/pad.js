@@ -4,6 +4,8 @@
  * Ink is drawn as soon as the pen moves, and never read back: whoever listens gets the strokes.
  */
 
+import { KeyboardPen } from "./keyboard_pen.js";
+
 /** @typedef {import("./ink.js").Point} Point */
 /** @typedef {import("./ink.js").Stroke} Stroke */
 
@@ -48,18 +50,18 @@ export class Pad {
     this.ink = new Ink(this.size, options.penWidth ?? 2.4, options.pixels);
     this.canvas = this.ink.canvas;
     this.surface = options.surface ?? this.canvas;
-    this.surface.setAttribute("role", "img");
     this.surface.setAttribute("aria-label", options.label ?? "Drawing area");
     this.surface.tabIndex = 0;
+    this.keyboard = new KeyboardPen(this);
     this.invitation = document.createElement("div");
     this.invitation.className = "digitlab-invitation";
     this.invitation.textContent = options.invitation ?? "Draw a digit here";
-    element.append(this.canvas, this.invitation);
+    element.append(this.canvas, this.invitation, this.keyboard.cursor);
     this.listen();
   }
 
   get isDrawing() {
-    return this.press !== null || this.writing !== 0;
+    return this.press !== null || this.writing !== 0 || this.keyboard.isDown;
   }
 
   get penWidth() {
@@ -134,7 +136,7 @@ export class Pad {
     this.ink.destroy();
   }
 
-  // --- the pen ------------------------------------------------------------------------------------
+  // --- the pen -----------------------------------------------------------------------------------
 
   listen() {
     /** @type {[string, (event: any) => void][]} */
@@ -144,7 +146,6 @@ export class Pad {
       ["pointerup", (event) => this.onUp(event)],
       ["pointercancel", (event) => this.onUp(event)],
       ["lostpointercapture", (event) => this.onUp(event)],
-      ["keydown", (event) => this.onKey(event)],
       // A long touch would open a menu, or select, in the middle of a stroke.
       ["contextmenu", (event) => this.press && event.preventDefault()],
       ["touchstart", (event) => event.cancelable && event.preventDefault()],
@@ -164,8 +165,23 @@ export class Pad {
     this.lift();
     this.press = event;
     this.surface.setPointerCapture(event.pointerId); // the pointer may leave the pad and come back
+    this.begin(this.place(event));
+  }
+
+  /** @param {Point} point of a new stroke */
+  begin(point) {
     this.undone = [];
-    this.strokes.push([this.place(event)]);
+    this.strokes.push([point]);
+    this.changed();
+  }
+
+  /** @param {Point[]} points that continue the stroke */
+  extend(points) {
+    const stroke = this.strokes[this.strokes.length - 1];
+    for (const point of points) {
+      const [x, y] = stroke[stroke.length - 1];
+      if (point[0] !== x || point[1] !== y) stroke.push(point);
+    }
     this.changed();
   }
 
@@ -174,14 +190,9 @@ export class Pad {
     if (event.pointerType === "pen") this.lastPen = event.timeStamp;
     if (!this.isOfStroke(event)) return;
     if (event.buttons === 0) return this.onUp(event); // let go where nobody could see it
-    const stroke = this.strokes[this.strokes.length - 1];
     // All places since the last frame, so that quick strokes stay round.
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const place of (events.length ? events : [event]).map((each) => this.place(each))) {
-      const [x, y] = stroke[stroke.length - 1];
-      if (place[0] !== x || place[1] !== y) stroke.push(place);
-    }
-    this.changed();
+    this.extend((events.length ? events : [event]).map((each) => this.place(each)));
   }
 
   /** @param {PointerEvent} event */
@@ -189,19 +200,6 @@ export class Pad {
     if (!this.isOfStroke(event)) return;
     this.press = null;
     this.changed();
-  }
-
-  /**
-   * Keys of the focused pad: Backspace takes a stroke back, Delete all of them.
-   *
-   * @param {KeyboardEvent} event
-   */
-  onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Backspace") this.undo();
-    else if (event.key === "Delete") this.clear();
-    else return;
-    event.preventDefault();
   }
 
   /** @param {PointerEvent} event */
@@ -230,13 +228,17 @@ export class Pad {
     // A tenth of a unit is more than a hand can tell.
     const clip = (/** @type {number} */ share) =>
       Math.round(Math.min(Math.max(share, 0), 1) * this.size * 10) / 10;
-    return [clip((event.clientX - box.left) / box.width), clip((event.clientY - box.top) / box.height)];
+    return [
+      clip((event.clientX - box.left) / box.width),
+      clip((event.clientY - box.top) / box.height),
+    ];
   }
 
   /** Take the pen off the pad, whoever moves it. */
   lift() {
     cancelAnimationFrame(this.writing);
     this.writing = 0;
+    this.keyboard.isDown = false;
     const press = this.press;
     this.press = null; // first, so that losing the capture doesn't count as lifting it by hand
     if (press && this.surface.hasPointerCapture(press.pointerId)) {
@@ -246,6 +248,7 @@ export class Pad {
 
   changed() {
     this.invitation.hidden = this.strokes.length > 0;
+    this.keyboard.show();
     this.ink.show(this.strokes);
     this.onChange(this.strokes, this.isDrawing);
   }
@@ -303,7 +306,7 @@ class Ink {
  * Lead a path smoothly along a stroke; a busy page reports the pen a few times a second only, and
  * straight lines between such points would look like a polygon.
  *
- * The curve runs from the middle of one line to the middle of the next, and so evens out that places
+ * The curve runs from the middle of one line to the middle of the next, which evens out that places
  * are whole pixels. At a corner it goes to the point itself.
  *
  * @param {CanvasRenderingContext2D} context

@@ -17,25 +17,31 @@ const EXAMPLE_MARGIN = 0.12; // of the pad's side
  */
 const part = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 
-const page = unpackPage(part("#network").textContent ?? "");
-const network = new Network(page.network);
-const reading = new Reading(part(".digitlab-reading"));
-const layers = new Layers(part(".digitlab-layers"), part(".digitlab-panel"), network);
+// The pad comes first: one can draw while the network is unpacked.
 const pad = new Pad(part(".digitlab-canvas"), { onChange: askForPrediction });
+const reading = new Reading(part(".digitlab-reading"));
+/** @type {Network | undefined} */
+let network;
+/** @type {Layers | undefined} */
+let layers;
 let frame = 0; // the one in which the next prediction is made; 0 if none is asked for
-
 connectTools();
+
+const page = await unpackPage(part("#network").textContent ?? "");
 describe(part(".digitlab-description"), page.description);
+network = new Network(page.network);
 network.predict(new Float32Array(28 * 28)); // the first time is slower: better now than with ink
+layers = new Layers(part(".digitlab-layers"), part(".digitlab-panel"), network);
+askForPrediction(); // of what was drawn meanwhile
 
 /** Predict in the next frame: once, however often the drawing changes until then. */
 function askForPrediction() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
     const image = pad.strokes.length ? rasterize(pad.strokes, pad.penWidth) : null;
-    const prediction = image && network.predict(image);
+    const prediction = (image && network?.predict(image)) ?? null;
     reading.show(prediction, image, pad.isDrawing);
-    layers.show(prediction !== null);
+    layers?.show(prediction !== null);
   });
 }
 
@@ -58,12 +64,11 @@ function connectTools() {
   });
 }
 
-/** Write the next example, in random order, none twice in a row. */
+/** Write a random example, but none twice in a row. */
 function writeExample() {
-  const others = page.examples.slice(0, -1);
-  const [example] = page.examples.splice(Math.floor(Math.random() * others.length), 1);
-  if (!example) return;
-  page.examples.push(example);
+  const { examples } = page;
+  const [example] = examples.splice(Math.floor(Math.random() * (examples.length - 1)), 1);
+  examples.push(example);
   const side = pad.size * (1 - 2 * EXAMPLE_MARGIN);
   const place = (/** @type {number} */ share) => pad.size * EXAMPLE_MARGIN + side * share;
   pad.write(example.strokes.map((stroke) => stroke.map(([x, y]) => [place(x), place(y)])));
@@ -83,12 +88,13 @@ function describe(element, description) {
   const sentences = ["It has two convolutions, two fully connected layers and 421,642 weights."];
   if (accuracy >= 0 && accuracy <= 1) {
     const share = (100 * accuracy).toFixed(2);
-    sentences.push(`It classifies ${share} % of MNIST's ${images} images rightly.`);
+    sentences.push(`It classifies ${share}\u00a0% of MNIST's ${images} images right.`);
   }
   if (Number.isInteger(recipe?.epochs)) {
     sentences.push(`It was trained for ${recipe.epochs} epochs.`);
   }
   if (!description) sentences.push("Nothing is known of how it was trained.");
+  sentences.push("All of it is in this page: nothing that you draw is sent anywhere.");
   element.append(makeElement("p", "", sentences.join(" ")));
   const facts = [...flatten({ recipe, results })];
   if (!facts.length) return;
@@ -110,6 +116,7 @@ function describe(element, description) {
 function* flatten(values) {
   for (const [name, value] of Object.entries(values)) {
     if (value !== null && typeof value === "object") yield* flatten(value);
-    else if (value !== null && value !== undefined) yield [name.replaceAll("_", " "), String(value)];
+    else if (value !== null && value !== undefined)
+      yield [name.replaceAll("_", " "), String(value)];
   }
 }

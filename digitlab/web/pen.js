@@ -25,9 +25,16 @@ const CANVAS_EVENTS = ["mousedown", "mousemove", "mouseup", "mouseout", "wheel",
 const TOUCH_EVENTS = ["touchstart", "touchmove", "touchend", "touchcancel"];
 
 const STYLE = `
-  :host, canvas, div { position: absolute; inset: 0; border-radius: inherit; pointer-events: none; }
+  :host, canvas, .digitlab-invitation {
+    position: absolute; inset: 0; border-radius: inherit; pointer-events: none;
+  }
   canvas { width: 100%; height: 100%; }
-  div { display: grid; place-items: center; color: #9a9a9a; }
+  .digitlab-invitation { display: grid; place-items: center; color: #9a9a9a; }
+  .digitlab-cursor {
+    position: absolute; width: 22px; height: 22px; margin: -11px; box-sizing: border-box;
+    border: 2px solid #35e0b0; border-radius: 50%;
+  }
+  .digitlab-down { background: #35e0b0; }
   [hidden] { display: none; }
 `;
 
@@ -78,6 +85,8 @@ class Pen {
       pixels: this.canvas.width,
       onChange: (strokes, isDrawing) => this.onInk(strokes, isDrawing),
     });
+    // JupyterLab would take the arrow keys, and delete the cell at "d d".
+    this.canvas.dataset.lmSuppressShortcuts = "true";
     // Backspace and Delete on the canvas do what the buttons do.
     this.pad.undo = () => this.button("undo").click();
     this.pad.clear = () => this.button("clear").click();
@@ -123,8 +132,8 @@ class Pen {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.key === "Escape") this.canvas.blur();
-    else this.pad.onKey(event);
+    if (event.key === "Escape" && !this.pad.keyboard.point) this.canvas.blur();
+    else this.pad.keyboard.onKey(event);
   }
 
   /** @param {string} name */

@@ -28,12 +28,34 @@ import { makeElement } from "./view.js";
  * @property {{row: number, column: number}} [winner] of a map: the place before pooling
  */
 
-/** How each layer is made from the one before it. */
+/**
+ * How a layer is made from the one before it.
+ *
+ * @typedef {object} Origin
+ * @property {"image" | "pool1" | "pool2" | "fc1"} from
+ * @property {string} weights the name of its weights
+ * @property {number} size of the maps that are convolved; 0 where every input is weighed
+ * @property {boolean} relu whether what is below 0 becomes 0
+ */
+
+/** @type {Object<string, Origin>} */
 export const ORIGINS = {
   pool1: { from: "image", weights: "conv1", size: 28, relu: true },
   pool2: { from: "pool1", weights: "conv2", size: 14, relu: true },
   fc1: { from: "pool2", weights: "fc1", size: 0, relu: true },
   logits: { from: "fc1", weights: "fc2", size: 0, relu: false },
+};
+
+/** What else there is to say of a layer's units. */
+const REMARKS = {
+  image: [],
+  pool1: [
+    "The pixels are normalised: black is −0.42.",
+    "It is the largest of four neighbours: 2 × 2 max pooling keeps only this one.",
+  ],
+  pool2: ["It is the largest of four neighbours: 2 × 2 max pooling keeps only this one."],
+  fc1: [],
+  logits: ["Softmax makes probabilities of the ten logits: the bars."],
 };
 
 const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
@@ -46,7 +68,7 @@ const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
  * @returns {Parts}
  */
 export function takeApart(network, unit) {
-  const origin = ORIGINS[/** @type {keyof ORIGINS} */ (unit.layer)];
+  const origin = ORIGINS[unit.layer];
   const inputs = origin.from === "image" ? network.normalized : network.layers[origin.from];
   const weights = network.weights[`${origin.weights}.weight`];
   const bias = network.weights[`${origin.weights}.bias`];
@@ -90,7 +112,15 @@ function addUp(inputs, weights, bias, hasRelu) {
   const products = inputs.map((input, i) => input * weights[i]);
   const sum = products.reduce((total, product) => total + product, 0);
   const total = sum + bias;
-  return { inputs, weights, products, sum, bias, total, value: hasRelu ? Math.max(total, 0) : total };
+  return {
+    inputs,
+    weights,
+    products,
+    sum,
+    bias,
+    total,
+    value: hasRelu ? Math.max(total, 0) : total,
+  };
 }
 
 /**
@@ -119,7 +149,8 @@ function patchAround(maps, size, place) {
 export function unitName({ layer, index }) {
   if (layer === "fc1") return `Unit ${index + 1} of 128`;
   if (layer === "logits") return `Logit of the ${index}`;
-  if (layer === "image") return `Pixel in row ${Math.floor(index / 28) + 1}, column ${(index % 28) + 1}`;
+  if (layer === "image")
+    return `Pixel in row ${Math.floor(index / 28) + 1}, column ${(index % 28) + 1}`;
   const { map, row, column } = placeInMap(index, layer === "pool1" ? 14 : 7);
   return `Map ${map + 1} of ${layer === "pool1" ? 32 : 64}, row ${row + 1}, column ${column + 1}`;
 }
@@ -144,9 +175,16 @@ export function heaviest({ products }, group) {
 
 /** The panel that shows a unit's parts. */
 export class UnitView {
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element
+   * @param {() => void} onClose
+   */
+  constructor(element, onClose) {
     this.element = element;
+    this.close = makeElement("button", "digitlab-close", "×");
+    this.close.setAttribute("type", "button");
+    this.close.setAttribute("aria-label", "Close");
+    this.close.addEventListener("click", onClose);
     this.element.classList.add("digitlab-unit");
     this.show(null, null);
   }
@@ -163,6 +201,7 @@ export class UnitView {
       return;
     }
     const title = makeElement("h3", "", unitName(unit));
+    title.append(this.close);
     if (unit.layer === "image") {
       const value = network.layers.image[unit.index];
       const text = `${signed(value)} of ink, from 0 to 1. The network gets ${signed(
@@ -185,7 +224,7 @@ export class UnitView {
 function patchTimesKernel({ inputs, weights, products }) {
   const row = makeElement("div", "digitlab-product");
   row.append(
-    numberGrid("patch", inputs, 3), // the brightest pixel is 2.8
+    numberGrid("pixels", inputs, 3), // normalised: the brightest is 2.8
     makeElement("span", "", "×"),
     numberGrid("kernel", weights, largestOf(weights)),
     makeElement("span", "", "="),
@@ -200,7 +239,7 @@ function patchTimesKernel({ inputs, weights, products }) {
  * @param {number} brightest the number that is as bright as can be
  */
 function numberGrid(name, numbers, brightest) {
-  const figure = makeElement("figure", `digitlab-numbers digitlab-${name}`);
+  const figure = makeElement("figure", "digitlab-numbers");
   const grid = makeElement("div");
   for (const number of numbers) {
     const cell = makeElement("span", "", signed(number));
@@ -231,7 +270,7 @@ function heaviestList(parts, unit) {
   const others = parts.products.length / group - list.length;
   const label = `${others.toLocaleString("en")} other ${group === 9 ? "maps" : "inputs"}`;
   const element = makeElement("ol", "digitlab-heaviest");
-  element.append(...rows, productRow(label, [], rest, rest / longest));
+  element.append(...rows, productRow(label, [], rest, 0)); // as a bar it may be far too long
   return element;
 }
 
@@ -239,7 +278,7 @@ function heaviestList(parts, unit) {
  * @param {string} label
  * @param {(Node | string)[]} factors
  * @param {number} product
- * @param {number} share of the longest bar
+ * @param {number} share of the longest bar, below 0 to the left
  */
 function productRow(label, factors, product, share) {
   const row = makeElement("li");
@@ -269,7 +308,11 @@ function numberFactors({ inputs, weights }, first) {
  */
 function smallFactors({ inputs, weights }, first) {
   const nine = (/** @type {Float32Array} */ numbers) => numbers.subarray(first, first + 9);
-  return [squares(nine(inputs), largestOf(inputs)), "×", squares(nine(weights), largestOf(weights))];
+  return [
+    squares(nine(inputs), largestOf(inputs)),
+    "×",
+    squares(nine(weights), largestOf(weights)),
+  ];
 }
 
 /**
@@ -294,7 +337,7 @@ function inputName(unit, first) {
   if (unit.layer === "logits") return `unit ${first + 1}`;
   if (unit.layer === "pool2") return `map ${first / 9 + 1}`;
   const { map, row, column } = placeInMap(first, 7);
-  return `map ${map + 1}, row ${row + 1}, col. ${column + 1}`;
+  return `map ${map + 1} (${row + 1}, ${column + 1})`;
 }
 
 /**
@@ -317,13 +360,9 @@ function equation(parts, unit) {
     line.append(makeElement("dt", "", name), makeElement("dd", "", number));
     list.append(line);
   }
-  if (parts.winner) {
-    const text = "The largest of four neighbours: 2×2 max pooling keeps only this one.";
-    list.append(makeElement("p", "", text));
-  } else if (unit.layer === "logits") {
-    list.append(makeElement("p", "", "Softmax makes the ten logits probabilities: the bars."));
-  }
-  return list;
+  const panel = makeElement("div");
+  panel.append(list, ...REMARKS[unit.layer].map((remark) => makeElement("p", "", remark)));
+  return panel;
 }
 
 /**

@@ -128,6 +128,7 @@ class Bars {
    */
   look(prediction, digit) {
     if (!prediction) return "";
+    if (percent(prediction.probabilities[digit]) === percent(0)) return "zero";
     if (digit === prediction.digit) return prediction.isDigit ? "winner" : "winner no-digit";
     return prediction.isDigit && digit === prediction.runnerUp ? "runner-up" : "";
   }

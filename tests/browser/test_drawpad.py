@@ -270,6 +270,19 @@ def test_everything_but_drawing_works_without_a_pointer(pad: Pad) -> None:
     expect(pad.canvas).not_to_be_focused()
 
 
+def test_one_can_draw_by_keyboard(pad: Pad) -> None:
+    press = pad.page.keyboard.press
+    pad.canvas.focus()
+    for key in [*("Space", "ArrowUp", "ArrowUp", "Space"), *["ArrowDown"] * 6, "Space"]:
+        press(key)
+    expect(pad.canvas).to_be_focused()
+    browser.settle(pad.page)
+    browser.run_in_kernel(pad.page, "assert [len(stroke) for stroke in pad.strokes] == [7]")
+    pad.expect_digit(1)
+    press("Backspace")
+    pad.wait_for_blank()
+
+
 def test_a_screen_reader_is_told_the_name_of_every_part_and_what_was_read(pad: Pad) -> None:
     pad.draw_digit(7)
     pad.expect_digit(7)

@@ -1,7 +1,6 @@
 """The pad's half in the page: it shows ink at once, and sends here what the pen has done."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -9,14 +8,7 @@ import ipywidgets
 import traitlets
 from ipycanvas import Canvas
 
-WEB = Path(__file__).parents[2] / "web"
-_IMPORT = 'import { Pad } from "./pad.js";\n'
-
-
-def _script() -> str:
-    """Join ``pen.js`` and the module that it imports: a widget's script is a single file."""
-    pad, pen = ((WEB / name).read_text(encoding="utf-8") for name in ("pad.js", "pen.js"))
-    return pad + pen.replace(_IMPORT, "")
+from digitlab.export.page import bundle
 
 
 class Pen(anywidget.AnyWidget):
@@ -39,7 +31,7 @@ class Pen(anywidget.AnyWidget):
         blank: whether nothing is drawn.
     """
 
-    _esm = _script()
+    _esm = bundle("pen")
 
     canvas = traitlets.Instance(Canvas).tag(sync=True, **ipywidgets.widget_serialization)
     size = traitlets.Float().tag(sync=True)

@@ -1,6 +1,6 @@
 """How the drawing pad looks: pure functions from numbers to HTML, to be tested without a browser.
 
-Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab, Notebook and Voilà)
+Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab and Notebook)
 and fall back on ``currentColor``, which is legible wherever the text around it is.
 """
 

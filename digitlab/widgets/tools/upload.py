@@ -5,7 +5,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from digitlab.widgets.drawpad.pen import WEB
+from digitlab.export.page import bundle
 
 
 class Upload(anywidget.AnyWidget):
@@ -24,7 +24,7 @@ class Upload(anywidget.AnyWidget):
             a memoryview; empty if there is none.
     """
 
-    _esm = WEB / "upload.js"
+    _esm = bundle("upload")
 
     description = traitlets.Unicode().tag(sync=True)
     accept = traitlets.Unicode().tag(sync=True)
