@@ -52,18 +52,6 @@ def test_ink_that_a_restart_interrupts_is_not_left_on_the_pad(pad: Pad, page: Pa
     browser.run_all(page)
 
 
-def test_after_its_kernel_was_shut_down_the_pad_says_so(pad: Pad, page: Page) -> None:
-    pad.draw_digit(2)
-    pad.expect_digit(2)
-    browser.run_in_page(page, f"await {SESSION}.shutdown()")
-    expect_stopped(pad)
-    browser.run_in_page(page, f"await {SESSION}.restartKernel()")
-    browser.wait_for_kernel(page)
-    browser.run_all(page)
-    pad.draw_digit(6)
-    pad.expect_digit(6)
-
-
 def test_a_page_that_is_loaded_again_keeps_the_drawing_and_a_right_click_paints_nothing(
     pad: Pad, page: Page
 ) -> None:
@@ -84,17 +72,20 @@ def test_a_page_that_is_loaded_again_keeps_the_drawing_and_a_right_click_paints_
     browser.run_in_kernel(page, "assert len(pad.strokes) == 2")
 
 
-def test_a_notebook_that_does_not_run_shows_a_picture_and_how_to_bring_the_pad_to_life(
+def test_without_a_kernel_the_pad_says_so_and_a_page_loaded_again_shows_a_picture_of_it(
     pad: Pad, page: Page
 ) -> None:
     still = page.get_by_role("img", name="A digit on the drawing pad")
+    pad.draw_digit(2)
+    pad.expect_digit(2)
     expect(still).to_be_hidden()
     browser.save(page)
     browser.run_in_page(page, f"await {SESSION}.shutdown()")
+    expect_stopped(pad)
     page.goto(page.url)
+    browser.wait_for_kernel(page)
     expect(still).to_be_visible()
     expect(page.get_by_text("once the notebook runs")).to_be_visible()
-    browser.wait_for_kernel(page)
     expect(page.get_by_text("model not found")).to_be_hidden()
     browser.run_all(page)
     expect(still).to_be_hidden()
