@@ -47,13 +47,16 @@ ROUND_TRIPS = (0, 100, 150)  # milliseconds
 PEN_SPEED = 450  # pixels a second: as fast as one writes
 EVENTS = 120  # places a second that a good mouse or pen reports
 # The page's own ink lies in a closed shadow tree; this keeps a way in.
-OPEN_SHADOWS = """const attach = Element.prototype.attachShadow;
+OPEN_SHADOWS = """const attach = Element.prototype.attachShadow, shadows = new WeakMap();
+globalThis.shadowOf = host => shadows.get(host);
 Element.prototype.attachShadow = function (options) {
-    return (globalThis.shadow = attach.call(this, options));
+    shadows.set(this, attach.call(this, options));
+    return shadows.get(this);
 };"""
 # Move a pen to the right, and note in each frame how far the ink's end is behind it, in pixels.
 LAGS = """async ([canvas, speed]) => {
-    const ink = shadow.querySelector('canvas:last-of-type'), box = canvas.getBoundingClientRect();
+    const box = canvas.getBoundingClientRect();
+    const ink = shadowOf(canvas.nextElementSibling).querySelector('canvas:last-of-type');
     const row = 0.5, start = 0.15, way = 0.7, lags = [];
     const send = (type, x, buttons) => canvas.dispatchEvent(new PointerEvent(type, {
         bubbles: true, pointerId: 1, pointerType: 'mouse', buttons,
@@ -131,7 +134,7 @@ def far_away(milliseconds: int, drawings: int) -> list[Measure]:
     """Measure with a kernel at the other end of a connection with such a round trip."""
     trip = f"round trip {milliseconds} ms"
     with (
-        browser.serve("lab") as address,
+        browser.serve() as address,
         delayed(address, milliseconds / 2000) as far,
         browser.chromium() as chromium,
         browser.new_page(chromium) as page,
