@@ -27,6 +27,7 @@ import { KeyboardPen } from "./keyboard_pen.js";
 const LINE_WIDTH = 0.0275;
 const CORNER = Math.cos(Math.PI / 3); // where a line turns by more, its writer meant a corner
 const SHORT = 4; // units of the pad; shorter lines turn because places are whole pixels
+const DOT = 0.01; // units of the pad; how long the line of a dot is
 const WRITING_INTERVAL = 30; // milliseconds from point to point where the pen moves by itself
 const WRITING_PAUSE = 200; // milliseconds before it begins the next stroke
 const PALM_PAUSE = 500; // milliseconds after the pen was near in which a touch is a palm
@@ -325,7 +326,9 @@ function trace(context, stroke) {
       context.quadraticCurveTo(x, y, ...middle);
     }
   }
-  context.lineTo(...stroke[last]); // a line of no length is a dot: its ends are round
+  // A single point is a dot, for the ends are round; but a line of no length would not be drawn.
+  const [x, y] = stroke[last];
+  context.lineTo(last ? x : x + DOT, y);
 }
 
 /**

@@ -176,6 +176,13 @@ def test_a_stroke_that_leaves_the_pad_goes_on_when_it_comes_back_and_ends_with_t
     pad.expect_digit(2)
 
 
+def test_a_click_leaves_a_dot(pad: Pad) -> None:
+    pad.canvas.click()
+    pad.wait_for_ink()
+    assert pad.seen_ink() > 0.002
+    browser.run_in_kernel(pad.page, "assert [len(stroke) for stroke in pad.strokes] == [1]")
+
+
 def test_a_pen_is_chosen_and_drawn_with(pad: Pad) -> None:
     pad.draw_digit(6)
     pad.expect_digit(6)

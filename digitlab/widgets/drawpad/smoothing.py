@@ -12,6 +12,7 @@ from typing import Protocol
 from digitlab.ink import Point
 
 CORNER = math.cos(math.radians(60))  # where a line turns by more, its writer meant a corner
+DOT = 0.01  # pixels of the page; how long the line of a dot is
 SHORT = 4.0  # pixels of the page; shorter lines turn because places are whole pixels
 
 
@@ -42,7 +43,9 @@ def trace(path: Path, stroke: list[Point]) -> None:
             path.line_to(*middle)
         else:
             path.quadratic_curve_to(*here, *middle)
-    path.line_to(*stroke[-1])  # a line of no length is a dot: its ends are round
+    # A single point is a dot, for the ends are round; but a line of no length would not be drawn.
+    x, y = stroke[-1]
+    path.line_to(x if len(stroke) > 1 else x + DOT, y)
 
 
 def _is_corner(before: Point, here: Point, after: Point) -> bool:
