@@ -3,6 +3,7 @@
 Pictures and answers go between page and test as plain bytes, by a server of the test's own.
 """
 
+import copy
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from digitlab.evaluation import predict_logits
 from digitlab.export.page import _WEB, pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
+from digitlab.model import Calibration
 from tests.support import engines
 from tests.support.engines import Engine
 
@@ -69,7 +71,6 @@ BROKEN_NETWORK = {
     "relu": ("Math.max(values[i], 0)", "values[i]"),
     "frame": ("(row + 2 * map + 1) * wide + 1)", "(row + 2 * map + 1) * wide)"),
     "temperature": ("/ temperature", "/ 1.01 / temperature"),
-    "blank": ("pixel > 0", "pixel >= 0"),
     "doubt": ("confidence + probabilities[runnerUp] >=", "confidence + confidence >="),
 }
 
@@ -311,7 +312,6 @@ def test_a_page_that_predicts_a_little_differently_is_noticed(
     engine: Engine, part: str, shipped: DigitCNN, images: Tensor
 ) -> None:
     some = images[:: len(images) // 400]
-    some = torch.cat([some, torch.zeros(1, 1, 28, 28)])
     found = predicted(engine, shipped, some, broken("network.js", *BROKEN_NETWORK[part]))
     with pytest.raises(AssertionError, match=r"differ|another"):
         compare_predictions(found, shipped, some)
@@ -320,11 +320,19 @@ def test_a_page_that_predicts_a_little_differently_is_noticed(
 def test_one_weight_that_is_wrong_is_noticed(
     engine: Engine, shipped: DigitCNN, images: Tensor
 ) -> None:
-    state = {name: tensor.clone() for name, tensor in shipped.state_dict().items()}
-    state["conv2.weight"][5, 5, 1, 1] += 0.1
-    damaged = DigitCNN().eval()
-    damaged.load_state_dict(state)
-    damaged.calibration = shipped.calibration
+    damaged = copy.deepcopy(shipped)
+    damaged.state_dict()["conv1.weight"][0, 0, 1, 1] += 0.02
     some = images[:: len(images) // 400]
     with pytest.raises(AssertionError, match=r"differ|another"):
         compare_predictions(predicted(engine, damaged, some, MODULES), shipped, some)
+
+
+def test_a_blank_picture_is_no_digit_whatever_the_network_thinks(
+    engine: Engine, shipped: DigitCNN
+) -> None:
+    trusting, blank = copy.deepcopy(shipped), torch.zeros(1, 1, 28, 28)
+    trusting.calibration = Calibration(min_top_two=0)
+    compare_predictions(predicted(engine, trusting, blank, MODULES), trusting, blank)
+    careless = broken("network.js", "pixel > 0", "pixel >= 0")
+    with pytest.raises(AssertionError, match="another verdict"):
+        compare_predictions(predicted(engine, trusting, blank, careless), trusting, blank)
