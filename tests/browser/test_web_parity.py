@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,14 @@ from digitlab import (
 )
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
+from digitlab.export import export_page
 from digitlab.export.page import _WEB, pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
 from digitlab.model import Calibration
 from tests.support import engines
 from tests.support.engines import Engine
+from tests.support.pen import DIGITS
 
 pytestmark = pytest.mark.browser
 
@@ -336,3 +339,28 @@ def test_a_blank_picture_is_no_digit_whatever_the_network_thinks(
     careless = broken("network.js", "pixel > 0", "pixel >= 0")
     with pytest.raises(AssertionError, match="another verdict"):
         compare_predictions(predicted(engine, trusting, blank, careless), trusting, blank)
+
+
+# --- the exported file ----------------------------------------------------------------------------
+
+
+def test_the_file_predicts_what_is_drawn_on_it(
+    engine: Engine, shipped: DigitCNN, tmp_path: Path
+) -> None:
+    engine.open(export_page(shipped, tmp_path / "page.html").as_uri())
+    wait_until(engine, "document.querySelector('.digitlab-layers canvas')")
+    x, y, side = engine.run(
+        """const box = document.querySelector(".digitlab-canvas canvas").getBoundingClientRect();
+        return [box.x, box.y, box.width];"""
+    )
+    for stroke in DIGITS[7]:
+        engine.drag([(x + side * across, y + side * down) for across, down in stroke])
+    wait_until(
+        engine, "/^7 · 9\\d %/.test(document.querySelector('.digitlab-prediction').innerText)"
+    )
+
+
+def wait_until(engine: Engine, condition: str) -> None:
+    engine.run(
+        f"while (!({condition})) await new Promise(next => setTimeout(next, 20)); return null;"
+    )
