@@ -27,7 +27,10 @@ let layers;
 let frame = 0; // the one in which the next prediction is made; 0 if none is asked for
 connectTools();
 
-const page = await unpackPage(part("#network").textContent ?? "");
+const page = await unpackPage(part("#network").textContent ?? "").catch((error) => {
+  reading.readout.textContent = `The network can't be unpacked; a newer browser can: ${error}`;
+  throw error;
+});
 describe(part(".digitlab-description"), page.description);
 network = new Network(page.network);
 network.predict(new Float32Array(28 * 28)); // the first time is slower: better now than with ink

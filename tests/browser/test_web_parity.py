@@ -3,11 +3,13 @@
 Pictures and answers go between page and test as plain bytes, by a server of the test's own.
 """
 
+import copy
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +29,14 @@ from digitlab import (
 )
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
+from digitlab.export import export_page
 from digitlab.export.page import _WEB, pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
+from digitlab.model import Calibration
 from tests.support import engines
 from tests.support.engines import Engine
+from tests.support.pen import DIGITS
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +74,6 @@ BROKEN_NETWORK = {
     "relu": ("Math.max(values[i], 0)", "values[i]"),
     "frame": ("(row + 2 * map + 1) * wide + 1)", "(row + 2 * map + 1) * wide)"),
     "temperature": ("/ temperature", "/ 1.01 / temperature"),
-    "blank": ("pixel > 0", "pixel >= 0"),
     "doubt": ("confidence + probabilities[runnerUp] >=", "confidence + confidence >="),
 }
 
@@ -311,7 +315,6 @@ def test_a_page_that_predicts_a_little_differently_is_noticed(
     engine: Engine, part: str, shipped: DigitCNN, images: Tensor
 ) -> None:
     some = images[:: len(images) // 400]
-    some = torch.cat([some, torch.zeros(1, 1, 28, 28)])
     found = predicted(engine, shipped, some, broken("network.js", *BROKEN_NETWORK[part]))
     with pytest.raises(AssertionError, match=r"differ|another"):
         compare_predictions(found, shipped, some)
@@ -320,11 +323,44 @@ def test_a_page_that_predicts_a_little_differently_is_noticed(
 def test_one_weight_that_is_wrong_is_noticed(
     engine: Engine, shipped: DigitCNN, images: Tensor
 ) -> None:
-    state = {name: tensor.clone() for name, tensor in shipped.state_dict().items()}
-    state["conv2.weight"][5, 5, 1, 1] += 0.1
-    damaged = DigitCNN().eval()
-    damaged.load_state_dict(state)
-    damaged.calibration = shipped.calibration
+    damaged = copy.deepcopy(shipped)
+    damaged.state_dict()["conv1.weight"][0, 0, 1, 1] += 0.02
     some = images[:: len(images) // 400]
     with pytest.raises(AssertionError, match=r"differ|another"):
         compare_predictions(predicted(engine, damaged, some, MODULES), shipped, some)
+
+
+def test_a_blank_picture_is_no_digit_whatever_the_network_thinks(
+    engine: Engine, shipped: DigitCNN
+) -> None:
+    trusting, blank = copy.deepcopy(shipped), torch.zeros(1, 1, 28, 28)
+    trusting.calibration = Calibration(min_top_two=0)
+    compare_predictions(predicted(engine, trusting, blank, MODULES), trusting, blank)
+    careless = broken("network.js", "pixel > 0", "pixel >= 0")
+    with pytest.raises(AssertionError, match="another verdict"):
+        compare_predictions(predicted(engine, trusting, blank, careless), trusting, blank)
+
+
+# --- the exported file ----------------------------------------------------------------------------
+
+
+def test_the_file_predicts_what_is_drawn_on_it(
+    engine: Engine, shipped: DigitCNN, tmp_path: Path
+) -> None:
+    engine.open(export_page(shipped, tmp_path / "page.html").as_uri())
+    wait_until(engine, "document.querySelector('.digitlab-layers canvas')")
+    x, y, side = engine.run(
+        """const box = document.querySelector(".digitlab-canvas canvas").getBoundingClientRect();
+        return [box.x, box.y, box.width];"""
+    )
+    for stroke in DIGITS[7]:
+        engine.drag([(x + side * across, y + side * down) for across, down in stroke])
+    wait_until(
+        engine, "/^7 · 9\\d %/.test(document.querySelector('.digitlab-prediction').innerText)"
+    )
+
+
+def wait_until(engine: Engine, condition: str) -> None:
+    engine.run(
+        f"while (!({condition})) await new Promise(next => setTimeout(next, 20)); return null;"
+    )

@@ -53,11 +53,11 @@ class WebPage:
             What the page has got, in its own units.
         """
         box = self.box()
-        return [[on_pad(place, box) for place in self.drawing(stroke)] for stroke in strokes]
+        return [[on_pad(place, box) for place in self.drawing(stroke, box)] for stroke in strokes]
 
-    def drawing(self, stroke: Sequence[Point]) -> Iterator[Point]:
+    def drawing(self, stroke: Sequence[Point], box: FloatRect | None = None) -> Iterator[Point]:
         """Draw a stroke, and yield where the mouse is after each of its moves."""
-        mouse, box = self.page.mouse, self.box()
+        mouse, box = self.page.mouse, box or self.box()
         for number, place in enumerate(whole_pixels(point, box) for point in stroke):
             mouse.move(*place)
             if number == 0:
