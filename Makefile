@@ -1,7 +1,7 @@
 # What a learner, a teacher or an engineer runs. `make` alone lists it.
 #
 #   make lab ARGS="--no-browser --port 8889"    ARGS goes on to the program behind the command
-#   make app PORT=5001                          another port
+#   make app WEIGHTS=my.pth PORT=5001           your network, at another port
 #   make test ARGS="-k ink"                     some of the tests; TESTS=tests/test_ink.py: one file
 #   make bench BENCHMARKS=speed_drawing         one of the benchmarks
 #   make lab TORCH=cpu                          the small PyTorch without CUDA (for Linux)
@@ -11,10 +11,10 @@
 .PHONY: help setup lab test fuzz app train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
-TESTS      ?= notebooks digitlab/widgets/app.ipynb tests
+TESTS      ?= notebooks tests
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
-BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_training speed_loading speed_drawing speed_browser scaling
+BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_training speed_loading speed_drawing speed_browser speed_page scaling
 STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
 # Jupyter refuses root, which is all that a container has.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
@@ -39,8 +39,8 @@ test: $(STAMP)-test      ## run every test, every notebook included
 fuzz: $(STAMP)-test      ## try ten thousand damaged files, drawings and events of each kind
 	DIGITLAB_FUZZ_CASES=10000 $(IN_VENV) -m pytest tests/robustness -n 2 $(ARGS)
 
-app: $(STAMP)-lab        ## serve the drawing pad, with three of its tools, at http://127.0.0.1:5000
-	$(IN_VENV) -m voila digitlab/widgets/app.ipynb --Voila.ip=127.0.0.1 --port=$(or $(PORT),5000) $(ARGS)
+app: $(STAMP)-lab        ## serve a network as a web page to draw on, at http://127.0.0.1:5000
+	$(IN_VENV) -m digitlab app --port=$(or $(PORT),5000) $(if $(WEIGHTS),--weights="$(WEIGHTS)") $(ARGS)
 
 train: $(STAMP)-lab      ## train a network, for example ARGS="--recipe best --seed 0"
 	$(IN_VENV) -m digitlab train $(ARGS)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m digitlab train | evaluate | predict | doctor``.
+"""The command line: ``python -m digitlab train | evaluate | predict | export | app | doctor``.
 
 Each command imports what it needs itself, so that ``--help`` is quick and ``doctor`` runs where
 PyTorch does not.
@@ -141,6 +141,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights_option(prediction)
     prediction.set_defaults(run=_predict)
 
+    export = commands.add_parser(
+        "export", help="write a network as a web page to draw on, in one file, or as ONNX"
+    )
+    export.add_argument("path", type=Path, metavar="PATH", help="NAME.html or NAME.onnx")
+    _add_weights_option(export)
+    export.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    export.set_defaults(run=_export)
+
+    app = commands.add_parser("app", help="serve that page on this computer")
+    _add_weights_option(app)
+    app.add_argument("--port", type=int, default=5000, help="where to listen (default: 5000)")
+    app.set_defaults(run=_app)
+
     doctor = commands.add_parser(
         "doctor", help="find out what is wrong with this installation, and how to fix it"
     )
@@ -251,6 +264,40 @@ def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
         # A file that is there may have a bracket in its name.
         found = [] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
         yield from map(Path, found or [pattern])
+
+
+def _export(options: argparse.Namespace) -> int:
+    from digitlab import load_model
+    from digitlab.checkpoint import load_info
+    from digitlab.export import export_onnx, export_page
+    from digitlab.export.destination import check_destination
+
+    suffix = options.path.suffix
+    if suffix not in (".html", ".onnx"):
+        raise ValueError(f"name a file that ends in .html or .onnx, got {options.path}")
+    check_destination(options.path, suffix, overwrite=options.overwrite)
+    model = load_model(options.weights)
+    if suffix == ".html":
+        info = load_info(options.weights)
+        path = export_page(model, options.path, description=info, overwrite=options.overwrite)
+        print(f"{path}: open it in a browser; it needs nothing else, not even the internet")
+    else:
+        path = export_onnx(model, options.path, overwrite=options.overwrite)
+        print(f"{path}: images (N, 1, 28, 28) in [0, 1] → logits and probabilities (N, 10)")
+    return 0
+
+
+def _app(options: argparse.Namespace) -> int:
+    from digitlab import load_model
+    from digitlab.checkpoint import load_info
+    from digitlab.export.page import render_page
+    from digitlab.export.server import PageServer
+
+    page = render_page(load_model(options.weights), load_info(options.weights))
+    with PageServer(page, port=options.port) as server:
+        print(f"The page is at {server.address}; Ctrl+C ends it", flush=True)
+        server.serve_forever()
+    return 0
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -49,6 +49,7 @@ class FrontEnd:
 FRONT_ENDS = (
     FrontEnd("ipywidgets", "jupyterlab_widgets", "@jupyter-widgets/jupyterlab-manager"),
     FrontEnd("ipycanvas", "ipycanvas", "ipycanvas"),
+    FrontEnd("anywidget", "anywidget", "anywidget"),
 )
 
 

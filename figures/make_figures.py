@@ -1,11 +1,22 @@
 """Draw the pictures of README and the notebooks: `python -m figures.make_figures [NAME...]`."""
 
+from __future__ import annotations
+
 import argparse
+import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.support.web_page import WebPage
 
 FOLDER = Path(__file__).parent
 
@@ -16,7 +27,7 @@ def drawpad(path: Path) -> None:
 
     notebook = ROOT / "notebooks" / "05_draw_a_digit.ipynb"
     with (
-        browser.serve("lab", notebook) as address,
+        browser.serve(notebook) as address,
         browser.chromium() as chromium,
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):
@@ -30,6 +41,68 @@ def drawpad(path: Path) -> None:
         pad.expect_digit(3)
         page.mouse.move(0, 0)  # off the cell, which else shows its toolbar
         _screenshot(page.screenshot, path)
+
+
+def page(path: Path) -> None:
+    """The exported page in the dark, with one of its units taken apart."""
+    from tests.support import browser
+    from tests.support.pen import DIGITS
+
+    with (
+        browser.chromium() as chromium,
+        _exported_page(chromium, 1180, color_scheme="dark") as web,
+    ):
+        web.draw(DIGITS[5])
+        for key in ("Home", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight"):
+            web.layer("32 maps").press(key)
+        web.layer("32 maps").blur()
+        _screenshot(partial(web.page.screenshot, full_page=True), path)
+
+
+def page_animation(path: Path) -> None:
+    """The exported page, while a three is drawn on it and then made an eight."""
+    from tests.support import browser
+    from tests.support.pen import DIGITS
+
+    frames: list[tuple[Image.Image, int]] = []  # and how many milliseconds each is shown
+    with browser.chromium() as chromium, _exported_page(chromium, 820) as web:
+
+        def shoot(milliseconds: int) -> None:
+            web.settle()
+            shot = web.page.screenshot(animations="disabled")
+            frames.append((Image.open(io.BytesIO(shot)).convert("RGB"), milliseconds))
+
+        shoot(800)
+        for stroke in [*DIGITS[3], *TO_EIGHT]:
+            for _ in web.drawing(stroke[::2]):
+                shoot(60)
+            shoot(1200)
+        shoot(2000)
+    pictures, durations = zip(*frames, strict=True)
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80
+    )
+
+
+# Arcs that close the loops of the plain three, in the unit square.
+TO_EIGHT = [
+    [(0.30, 0.22), (0.29, 0.30), (0.32, 0.38), (0.38, 0.44), (0.44, 0.47)],
+    [(0.44, 0.48), (0.34, 0.54), (0.27, 0.62), (0.25, 0.70), (0.27, 0.79)],
+]
+
+
+@contextmanager
+def _exported_page(chromium: Browser, width: int, **options: Any) -> Iterator[WebPage]:
+    """The page of the shipped network, as high as it takes to see all of the network."""
+    from digitlab import load_model
+    from digitlab.checkpoint import load_info
+    from digitlab.export import export_page
+    from tests.support.web_page import opened
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = export_page(load_model(), Path(folder) / "page.html", description=load_info())
+        with opened(chromium, file, width=width, height=905, **options) as web:
+            yield web
 
 
 def tools(path: Path) -> None:
@@ -152,6 +225,8 @@ def _screenshot(take: Callable[..., bytes], path: Path) -> None:
 
 
 FIGURES: dict[str, Callable[[Path], None]] = {
+    "page.webp": page_animation,
+    "page.png": page,
     "drawpad.png": drawpad,
     "architecture.png": architecture,
     **dict.fromkeys(TOOLS, tools),

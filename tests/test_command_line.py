@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from digitlab import Mnist, load_model
@@ -131,6 +133,52 @@ def test_train_saves_a_network_and_never_replaces_one_unasked(
     before = path.read_bytes()
     assert main(["train", "--out", str(path)]) == 1
     assert "--overwrite" in capsys.readouterr().err and path.read_bytes() == before
+
+
+def test_export_writes_a_page_that_tells_what_is_known_of_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "my page.html"
+    assert main(["export", str(path)]) == 0
+    assert "my page.html: open it in a browser" in capsys.readouterr().out
+    text = path.read_text(encoding="utf-8")
+    assert f'"test_accuracy":{load_info()["results"]["test_accuracy"]}' in text
+    assert main(["export", str(path)]) == 1 and "--overwrite" in capsys.readouterr().err
+    assert main(["export", str(path), "--overwrite"]) == 0
+
+
+def test_export_writes_onnx(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    assert main(["export", str(tmp_path / "net.onnx")]) == 0
+    assert "net.onnx: images (N, 1, 28, 28)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"PK damaged", None])
+@pytest.mark.parametrize("name", ["page.html", "net.onnx"])
+def test_of_a_damaged_or_foreign_checkpoint_nothing_is_exported(
+    name: str, content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "net.pth"
+    if content is None:
+        torch.save({"layer.weight": torch.zeros(3)}, weights)
+    else:
+        weights.write_bytes(content)
+    assert main(["export", str(tmp_path / name), "--weights", str(weights)]) == 1
+    assert "net.pth" in capsys.readouterr().err and not (tmp_path / name).exists()
+
+
+def test_export_says_which_names_it_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(tmp_path / "net.pt")]) == 1
+    assert "ends in .html or .onnx, got" in capsys.readouterr().err
+
+
+def test_app_says_that_its_port_is_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["app", "--port", str(port)]) == 1
+    assert f"port {port} is in use" in capsys.readouterr().err
 
 
 def test_evaluate_prints_accuracy_interval_and_confusion(

@@ -2,17 +2,21 @@
 
 import doctest
 import sys
+from typing import Any
 
 import pytest
 
 import digitlab
+from digitlab.export import export_page
+from digitlab.export.server import PageServer
+
+ENTRIES = [*(getattr(digitlab, name) for name in digitlab.__all__), export_page, PageServer]
 
 
-@pytest.mark.parametrize("name", digitlab.__all__)
-def test_the_example_in_its_docstring_does_what_it_shows(name: str) -> None:
-    entry = getattr(digitlab, name)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
+def test_the_example_in_its_docstring_does_what_it_shows(entry: Any) -> None:
     module = sys.modules[entry.__module__]
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for example in doctest.DocTestFinder().find(entry, name, module, globs={}):
+    for example in doctest.DocTestFinder().find(entry, entry.__name__, module, globs={}):
         runner.run(example)
     assert not runner.failures

@@ -93,7 +93,7 @@ def test_a_stale_front_end_earlier_on_jupyters_path_is_the_one_that_is_judged(
 
 def test_the_front_ends_of_this_environment_fit_their_python_halves():
     checks = list(doctor._examine_front_ends())
-    assert len(checks) == 3
+    assert len(checks) == 4
     assert all(check.ok for check in checks), checks
 
 

@@ -26,10 +26,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 def main(arguments: list[str]) -> int:
     """Execute the files named, or all notebooks of the course."""
-    paths = [Path(name) for name in arguments] or [
-        *sorted(ROOT.glob("notebooks/0*.ipynb")),
-        ROOT / "digitlab" / "widgets" / "app.ipynb",
-    ]
+    paths = [Path(name) for name in arguments] or sorted(ROOT.glob("notebooks/0*.ipynb"))
     with tempfile.TemporaryDirectory() as work:
         # Another number of threads adds up in another order, and the last digits change.
         os.environ["OMP_NUM_THREADS"] = "2"
@@ -51,9 +48,6 @@ def main(arguments: list[str]) -> int:
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
     """Strip what is volatile from an executed notebook, and fold what is to be folded, in place."""
-    title = (
-        {"title": notebook.metadata.title} if "title" in notebook.metadata else {}
-    )  # of the page that Voilà makes
     notebook.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -61,7 +55,6 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             "name": "python3",
         },
         "language_info": {"name": "python"},
-        **title,
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

@@ -9,7 +9,6 @@ if TYPE_CHECKING:  # "as" exports a name to type checkers, which don't look into
     from digitlab.widgets.drawpad import DrawPad as DrawPad
     from digitlab.widgets.kernel_explorer import KernelExplorer as KernelExplorer
     from digitlab.widgets.live_curves import LiveCurves as LiveCurves
-    from digitlab.widgets.tools.app import Studio as Studio
     from digitlab.widgets.tools.game import BreakIt as BreakIt
     from digitlab.widgets.tools.game import Game as Game
     from digitlab.widgets.tools.own_hand import OwnHand as OwnHand
@@ -28,7 +27,6 @@ _MODULES = {
     "OwnHand": "tools.own_hand",
     "Photo": "tools.photo",
     "StrokeSteps": "tools.stroke_steps",
-    "Studio": "tools.app",
     "Why": "tools.why",
 }
 __all__ = [*_MODULES]

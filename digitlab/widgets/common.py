@@ -12,7 +12,6 @@ import ipywidgets
 import numpy as np
 import torch
 import traitlets
-from ipycanvas import Canvas
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -125,30 +124,3 @@ def png_data_uri(pixels: torch.Tensor | NDArray[Any]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(values).save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-# --- canvases -------------------------------------------------------------------------------------
-
-# A canvas of ipycanvas reports every mouse button as if it were the left one, and swallows every
-# key. So other buttons, and Tab, are kept from it: a right click opens the menu and paints nothing,
-# and Tab moves the focus on. A widget's HTML can't run a script; it can run the error handler of a
-# picture that fails to load.
-CANVAS_EVENT_FILTER = """<img hidden alt="" src="data:," onerror="
-  const keep = (event, unwanted) => this.parentElement
-    && this.closest('.digitlab-drawpad').addEventListener(event, e => {
-      if (e.target.tagName === 'CANVAS' && unwanted(e)) e.stopPropagation();
-    }, true);
-  keep('mousedown', e => e.button !== 0);
-  keep('mouseup', e => e.button !== 0);
-  keep('keydown', e => e.key === 'Tab');
-">"""
-
-
-class NamedCanvas(Canvas):
-    """A canvas whose tooltip is its accessible name.
-
-    ipywidgets shows a tooltip only where the description is empty, and a canvas of ipycanvas has no
-    description at all: with a tooltip it would fail to display.
-    """
-
-    description = traitlets.Unicode("").tag(sync=True)

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import ipywidgets
 import traitlets
-
-from digitlab.widgets.common import NamedCanvas
+from ipycanvas import Canvas
 
 Place: TypeAlias = tuple[int, int]  # row and column of a pixel
 
@@ -21,7 +20,7 @@ _SCALE = 10  # canvas pixels along each pixel of the picture: events come in who
 _ARROWS = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "ArrowRight": (0, 1)}
 
 
-class PixelOverlay(NamedCanvas):
+class PixelOverlay(Canvas):
     """A transparent canvas that lies on a picture: mouse, finger and arrow keys choose a pixel.
 
     The page reports every movement of the mouse. Observers of a trait hear of new values only, so
@@ -39,6 +38,9 @@ class PixelOverlay(NamedCanvas):
         hovered: row and column of the pixel under the mouse; None if the mouse is elsewhere.
     """
 
+    # ipywidgets shows a tooltip only where the description is empty, and a canvas has none at all:
+    # without this one it would fail to display.
+    description = traitlets.Unicode("").tag(sync=True)
     place = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0))
     hovered: Any = traitlets.Tuple(
         traitlets.Int(), traitlets.Int(), default_value=None, allow_none=True

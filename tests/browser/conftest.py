@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support import browser
+from tests.support import browser, engines
 from tests.support.browser import Pad, Theme
+from tests.support.engines import Engine
 
 
 @pytest.fixture(scope="package")
@@ -24,10 +25,23 @@ def chromium() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.fixture(scope="module", params=["Chromium", "Firefox", "WebKit"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A page of each browser engine that this machine has."""
+    if missing := engines.missing(request.param):
+        pytest.skip(f"{request.param} can't be driven here: there is no {missing}")
+    if request.param == "Chromium":
+        with browser.new_page(request.getfixturevalue("chromium")) as page:
+            yield engines.Chromium(page)
+    else:
+        with {"Firefox": engines.firefox, "WebKit": engines.webkit}[request.param]() as page:
+            yield page
+
+
 @pytest.fixture(scope="package")
 def server() -> Iterator[str]:
     """The address of JupyterLab, where the notebook with the drawing pad is to be found."""
-    with browser.serve("lab", browser.COURSE) as address:
+    with browser.serve(browser.COURSE) as address:
         yield address
 
 

@@ -1,6 +1,7 @@
 """The drawing pad in JupyterLab: real strokes, a busy kernel, keys, themes, a second page."""
 
 import re
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,30 +82,78 @@ def test_digits_that_people_wrote_arrive_whole_and_are_read_right(pad: Pad) -> N
     assert not wrong
 
 
-def test_what_is_drawn_while_a_cell_runs_is_all_there_when_it_is_done(
-    pad: Pad, tmp_path: Path
-) -> None:
+@pytest.fixture
+def busy(pad: Pad, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """A kernel that runs a cell, until the function that is given is called."""
     end = tmp_path / "end"
-    pad.draw_digit(4)
-    pad.expect_digit(4)
-    browser.run_in_kernel(pad.page, "drawn = pad.strokes")
-    pad.wipe()
     pad.page.evaluate(
         f"code => {{ {KERNEL}.requestExecute({{code}}); }}", BUSY.format(path=str(end))
     )
-    is_busy = f"() => {KERNEL}.status === 'busy'"
-    pad.page.wait_for_function(is_busy)
-    pad.draw_digit(4)
-    pad.wait_for_blank()
-    assert pad.page.evaluate(is_busy)
+    pad.page.wait_for_function(f"() => {KERNEL}.status === 'busy'")
+    yield end.touch
     end.touch()
+
+
+def test_what_is_drawn_while_a_cell_runs_is_seen_at_once_and_predicted_when_it_is_done(
+    pad: Pad, busy: Callable[[], None]
+) -> None:
+    pad.draw_digit(4)
+    expect(pad.readout).to_contain_text("kernel is busy")
+    pad.wait_for_blank()  # the kernel's canvas
+    assert 0.03 < pad.seen_ink() < 0.2
+    assert pad.page.evaluate(f"{KERNEL}.status") == "busy"
+    before = pad.seen_ink()
+    busy()
     pad.expect_digit(4)
-    browser.run_in_kernel(pad.page, "assert pad.strokes == drawn")
+    pad.wait_for_ink()
+    assert pad.seen_ink() == pytest.approx(before, rel=0.01)
     pad.draw([[(0.1, 0.1), (0.2, 0.2)]])
     browser.run_in_kernel(pad.page, "assert len(pad.strokes) == 3")
 
 
-def test_coming_back_to_the_canvas_with_the_button_held_draws_nothing_and_the_next_press_does(
+def test_clear_undo_and_keys_work_at_once_while_a_cell_runs(
+    pad: Pad, busy: Callable[[], None]
+) -> None:
+    pad.draw_digit(4)
+    pad.press("Clear")
+    assert pad.seen_ink() == 0
+    pad.draw_digit(7)
+    one = pad.seen_ink()
+    pad.draw([[(0.1, 0.9), (0.9, 0.9)]])
+    assert pad.seen_ink() > 1.2 * one
+    pad.press("Undo")
+    assert pad.seen_ink() == pytest.approx(one, rel=0.01)
+    pad.canvas.focus()
+    pad.page.keyboard.press("Delete")
+    assert pad.seen_ink() == 0
+    pad.draw_digit(2)
+    expect(pad.readout).to_contain_text("kernel is busy")
+    busy()
+    pad.expect_digit(2)
+    browser.run_in_kernel(pad.page, "assert len(pad.strokes) == 1")
+
+
+def test_every_point_that_the_page_reports_arrives(pad: Pad) -> None:
+    pad.page.evaluate(
+        """canvas => {
+            globalThis.places = [];
+            const note = event => {
+                for (const {clientX, clientY} of event.getCoalescedEvents()) {
+                    const place = `${clientX},${clientY}`;
+                    if (places.at(-1) !== place) places.push(place);
+                }
+            };
+            canvas.addEventListener('pointermove', event => event.buttons && note(event), true);
+        }""",
+        pad.canvas.element_handle(),
+    )
+    pad.draw_digit(8)
+    pad.expect_digit(8)
+    count = pad.page.evaluate("places.length")
+    browser.run_in_kernel(pad.page, f"assert len(pad.strokes[0]) == {count} + 1, pad.strokes")
+
+
+def test_a_stroke_that_leaves_the_pad_goes_on_when_it_comes_back_and_ends_with_the_button(
     pad: Pad,
 ) -> None:
     mouse, box = pad.page.mouse, browser.settled_box(pad.canvas)
@@ -114,13 +163,24 @@ def test_coming_back_to_the_canvas_with_the_button_held_draws_nothing_and_the_ne
     mouse.down()
     for x in (right - 50, right + 50, right - 20, right - 150):  # out and in again
         mouse.move(x, height + 5)
+    browser.settle(pad.page)
+    mouse.move(right + 40, height)
+    mouse.up()  # where the pad is not
+    pad.hover([(0.1, 0.9), (0.9, 0.9)])
     browser.run_in_kernel(
-        pad.page, "assert [len(stroke) for stroke in pad.strokes] == [2] and pad.prediction"
+        pad.page, "assert len(pad.strokes) == 1 and not pad._sketch.pen_is_down and pad.prediction"
     )
-    mouse.up()
+    browser.run_in_kernel(pad.page, "assert [x for x, _ in pad.strokes[0]].count(280) >= 1")
     pad.wipe()
     pad.draw_digit(2)
     pad.expect_digit(2)
+
+
+def test_a_click_leaves_a_dot(pad: Pad) -> None:
+    pad.canvas.click()
+    pad.wait_for_ink()
+    assert pad.seen_ink() > 0.002
+    browser.run_in_kernel(pad.page, "assert [len(stroke) for stroke in pad.strokes] == [1]")
 
 
 def test_a_pen_is_chosen_and_drawn_with(pad: Pad) -> None:
@@ -215,6 +275,19 @@ def test_everything_but_drawing_works_without_a_pointer(pad: Pad) -> None:
     pad.canvas.focus()
     press("Escape")
     expect(pad.canvas).not_to_be_focused()
+
+
+def test_one_can_draw_by_keyboard(pad: Pad) -> None:
+    press = pad.page.keyboard.press
+    pad.canvas.focus()
+    for key in [*("Space", "ArrowUp", "ArrowUp", "Space"), *["ArrowDown"] * 6, "Space"]:
+        press(key)
+    expect(pad.canvas).to_be_focused()
+    browser.settle(pad.page)
+    browser.run_in_kernel(pad.page, "assert [len(stroke) for stroke in pad.strokes] == [7]")
+    pad.expect_digit(1)
+    press("Backspace")
+    pad.wait_for_blank()
 
 
 def test_a_screen_reader_is_told_the_name_of_every_part_and_what_was_read(pad: Pad) -> None:

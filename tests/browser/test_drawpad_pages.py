@@ -1,11 +1,9 @@
-"""The pad on whole pages: JupyterLab, Notebook 7 and Voilà; mouse, touch and reload."""
-
-from collections.abc import Iterator
+"""The pad on whole pages: JupyterLab and Notebook 7; mouse, touch and reload."""
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support import ROOT, browser
+from tests.support import browser
 from tests.support.browser import Pad
 from tests.support.pen import DIGITS
 
@@ -21,7 +19,6 @@ class Broken(torch.nn.Linear):
 
 pad = DrawPad()
 pad"""
-APP = ROOT / "digitlab" / "widgets" / "app.ipynb"
 OUTSIDE = (0.5, 1.5)  # below the drawing area, which is the unit square
 
 
@@ -150,63 +147,3 @@ def test_in_notebook_7_the_pad_of_the_course_draws_reads_undoes_and_survives_a_r
         pad.wipe()
         pad.draw_digit(7)
         pad.expect_digit(7)
-
-
-# --- Voilà ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def voila() -> Iterator[str]:
-    with browser.serve("voila", APP) as address:
-        yield address
-
-
-def test_in_voila_the_page_shows_the_pad_and_its_tools_and_no_code(
-    chromium: Browser, voila: str
-) -> None:
-    with browser.new_page(chromium) as page:
-        page.goto(voila)
-        pad = Pad(page)
-        expect(pad.readout).to_contain_text("Draw a digit")
-        expect(page.locator("body")).not_to_contain_text("import")
-        page.get_by_role("button", name="A photo instead").click()
-        with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="Choose a picture").click()
-        chooser.value.set_files(
-            {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
-        )
-        browser.said(page, "This file is not a picture")
-        pad.draw_digit(3)
-        pad.expect_digit(3)
-        pad.wipe()
-        pad.draw_digit(0)
-        pad.expect_digit(0)
-
-
-def test_in_voila_two_visitors_one_on_a_phone_see_nothing_of_each_other(
-    chromium: Browser, voila: str
-) -> None:
-    sharp_touchscreen = {**browser.PHONE, "has_touch": True, "device_scale_factor": 2}
-    with (
-        browser.new_page(chromium) as laptop,
-        browser.new_page(chromium, **sharp_touchscreen) as phone,
-    ):
-        for page in (laptop, phone):
-            page.goto(voila)
-        Pad(laptop).draw_digit(3)
-        Pad(phone).touch(DIGITS[7])
-        for page, digit in ((laptop, 3), (phone, 7)):
-            Pad(page).expect_digit(digit)
-            page.get_by_role("button", name="Why?").click()
-            browser.said(page, f"Predicted: {digit}.")
-            expect(page.get_by_role("img", name="The 64 feature maps")).to_be_visible()
-            # What is saved, all visitors would share.
-            expect(page.get_by_text("It was a")).to_have_count(0)
-        Pad(laptop).wipe()
-        pad = Pad(phone)
-        pad.expect_digit(7)
-        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        browser.expect_within(
-            phone.locator("body"),
-            *(pad.canvas, pad.button("Predict"), pad.pen, pad.readout, pad.bars, pad.picture),
-        )

@@ -63,7 +63,7 @@ def test_from_a_drawing_to_a_network_that_knows_your_hand(page: Page) -> None:
     button(page, "Keep it").click()
     said(page, "Kept in")
     button(page, "Go back").click()
-    said(page, "The pad has its old network again.")
+    said(page, "Every pad has its old network again.")
     browser.run_in_kernel(
         page,
         "assert (folder.parent / 'my_hand.pth').is_file()\n"

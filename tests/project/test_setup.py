@@ -53,7 +53,7 @@ def test_conda_installs_one_python_that_pip_would_accept():
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
 
 
-@pytest.mark.parametrize("extra", [None, "test", "dev"])
+@pytest.mark.parametrize("extra", [None, "export", "test", "dev"])
 def test_every_package_asked_for_has_a_tested_version_within_its_range(extra):
     lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     for requirement in map(Requirement, lines):
@@ -326,9 +326,11 @@ def test_options_go_on_to_the_program(ready, target):
     assert "--one --two 2" in make(ready, "-n", target, "ARGS=--one --two 2").stdout
 
 
-def test_the_pad_is_served_to_this_machine_alone_on_a_port_of_choice(ready):
-    assert "--Voila.ip=127.0.0.1 --port=5000" in make(ready, "-n", "app").stdout
-    assert "--Voila.ip=127.0.0.1 --port=5001" in make(ready, "-n", "app", "PORT=5001").stdout
+def test_app_takes_a_port_and_a_network(ready):
+    assert "-m digitlab app --port=5000" in make(ready, "-n", "app").stdout
+    options = ("PORT=5001", "WEIGHTS=my networks/net.pth")
+    expected = '-m digitlab app --port=5001 --weights="my networks/net.pth"'
+    assert expected in make(ready, "-n", "app", *options).stdout
 
 
 def test_a_machine_without_python_is_told_so(checkout):

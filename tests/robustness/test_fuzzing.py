@@ -262,8 +262,8 @@ def test_small_files_of_huge_pictures_take_bounded_memory(tmp_path: Path) -> Non
     assert float(most) < 900
 
 
-WORDS = """train evaluate predict doctor quick best 0-4 -1 1e9 é - -- --recipe --seed --seeds --out
-    --overwrite --resume --device --data --weights --pen --help"""
+WORDS = """train evaluate predict export app doctor quick best 0-4 -1 1e9 é - -- --recipe --seed
+    --seeds --out --overwrite --resume --device --data --weights --pen --port --help"""
 
 
 def test_command_lines_of_words_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:

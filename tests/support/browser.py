@@ -1,10 +1,11 @@
-"""Real pages in a real browser: serve JupyterLab or Voilà, open a notebook, draw on the pad.
+"""Real pages in a real browser: serve JupyterLab, open a notebook, draw on the pad.
 
 Used by the browser tests, a benchmark, and the script that takes the screenshots. Nothing here
 waits for time to pass, only for a state of the page or the kernel. A measurement is true when what
 was begun before it has ended: see :func:`settle`.
 """
 
+import io
 import json
 import math
 import os
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from digitlab.ink import Point
@@ -39,15 +42,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-Frontend = Literal["lab", "voila"]
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
 WINDOW = {"width": 1280, "height": 900}  # pixels of a laptop's browser
 PHONE = {"width": 390, "height": 844}  # pixels of a phone's
 
-# The kernel behind a page: Voilà has a manager of widgets, Jupyter a notebook in front.
-KERNEL = """(
-    jupyterapp.widgetManager ?? jupyterapp.shell.currentWidget.sessionContext.session
-).kernel"""
+# The kernel behind a page: that of the notebook in front
+KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 expect.set_options(timeout=1000 * TIMEOUT)
 
@@ -100,10 +100,10 @@ def new_page(
 
 
 @contextmanager
-def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
+def serve(*notebooks: Path) -> Iterator[str]:
     """Serve copies of ``notebooks``, with none of the user's settings. Yields the address.
 
-    JupyterLab's server has Notebook 7, too; Voilà shows one notebook.
+    JupyterLab's server has Notebook 7, too.
     """
     with tempfile.TemporaryDirectory(
         prefix="digitlab-browser-", ignore_cleanup_errors=True
@@ -113,12 +113,7 @@ def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
         for notebook in notebooks:
             _copy_notebook(notebook, root)
         port = free_port()
-        arguments = (
-            ["voila", notebooks[0].name, "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
-            if frontend == "voila"
-            else _lab_arguments(root, port)
-        )
-        with running([sys.executable, "-m", *arguments], root, port):
+        with running([sys.executable, "-m", *_lab_arguments(root, port)], root, port):
             yield f"http://127.0.0.1:{port}"
 
 
@@ -126,20 +121,22 @@ def serve(frontend: Frontend, *notebooks: Path) -> Iterator[str]:
 def running(command: Sequence[str], root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in ``root``, with none of the user's settings, until the caller has finished."""
     log = root / "server.log"
+    with started(command, log, cwd=root, env=_environment(root)) as server:
+        wait_for_port(server, port, log)
+        yield server
+
+
+@contextmanager
+def started(command: Sequence[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program, what it prints in ``log``, until the caller has finished."""
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=root,
-            env=_environment(root),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+        program = subprocess.Popen(
+            command, stdout=output, stderr=output, start_new_session=True, **options
         )
-        try:
-            _wait_for_port(server, port, log)
-            yield server
-        finally:
-            _stop(server)
+    try:
+        yield program
+    finally:
+        _stop(program)
 
 
 def _copy_notebook(notebook: Path, root: Path) -> None:
@@ -193,8 +190,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the server listens. Its page is not asked for: Voilà would run the notebook."""
+def wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the server listens. Nothing is requested of it."""
     deadline = time.monotonic() + TIMEOUT
     while server.poll() is None and time.monotonic() < deadline:
         try:
@@ -380,7 +377,7 @@ def opened(page: Page, cells: list[nbformat.NotebookNode]) -> Iterator[Page]:
 @contextmanager
 def lab_page(code: str) -> Iterator[Page]:
     """A page of JupyterLab, of a server of its own, with a notebook whose one cell has run."""
-    with serve("lab") as address, chromium() as browser, new_page(browser) as page:
+    with serve() as address, chromium() as browser, new_page(browser) as page:
         open_lab(page, address)
         with one_cell(page, code):
             yield page
@@ -540,6 +537,12 @@ class Pad:
         settle(self.page)
         return int(self.canvas.evaluate(f"canvas => ({_COUNT_WHITE})(canvas)"))
 
+    def seen_ink(self) -> float:
+        """Which part of the pad looks white: the page's own ink, too, as a person sees it."""
+        self.page.mouse.move(0, 0)  # no pointer is in the way
+        picture = Image.open(io.BytesIO(self.canvas.screenshot())).convert("L")
+        return float((np.asarray(picture)[4:-4, 4:-4] > 200).mean())  # without the corners
+
 
 _COUNT_WHITE = """canvas => {
     const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -551,13 +554,14 @@ _COUNT_WHITE = """canvas => {
 
 _REPLAY = """(canvas, strokes) => {
     const box = canvas.getBoundingClientRect();
-    const send = (type, [x, y]) => canvas.dispatchEvent(new MouseEvent(type, {
-        bubbles: true, clientX: box.x + x * box.width, clientY: box.y + y * box.height,
+    const send = (type, [x, y], buttons = 1) => canvas.dispatchEvent(new PointerEvent(type, {
+        bubbles: true, pointerId: 1, pointerType: 'mouse', isPrimary: true, buttons,
+        clientX: box.x + x * box.width, clientY: box.y + y * box.height,
     }));
     for (const stroke of strokes) {
-        send('mousedown', stroke[0]);
-        for (const point of stroke.slice(1)) send('mousemove', point);
-        send('mouseup', stroke.at(-1));
+        send('pointerdown', stroke[0]);
+        for (const point of stroke.slice(1)) send('pointermove', point);
+        send('pointerup', stroke.at(-1), 0);
     }
 }"""
 

@@ -1,18 +1,17 @@
 """The drawing area: a canvas that keeps what is drawn on it, as strokes.
 
 What is drawn lives in Python; the browser only shows it. So it survives a reload of the page, and
-can come from code as well as by hand.
+can come from code as well as by hand. A hand's ink is shown by the page first (:mod:`pen`), and
+then drawn here, for good and for every page.
 
 Everything here is in pixels of the page. The canvas has more pixels than that, so that lines stay
-sharp on high-density screens: the browser scales what it is sent, and what it reports is scaled
-back in one place, :meth:`Sketch._on_pad`.
+sharp on high-density screens: the browser scales what it is sent, and what the canvas reports is
+scaled back in one place, :meth:`Sketch._on_canvas`.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
@@ -20,8 +19,9 @@ from numpy.typing import NDArray
 
 from digitlab import ink
 from digitlab.ink import Point
-from digitlab.widgets.common import NamedCanvas, guarded
-from digitlab.widgets.drawpad.smoothing import curve_to, smooth
+from digitlab.widgets.common import guarded
+from digitlab.widgets.drawpad.pen import Pen
+from digitlab.widgets.drawpad.smoothing import trace
 
 Path: TypeAlias = NDArray[np.float64]  # (n, 2)
 
@@ -32,6 +32,7 @@ LINE_WIDTH = 0.0275
 SCALED_MARGIN = 0.15  # of the side, left free around drawings that are scaled to the pad
 WRITING_INTERVAL = 0.03  # seconds from point to point where the pen moves by itself
 WRITING_PAUSE = 0.2  # seconds before it begins the next stroke
+EXAMPLE, CANVAS = "example", "canvas"  # who may hold the pen besides a page
 
 
 class Sketch:
@@ -44,6 +45,7 @@ class Sketch:
             could catch it.
 
     Attributes:
+        pen: the pen in the page, an invisible widget to be put beside the canvas.
         pen_width: in pixels of the picture that the network sees; see :meth:`use_pen`.
     """
 
@@ -52,18 +54,25 @@ class Sketch:
     ) -> None:
         self.size = size
         self.strokes: list[list[Point]] = []
-        self.pen_is_down = False
         self.pen_width = ink.PEN_WIDTH
+        self._holder: str | None = None  # a page, or one of the two above
         self._on_change, self._show_error = on_change, on_error
         self._writing: asyncio.Task[None] | None = None
         self.canvas = self._new_canvas()
+        self._spare = Canvas(width=1, height=1)  # see _on_client_ready
+        self.pen = Pen(self.canvas, size, self.pen_width, self._on_page)
         self._redraw()
+
+    @property
+    def pen_is_down(self) -> bool:
+        """Whether a stroke is being drawn."""
+        return self._holder is not None
 
     def replace(self, strokes: list[list[Point]]) -> None:
         """Put another drawing here, the pen lifted."""
         self._stop_writing()
         self.strokes = strokes
-        self.pen_is_down = False
+        self._holder = None
         self._redraw()
         self._on_change()
 
@@ -92,11 +101,11 @@ class Sketch:
         """Move the pen along ``drawing``; a cell that keeps the kernel busy makes it wait."""
         try:
             for stroke in drawing:
-                self._start(stroke[0])
+                self._act(EXAMPLE, [("down", stroke[0])])
                 for point in stroke[1:]:
                     await asyncio.sleep(WRITING_INTERVAL)
-                    self._extend(point)
-                self._end()
+                    self._act(EXAMPLE, [("move", point)])
+                self._act(EXAMPLE, [("up", None)])
                 await asyncio.sleep(WRITING_PAUSE)
         except Exception as error:
             self._show_error(error)
@@ -108,79 +117,82 @@ class Sketch:
         """Take the pen back from :meth:`write`."""
         if self._writing and not self._writing.done():
             self._writing.cancel()
-            self.pen_is_down = False
+            self._holder = None
         self._writing = None
 
     # --- the pen ----------------------------------------------------------------------------------
 
-    def _start(self, point: Point) -> None:
-        self.strokes.append([point])
-        self.pen_is_down = True
-        if len(self.strokes) == 1:
-            self._redraw()  # wipes the invitation as well
-        else:
-            self._draw_dot(point)
-        self._on_change()
+    def _act(self, holder: str, actions: Sequence[tuple[str, Point | None]]) -> None:
+        """Do what a holder of the pen has done, and report the drawing after all of it.
 
-    def _extend(self, point: Point) -> None:
-        stroke = self.strokes[-1]
-        if point == stroke[-1]:
+        Several pages may show this canvas. The pen is with the one that put it down last.
+        """
+        known = len(self.strokes[-1]) if self.strokes else 0
+        changes = [name for name, point in actions if self._do(holder, name, point)]
+        if not changes:
             return
-        stroke.append(point)
-        # One small message a move. The newest piece is straight, so that the ink doesn't lag behind
-        # the pen; the piece before it, whose direction is known only now, is drawn over as a curve.
-        curve = [stroke[-3], *curve_to(stroke, len(stroke) - 2)] if len(stroke) > 2 else stroke[:1]
-        self._draw_line([*curve, point])
-        self._on_change()
+        only_moved = set(changes) == {"move"}
+        if only_moved:  # a short message; straight, until the end of the stroke
+            self.canvas.stroke_lines(np.array(self.strokes[-1][known - 1 :], dtype=np.float32))
+        elif self.pen_is_down:
+            self._redraw()
+        try:
+            self._on_change()  # predict before the slower redraw: the learner waits for it
+        finally:
+            if not self.pen_is_down:
+                self._redraw()
 
-    def _end(self) -> None:
-        if self.pen_is_down:
-            self.pen_is_down = False
-            try:
-                self._on_change()  # predict before the slower redraw: the learner waits for it
-            finally:
-                self._redraw()  # replaces the provisional straight pieces
+    def _do(self, holder: str, name: str, point: Point | None) -> bool:
+        """Do one thing; return whether anything has changed."""
+        if name == "down" and point is not None:
+            if holder != EXAMPLE:
+                self._stop_writing()
+            self.strokes.append([point])
+            self._holder = holder
+            return True
+        if self._holder != holder:
+            return False
+        if name == "move" and point is not None:
+            if point == self.strokes[-1][-1]:
+                return False
+            self.strokes[-1].append(point)
+            return True
+        self._holder = None
+        if name == "undo":
+            self.strokes.pop()
+        return True
 
     # --- showing ----------------------------------------------------------------------------------
 
-    def _draw_dot(self, point: Point) -> None:
-        self.canvas.fill_circle(*point, self._line_width() / 2)
-
-    def _draw_line(self, points: Sequence[Point]) -> None:
-        self.canvas.stroke_lines(np.array(points, dtype=np.float32))
-
-    def _line_width(self) -> float:
+    @property
+    def line_width(self) -> float:
+        """Of the pen, in pixels of the page."""
         return self.size * LINE_WIDTH * self.pen_width
 
     def _redraw(self) -> None:
         """Send the whole drawing, in one message."""
-        with _one_message(self.canvas):
+        self.pen.width, self.pen.blank = self.pen_width, not self.strokes
+        with hold_canvas():
             self.canvas.clear()
             self._set_pen()
             for stroke in self.strokes:
-                self._draw_dot(stroke[0])
-                self._draw_line(smooth(stroke))
-            if not self.strokes:
-                self._draw_invitation()
+                self.canvas.begin_path()
+                trace(self.canvas, stroke)
+                self.canvas.stroke()
 
     def _set_pen(self) -> None:
         """Set scale and pen, before every redrawing: a page that was just opened has neither."""
         self.canvas.set_transform(PIXEL_RATIO, 0, 0, PIXEL_RATIO, 0, 0)
-        self.canvas.stroke_style = self.canvas.fill_style = "white"
-        self.canvas.line_width = self._line_width()
+        self.canvas.stroke_style = "white"
+        self.canvas.line_width = self.line_width
         self.canvas.line_cap = self.canvas.line_join = "round"
-
-    def _draw_invitation(self) -> None:
-        self.canvas.fill_style = "#9a9a9a"  # grey: legible, but not ink
-        self.canvas.font = f"{self.size // 20}px system-ui, sans-serif"
-        self.canvas.text_align, self.canvas.text_baseline = "center", "middle"
-        self.canvas.fill_text("Draw a digit here", self.size / 2, self.size / 2)
 
     # --- the browser's events ---------------------------------------------------------------------
 
-    def _new_canvas(self) -> NamedCanvas:
+    def _new_canvas(self) -> Canvas:
+        """Make the canvas. Its own events come until the pen is in the page, and from tests."""
         pixels = self.size * PIXEL_RATIO
-        canvas = NamedCanvas(width=pixels, height=pixels, tooltip="Drawing area")
+        canvas = Canvas(width=pixels, height=pixels)
         canvas.on_client_ready(self._on_client_ready)
         canvas.on_mouse_down(self._on_down)
         canvas.on_mouse_move(self._on_move)
@@ -190,83 +202,60 @@ class Sketch:
         canvas.on_touch_move(self._on_touch_move)
         canvas.on_touch_end(self._on_touch_end)
         canvas.on_touch_cancel(self._on_touch_end)
-        canvas.on_key_down(self._on_key)
         return canvas
+
+    @guarded
+    def _on_page(self, page: str, actions: Sequence[Sequence[Any]]) -> None:
+        """Take what the pen did in a page."""
+        self._act(
+            page,
+            [(name, self._clip(*place) if place else None) for name, *place in actions],
+        )
 
     @guarded
     def _on_client_ready(self) -> None:
         """Draw everything for a page that was opened or reloaded: its canvas is empty."""
         # ipycanvas names a canvas only when it switches to another; this page has heard of none.
-        # Private, but the only way to have it named again.
-        self.canvas._canvas_manager._current_canvas = None
+        self._spare.clear()
         self._redraw()
         # The page that would have reported that the pen was lifted may be gone.
-        if self.pen_is_down and not self._is_writing():
-            self._end()
+        if self.pen_is_down and self._holder != EXAMPLE:
+            self._act(str(self._holder), [("up", None)])
 
     @guarded
     def _on_down(self, x: float, y: float) -> None:
-        point = self._on_pad(x, y)  # raises for what is no place, before anything is changed
-        self._stop_writing()
-        self._start(point)
+        self._act(CANVAS, [("down", self._on_canvas(x, y))])
 
     @guarded
     def _on_move(self, x: float, y: float) -> None:
-        if self.pen_is_down and not self._writing:  # the mouse reports hovering, too
-            self._extend(self._on_pad(x, y))
+        self._act(CANVAS, [("move", self._on_canvas(x, y))])  # hovering, too
 
     @guarded
     def _on_up(self, x: float, y: float) -> None:
-        if not self._is_writing():
-            self._end()
+        self._act(CANVAS, [("up", None)])
 
-    @guarded
     def _on_touch_start(self, touches: Sequence[Point]) -> None:
-        if not touches:
-            return
-        point = self._on_pad(*touches[-1])
-        self._stop_writing()
-        if not self.pen_is_down:  # a second finger is a palm or a mishap
-            self._start(point)
+        if touches and self._holder != CANVAS:  # a second finger is a palm or a mishap
+            self._on_down(*touches[0])
 
-    @guarded
     def _on_touch_move(self, touches: Sequence[Point]) -> None:
-        if touches and self.pen_is_down and not self._is_writing():
-            self._extend(self._nearest_to_pen(touches))
+        if touches:
+            self._on_move(*touches[0])
 
-    @guarded
     def _on_touch_end(self, touches: Sequence[Point]) -> None:
-        """Lift the pen unless the finger that draws is among those that stay.
+        if not touches:
+            self._on_up(0, 0)
 
-        The list is of the fingers that stay, each where it was; the one that draws is at the end of
-        the stroke.
-        """
-        if not self.pen_is_down or self._is_writing():
-            return
-        if not touches or self._nearest_to_pen(touches) != self.strokes[-1][-1]:
-            self._end()
+    def _on_canvas(self, x: float, y: float) -> Point:
+        """Canvas pixels to pixels of the page."""
+        return self._clip(x / PIXEL_RATIO, y / PIXEL_RATIO)
 
-    def _nearest_to_pen(self, touches: Sequence[Point]) -> Point:
-        """Find the touch that continues the stroke: the nearest, since touches have no identity."""
-        end = self.strokes[-1][-1]
-        points = [self._on_pad(*touch) for touch in touches]
-        return min(points, key=lambda point: math.dist(point, end))
-
-    @guarded
-    def _on_key(self, key: str, shift: bool, ctrl: bool, meta: bool) -> None:
-        """Leave the canvas on Escape: it swallows every key, and nothing else would get one again.
-
-        Tab comes here only where ``CANVAS_EVENT_FILTER`` didn't keep it from the canvas.
-        """
-        if key in ("Escape", "Tab"):
-            self.canvas.blur()
-
-    def _on_pad(self, x: float, y: float) -> Point:
-        """Canvas pixels to pixels of the page; a finger that slides off draws along the edge."""
+    def _clip(self, x: float, y: float) -> Point:
+        """Keep a place on the pad: a finger that slides off draws along the edge."""
 
         def clip(value: float) -> float:
             # In this order NaN becomes 0. A tenth of a pixel is more than a hand can tell.
-            return min(max(0.0, round(value / PIXEL_RATIO, 1)), float(self.size))
+            return min(max(0.0, round(value, 1)), float(self.size))
 
         return clip(x), clip(y)
 
@@ -303,15 +292,3 @@ def _scale_to_pad(paths: list[Path], size: float) -> list[Path]:
     side = size * (1 - 2 * SCALED_MARGIN)
     # Divide before multiplying: the reciprocal of a tiny extent would overflow.
     return [(path - (low + high) / 2) / extent * side + size / 2 for path in paths]
-
-
-@contextmanager
-def _one_message(canvas: Canvas) -> Iterator[None]:
-    """Do as ``hold_canvas``, and let go even when drawing fails: it would cache for ever."""
-    manager = canvas._canvas_manager
-    was_caching = manager._caching
-    try:
-        with hold_canvas():
-            yield
-    finally:
-        manager._caching = was_caching

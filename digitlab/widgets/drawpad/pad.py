@@ -7,30 +7,28 @@ the browser.
 import math
 import random
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import torch
 import traitlets
+from IPython.display import display
 from torch import nn
 
 from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.widgets.common import (
-    CANVAS_EVENT_FILTER,
-    button,
-    error_sentence,
-    guarded,
-    style_widget,
-)
+from digitlab.widgets.common import button, error_sentence, guarded, style_widget
 from digitlab.widgets.drawpad import render
-from digitlab.widgets.drawpad.canvas import Sketch, as_drawing
+from digitlab.widgets.drawpad.canvas import Path, Sketch, as_drawing
 
-LIVE_INTERVAL = 0.05  # seconds, the minimum between two live predictions
+# Seconds, the minimum between two live predictions: a frame of the page. It is longer where a
+# prediction takes longer: then half of the kernel's time is left for what the page sends meanwhile.
+LIVE_INTERVAL = 1 / 60
 # Pixels of the picture. All three are within what the shipped network was trained on.
 PENS = {"thin": 1.6, "medium": ink.PEN_WIDTH, "thick": 3.6}
 EXAMPLE_MESSINESS = 0.6  # of 0 to 2: tidy, but no two alike
@@ -70,6 +68,7 @@ class DrawPad(ipywidgets.Box):
         pen_width: the same, can be set at any time: the drawing is drawn and predicted again.
         prediction: the latest :class:`~digitlab.evaluation.Prediction`, or None as long as there is
             none of this drawing. Can be observed: ``pad.observe(callback, "prediction")``.
+        version: how often the drawing has changed; can be observed, also where it isn't predicted.
         image: ``(1, 28, 28)`` float32 in [0, 1], the picture that ``prediction`` was made from, or
             None.
 
@@ -80,6 +79,9 @@ class DrawPad(ipywidgets.Box):
     live = traitlets.Bool(True)
     pen_width = PenWidth()
     prediction = traitlets.Instance(Prediction, allow_none=True, read_only=True)
+    version = traitlets.Int(0, read_only=True)
+
+    _all: ClassVar[weakref.WeakSet["DrawPad"]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class DrawPad(ipywidgets.Box):
         self.size = size
         self.image: torch.Tensor | None = None
         self._last_prediction_at = -math.inf
+        self._last_prediction_took = 0.0  # seconds
         self._random = random.Random()
         self._sketch = Sketch(size, on_change=self._on_drawing, on_error=self._show_error)
         self.canvas = self._sketch.canvas
@@ -102,11 +105,25 @@ class DrawPad(ipywidgets.Box):
         traitlets.link((self, "live"), (self._live_switch, "value"))
         self._warm_up()
         self._show()
+        DrawPad._all.add(self)
 
     def __repr__(self) -> str:
         count = len(self._sketch.strokes)
         predicted = "" if self.prediction is None else f", predicted {self.prediction.digit}"
         return f"DrawPad({count} stroke{'s' if count != 1 else ''}{predicted})"
+
+    def _ipython_display_(self, **_: object) -> None:
+        """Show the pad, and store a picture of it for where no kernel runs.
+
+        In JupyterLab a widget that no kernel knows hides whatever else its output has: so the
+        picture is an output of its own, which the style sheet hides beside a pad that runs.
+        """
+        strokes = self._sketch.strokes or self._as_example(
+            write_digit(3, style="plain", messiness=0)
+        )
+        still = render.still_html(strokes, self.size, self._sketch.line_width)
+        display({"text/html": still, "text/plain": "A drawing pad"}, raw=True)
+        display(self._repr_mimebundle_(), raw=True)
 
     # --- public: all that can be done on the page, from code --------------------------------------
 
@@ -156,9 +173,24 @@ class DrawPad(ipywidgets.Box):
         generator = self._random if seed is None else random.Random(seed)
         digit = generator.randrange(10) if digit is None else digit
         strokes = write_digit(digit, seed=generator.getrandbits(32), messiness=EXAMPLE_MESSINESS)
-        side = (1 - 2 * EXAMPLE_MARGIN) * self.size
         with self._reporting():
-            self._sketch.write([EXAMPLE_MARGIN * self.size + side * stroke for stroke in strokes])
+            self._sketch.write(self._as_example(strokes))
+
+    def _as_example(self, strokes: list[Path]) -> list[Path]:
+        """Bring strokes in the unit square onto the pad, with a margin around them."""
+        side = (1 - 2 * EXAMPLE_MARGIN) * self.size
+        return [EXAMPLE_MARGIN * self.size + side * stroke for stroke in strokes]
+
+    def use_model(self, model: nn.Module) -> None:
+        """Give another network to this pad, and to all that have the same one as this.
+
+        Raises:
+            Exception: as in :meth:`predict`.
+        """
+        for pad in [pad for pad in DrawPad._all if pad.model is self.model]:
+            pad.model = model
+            if pad.prediction:
+                pad.predict()
 
     def predict(self) -> Prediction | None:
         """Predict the drawing now and show the result. None if nothing is drawn.
@@ -182,14 +214,15 @@ class DrawPad(ipywidgets.Box):
 
     def _build(self) -> None:
         """Make the parts and connect them."""
-        self._event_filter = ipywidgets.HTML(CANVAS_EVENT_FILTER)
-        self._event_filter.add_class("digitlab-style")  # invisible
         self._clear_button = button(self, "Clear", DrawPad.clear)
         self._undo_button = button(self, "Undo", DrawPad.undo, tooltip="Take back the last stroke")
         self._example_button = button(
             self, "Example", DrawPad.write_example, tooltip="Have a digit written"
         )
-        self._predict_button = button(self, "Predict", DrawPad._predict, button_style="primary")
+        for made in (self._clear_button, self._undo_button, self._example_button):
+            # The page finds them by their names, and does at once what they will do here.
+            made.add_class(f"digitlab-{made.description.lower()}")
+        self._predict_button = button(self, "Predict", DrawPad._predict)
         self._live_switch = ipywidgets.Checkbox(
             description="Live prediction", tooltip="Predict while you draw", indent=False
         )
@@ -205,14 +238,15 @@ class DrawPad(ipywidgets.Box):
         """Drawing on the left, prediction on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
         predicting = [self._predict_button, self._live_switch, self._pen_button]
-        buttons = ipywidgets.HBox([*drawing, *predicting])
+        buttons, settings = ipywidgets.HBox(drawing), ipywidgets.HBox(predicting)
         head = ipywidgets.HBox([self._readout, self._picture])
-        left = ipywidgets.VBox([self.canvas, buttons], layout={"max_width": f"{self.size}px"})
+        canvas = ipywidgets.Box([self.canvas])
+        left = ipywidgets.VBox([canvas, buttons, settings], layout={"max_width": f"{self.size}px"})
         right = ipywidgets.VBox([head, self._bars])
-        named = {"buttons": buttons, "head": head, "left": left, "right": right}
-        for name, box in named.items():
+        named = {"canvas": canvas, "buttons": buttons, "settings": settings, "head": head}
+        for name, box in {**named, "left": left, "right": right}.items():
             box.add_class(f"digitlab-{name}")
-        return style_widget(), self._event_filter, left, right
+        return style_widget(), self._sketch.pen, left, right
 
     def _warm_up(self) -> None:
         """Predict a blank picture: the first forward pass is much slower than the others.
@@ -228,13 +262,15 @@ class DrawPad(ipywidgets.Box):
 
     def _on_drawing(self) -> None:
         """Predict the changed drawing if it is time to; else show that it isn't predicted yet."""
+        self.set_trait("version", self.version + 1)
         if not self._sketch.strokes or not self.live:
             self._forget()
-        elif not self._sketch.pen_is_down or self._seconds_since_prediction() >= LIVE_INTERVAL:
+        elif not self._sketch.pen_is_down or self._is_time_to_predict():
             self._predict()
 
-    def _seconds_since_prediction(self) -> float:
-        return time.monotonic() - self._last_prediction_at
+    def _is_time_to_predict(self) -> bool:
+        pause = time.monotonic() - self._last_prediction_at
+        return pause >= max(LIVE_INTERVAL, self._last_prediction_took)
 
     def _forget(self) -> None:
         """Withdraw the prediction. Every move of the pen asks for it: once is enough."""
@@ -244,12 +280,14 @@ class DrawPad(ipywidgets.Box):
     def _predict(self) -> Prediction | None:
         if not self._sketch.strokes:
             return None
+        start = time.monotonic()
         image = ink.rasterize(self._sketch.strokes, pen_width=self._sketch.pen_width)
         try:
             prediction = evaluation.predict(self.model, image)
+            self._set_result(prediction, image)
         finally:
             self._last_prediction_at = time.monotonic()
-        self._set_result(prediction, image)
+            self._last_prediction_took = self._last_prediction_at - start
         return prediction
 
     def _set_result(self, prediction: Prediction | None, image: torch.Tensor | None) -> None:
@@ -260,6 +298,8 @@ class DrawPad(ipywidgets.Box):
     @traitlets.observe("live")
     @guarded
     def _on_live(self, change: Any) -> None:
+        # Where each change is predicted by itself, a press would do nothing.
+        self._predict_button.button_style = "" if change.new else "primary"
         if change.new and self._sketch.strokes:
             self._predict()
 

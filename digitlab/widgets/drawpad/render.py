@@ -1,19 +1,33 @@
 """How the drawing pad looks: pure functions from numbers to HTML, to be tested without a browser.
 
-Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab, Notebook and Voilà)
+Colours come from the theme of the page (the ``--jp-*`` variables of JupyterLab and Notebook)
 and fall back on ``currentColor``, which is legible wherever the text around it is.
 """
 
 from html import escape
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
 
 from digitlab.evaluation import Prediction, percent
-from digitlab.widgets.common import image_html
+from digitlab.ink import Strokes
+from digitlab.widgets.common import figure_html, image_html
 
 INVITATION = "Draw a digit, 0 to 9."
 NOT_PREDICTED = "Press Predict."
 NO_DIGIT = "This does not look like a digit. Best guess:"
+NOT_RUNNING = "A pad to draw on, once the notebook runs: <b>Run, Run All Cells</b>."
+# Beside a pad that runs, the picture is hidden: in JupyterLab by the pad in the same output, else
+# by any. Where no kernel knows the pad, JupyterLab puts "model not found", hidden here as well.
+_STILL_STYLE = """<style>
+.jp-OutputArea:has(.digitlab-drawpad) .jp-OutputArea-child:has(.digitlab-still),
+body:not(:has(.jp-OutputArea)):has(.digitlab-drawpad) .digitlab-still { display: none; }
+.jp-OutputArea:has(.digitlab-still)
+  .jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none; }
+.digitlab-still { margin: 8px 0; max-width: 100%; }
+.digitlab-still img { border-radius: 6px; max-width: 100%; }
+</style>"""
 
 
 def readout_html(
@@ -83,7 +97,7 @@ def _bar(digit: int, probability: float, *, text: str, look: str) -> str:
     """One row of the chart, in units of the SVG: arrow, digit, track, bar, percentage."""
     top, left, width, height = 23 * digit + 4, 26, 270, 15
     arrow = f'<path d="M12 {top + 2} l8 5.5 l-8 5.5 z"/>' if look.startswith("winner") else ""
-    place = f'x="{left}" y="{top}" height="{height}" rx="2"'
+    place = f'x="{left}" y="{top}" height="{height}" rx="5"'
     return (
         f'<g class="{look}"><text x="0" y="{top + 12}">{digit}</text>{arrow}'
         f'<rect class="track" {place} width="{width}"/>'
@@ -102,3 +116,22 @@ def picture_html(image: torch.Tensor | None) -> str:
         return '<div class="digitlab-picture"><div>What the network sees</div></div>'
     picture = image_html(image, "What the network sees: your drawing as 28 by 28 pixels")
     return f'<div class="digitlab-picture"><span>What the<br>network sees</span>{picture}</div>'
+
+
+def still_html(strokes: Strokes, size: float, line_width: float) -> str:
+    """Picture a pad where none can be: in a notebook without a kernel, or one that is only read.
+
+    Args:
+        strokes: the drawing on it, in pixels of the page.
+        size: its side.
+        line_width: of the pen, in pixels of the page.
+    """
+    image = Image.new("L", (round(2 * size),) * 2)  # twice as many pixels, for sharp screens
+    draw, radius = ImageDraw.Draw(image), line_width
+    for stroke in strokes:
+        points = [(2 * float(x), 2 * float(y)) for x, y in stroke]
+        draw.line(points, fill=255, width=round(2 * radius), joint="curve")
+        for x, y in points:  # round ends and corners
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    picture = image_html(np.asarray(image), "A digit on the drawing pad", width=round(size))
+    return _STILL_STYLE + figure_html(picture, NOT_RUNNING, css_class="digitlab-still")

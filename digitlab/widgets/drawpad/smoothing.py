@@ -1,68 +1,57 @@
 """A smooth line through the points of a stroke, for the eye; the network gets the points.
 
 A busy page reports the pen a few times a second only, and straight lines between such points would
-look like a polygon.
+look like a polygon. ``digitlab/web/pad.js`` does the same in the page: where the kernel's ink takes
+the place of the page's, nothing may be seen to move.
 """
 
 import math
-from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
 
 from digitlab.ink import Point
 
-CORNER = math.radians(60)  # where a line turns by more than this, its writer meant a corner
-SPACING = 4.0  # pixels of the page between two points of the smooth line
+CORNER = math.cos(math.radians(60))  # where a line turns by more, its writer meant a corner
+DOT = 0.01  # pixels of the page; how long the line of a dot is
+SHORT = 4.0  # pixels of the page; shorter lines turn because places are whole pixels
 
 
-def smooth(points: Sequence[Point]) -> list[Point]:
-    """Return the points of a stroke, with those of a curve through them in between."""
-    line = [points[0]]
-    for number in range(1, len(points)):
-        line += curve_to(points, number)
-    return line
+class Path(Protocol):
+    """What a line can be led along: a canvas."""
+
+    def move_to(self, x: float, y: float) -> None:
+        """Begin here."""
+
+    def line_to(self, x: float, y: float) -> None:
+        """Go straight."""
+
+    def quadratic_curve_to(self, cp1x: float, cp1y: float, x: float, y: float) -> None:
+        """Go in a curve, towards a control point and then away from it."""
 
 
-def curve_to(points: Sequence[Point], number: int) -> list[Point]:
-    """Return the curve to ``points[number]`` from the point before it, which is left out.
+def trace(path: Path, stroke: list[Point]) -> None:
+    """Lead a path smoothly along a stroke.
 
-    A cubic Bézier curve whose direction at either end is that of the line past it, from neighbour
-    to neighbour.
+    The curve runs from the middle of one line to the middle of the next, and so evens out that
+    places are whole pixels. At a corner it goes to the point itself.
     """
-    start, end = points[number - 1], points[number]
-    length = math.dist(start, end)
-    count = round(length / SPACING)
-    if count < 2:
-        return [end]
-    leave, arrive = _direction(points, number - 1, 1), _direction(points, number, -1)
-    # Control points a third of the way from either end make a straight line evenly spaced.
-    first = start[0] + leave[0] * length / 3, start[1] + leave[1] * length / 3
-    second = end[0] + arrive[0] * length / 3, end[1] + arrive[1] * length / 3
-    return [_bezier(start, first, second, end, i / count) for i in range(1, count)] + [end]
+    path.move_to(*stroke[0])
+    for (before, here), (_, after) in pairwise(pairwise(stroke)):
+        middle = (here[0] + after[0]) / 2, (here[1] + after[1]) / 2
+        if _is_corner(before, here, after):
+            path.line_to(*here)
+            path.line_to(*middle)
+        else:
+            path.quadratic_curve_to(*here, *middle)
+    # A single point is a dot, for the ends are round; but a line of no length would not be drawn.
+    x, y = stroke[-1]
+    path.line_to(x if len(stroke) > 1 else x + DOT, y)
 
 
-def _direction(points: Sequence[Point], number: int, side: int) -> Point:
-    """Return the unit vector in which the curve leaves ``points[number]`` for a neighbour.
-
-    ``side`` is 1 for the next point and -1 for the one before. At a corner, or an end, the
-    direction is that of the straight line.
-    """
-    here, neighbour = points[number], points[number + side]
-    straight = _unit(here, neighbour)
-    if not 0 < number < len(points) - 1:
-        return straight
-    other = points[number - side]
-    through = _unit(other, here)
-    turn = math.remainder(math.atan2(*straight) - math.atan2(*through), math.tau)
-    return straight if abs(turn) > CORNER else _unit(other, neighbour)
-
-
-def _unit(start: Point, end: Point) -> Point:
-    length = math.dist(start, end) or 1.0
-    return (end[0] - start[0]) / length, (end[1] - start[1]) / length
-
-
-def _bezier(start: Point, first: Point, second: Point, end: Point, t: float) -> Point:
-    a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-    return (
-        a * start[0] + b * first[0] + c * second[0] + d * end[0],
-        a * start[1] + b * first[1] + c * second[1] + d * end[1],
-    )
+def _is_corner(before: Point, here: Point, after: Point) -> bool:
+    x, y = here[0] - before[0], here[1] - before[1]
+    next_x, next_y = after[0] - here[0], after[1] - here[1]
+    length, next_length = math.hypot(x, y), math.hypot(next_x, next_y)
+    if min(length, next_length) < SHORT:
+        return False
+    return x * next_x + y * next_y < CORNER * length * next_length

@@ -1,6 +1,6 @@
 """Numbers in, HTML out: how the kernel explorer looks. Pure functions: tests need no browser.
 
-The text has the colours of the theme (the ``--jp-*`` variables of JupyterLab, Notebook and Voilà).
+The text has the colours of the theme (the ``--jp-*`` variables of JupyterLab and Notebook).
 A response has the course's: red is positive, blue negative, white zero. Numbers and words say the
 same.
 """

@@ -1,7 +1,9 @@
 """Fine-tune the pad's network on your drawings, see what that changed, keep it or go back."""
 
 import asyncio
+import math
 import threading
+from collections.abc import Callable
 from html import escape
 
 import ipywidgets
@@ -29,7 +31,7 @@ class FineTuner(Tool):
     other messages.
 
     Args:
-        pad: the drawing pad; it uses the fine-tuned network at once.
+        pad: the drawing pad; it, and every other with its network, uses the fine-tuned one at once.
         collection: the drawings.
         mnist: what is rehearsed; loaded when it is needed if None.
 
@@ -99,12 +101,12 @@ class FineTuner(Tool):
             )
 
     def go_back(self) -> None:
-        """Give the pad the network it had before."""
+        """Give the pads the network they had before."""
         if self.result:
             self.result = None
             self._keep_button.disabled = self._back_button.disabled = True
-            self._use(self._base)
-            self._set_status("The pad has its old network again.")
+            self.pad.use_model(self._base)
+            self._set_status("Every pad has its old network again.")
 
     # --- running ----------------------------------------------------------------------------------
 
@@ -168,16 +170,11 @@ class FineTuner(Tool):
             return
         self.result = result
         self._keep_button.disabled = self._back_button.disabled = False
-        self._use(result.model)
+        self.pad.use_model(result.model)
         self._output.value = comparison_html(result)
         self._set_status(
-            "Fine-tuned. The pad has the new network now: try it, then keep it or go back."
+            "Fine-tuned. Every pad has the new network now: try it, then keep it or go back."
         )
-
-    def _use(self, model: nn.Module) -> None:
-        self.pad.model = model
-        if self.pad.prediction:
-            self.pad.predict()
 
 
 def progress_html(fraction: float) -> str:
@@ -189,24 +186,36 @@ def progress_html(fraction: float) -> str:
 def comparison_html(result: FineTuned) -> str:
     """A table of what fine-tuning changed: on your drawings, and on MNIST."""
     count, images = result.own_before.total, result.mnist_before.total
-    own = _row(f"your {count} drawings*", result.own_before, result.own_after)
-    mnist = _row(f"MNIST’s {images:,} validation images", result.mnist_before, result.mnist_after)
+    own = _row(f"your {count} drawings*", result.own_before, result.own_after, _correct)
+    before, after = result.mnist_before, result.mnist_after
+    mnist = _row(f"MNIST’s {images:,} validation images", before, after, _correct)
+    sure = _row(
+        "probability of the right digit, on yours*", result.own_before, result.own_after, _surety
+    )
     titles = ("classified right", "before", "after")
     head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
-    table = f"<thead><tr>{head}</tr></thead><tbody>{own}{mnist}</tbody>"
+    table = f"<thead><tr>{head}</tr></thead><tbody>{own}{sure}{mnist}</tbody>"
     note = "* Each by a network that was fine-tuned on most of the others, and not on it."
     return f"<table>{table}</table><p>{note}</p>"
 
 
-def _row(name: str, before: Evaluation, after: Evaluation | None) -> str:
-    cells = "".join(f"<td>{_correct(result)}</td>" for result in (before, after))
+def _row(
+    name: str,
+    before: Evaluation,
+    after: Evaluation | None,
+    text: Callable[[Evaluation], str],
+) -> str:
+    cells = "".join(f"<td>{text(result) if result else '–'}</td>" for result in (before, after))
     return f"<tr><th scope='row'>{escape(name)}</th>{cells}</tr>"
 
 
-def _correct(result: Evaluation | None) -> str:
+def _surety(result: Evaluation) -> str:
+    """The geometric mean of the probabilities of the right digits: the loss as a percentage."""
+    return percent(math.exp(-result.loss)).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _correct(result: Evaluation) -> str:
     """How many were classified right, and in per cent with the decimals that so many can tell."""
-    if result is None:
-        return "–"
     decimals = 0 if result.total < 200 else 2
     percentage = percent(result.accuracy, decimals, counted=True)
     # On a phone the cell is broken before the bracket, not before the sign.

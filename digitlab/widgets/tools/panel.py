@@ -3,6 +3,7 @@
 from typing import Any
 
 import ipywidgets
+from torch import nn
 
 from digitlab.ink import Strokes
 from digitlab.widgets.common import button, guarded
@@ -23,17 +24,17 @@ class Panel(Tool):
 
     def __init__(self, pad: DrawPad, title: str, name: str) -> None:
         super().__init__(pad, title)
-        self._shown: tuple[Strokes, float] | None = None  # strokes and pen width
+        self._shown: tuple[Strokes, float, nn.Module] | None = None  # strokes, pen width, network
         self._pictures = ipywidgets.HTML()
         self._button = button(self, name, Panel.show)
         self.children = [self._head, row(self._button), self._status, self._pictures]
-        pad.observe(self._on_change, ["prediction", "pen_width"])
+        pad.observe(self._on_change, ["version", "prediction", "pen_width"])
 
     def show(self) -> None:
         """Show it for what is on the pad now."""
         strokes = self.pad.strokes
         if strokes:
-            self._shown = strokes, self.pad.pen_width
+            self._shown = self._state()
             self._pictures.value = self._look(strokes)
         else:
             self._shown = None
@@ -46,6 +47,11 @@ class Panel(Tool):
 
     @guarded
     def _on_change(self, change: Any) -> None:
-        if self._shown and self._shown != (self.pad.strokes, self.pad.pen_width):
+        if self._shown and self._shown != self._state():
+            is_drawing = self._shown[2] is self.pad.model
             self._shown = None
-            self._set_status("The drawing is another one now: press again.")
+            what = "drawing" if is_drawing else "network"
+            self._set_status(f"The {what} is another one now: press again.")
+
+    def _state(self) -> tuple[Strokes, float, nn.Module]:
+        return self.pad.strokes, self.pad.pen_width, self.pad.model

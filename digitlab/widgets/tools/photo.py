@@ -15,34 +15,13 @@ from digitlab.photo.reading import Array, resize
 from digitlab.widgets.common import figure_html, guarded, image_html
 from digitlab.widgets.drawpad import DrawPad, render
 from digitlab.widgets.tools.base import Tool, row
+from digitlab.widgets.tools.upload import Upload
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers; a stranger may upload anything else
-MOST_BYTES = 10_000_000  # Jupyter's connection to a page breaks at 10 MiB a message
+MOST_BYTES = 10_000_000  # Jupyter's connection to a page drops messages above 10 MiB
 LONGER_SIDE = 320  # pixels of the photo on the page
 MARGIN = 6  # pixels on the page between a digit and the frame around it
 SIDE = 140  # pixels on the page along the side of what the network sees
-
-# Of a file that is too large, the page sends one byte more than is allowed, and no more: a message
-# with all of it would never arrive, and nobody could say why. The page's file input is ipywidgets'
-# own and not part of the page, so it is caught at the moment it is clicked.
-UPLOAD_LIMIT = f"""<img hidden alt="" src="data:," onerror="
-  const cut = input => {{
-    const [file] = input.files;
-    if (!file || file.size <= {MOST_BYTES}) return;
-    const part = new DataTransfer();
-    part.items.add(new File([file.slice(0, {MOST_BYTES} + 1)], file.name, {{type: file.type}}));
-    input.files = part.files;
-  }};
-  this.parentElement && this.closest('.digitlab-photo').addEventListener('click', event => {{
-    if (!event.target.closest('.widget-upload')) return;
-    const inputs = HTMLInputElement.prototype, click = inputs.click;
-    inputs.click = function () {{
-      inputs.click = click;
-      this.addEventListener('change', () => cut(this), {{capture: true, once: true}});
-      this.click();
-    }};
-  }}, true);
-">"""
 
 
 class Photo(Tool):
@@ -58,14 +37,14 @@ class Photo(Tool):
     def __init__(self, pad: DrawPad) -> None:
         super().__init__(pad, "A photo instead")
         self.prediction: Prediction | None = None
-        self.upload = ipywidgets.FileUpload(
-            accept="image/png,image/jpeg,image/webp", multiple=False, description="Choose a picture"
+        self.upload = Upload(
+            "Choose a picture",
+            accept="image/png,image/jpeg,image/webp",
+            most_bytes=MOST_BYTES,
         )
         self.upload.observe(self._on_upload, "value")
-        limit = ipywidgets.HTML(UPLOAD_LIMIT)
-        limit.add_class("digitlab-style")
         self._pictures = ipywidgets.HTML()
-        self.children = [self._head, limit, row(self.upload), self._status, self._pictures]
+        self.children = [self._head, row(self.upload), self._status, self._pictures]
         self.add_class("digitlab-photo")
         self._set_status("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
 
@@ -93,7 +72,11 @@ class Photo(Tool):
             self._pictures.value = photo_html(error.gray, error.boxes)
             raise
         self.prediction = evaluation.predict(self.pad.model, found.image)
-        self._pictures.value = photo_html(found.gray, [found.box]) + seen_html(found.image)
+        self._pictures.value = (
+            photo_html(found.gray, [found.box])
+            + seen_html(found.image)
+            + figure_html(render.bars_svg(self.prediction), "", css_class="digitlab-answers")
+        )
         of = "Of this animation, the first picture: " if is_animated(content) else ""
         self._set_status(of + render.prediction_sentence(self.prediction))
         return self.prediction

@@ -212,8 +212,8 @@ def test_a_fine_tuned_network_is_used_at_once_and_can_be_kept_or_taken_back(
     assert result is not None and pad.model is result.model is not shipped
     assert pad.prediction is not None and pad.prediction.digit == 9
     cells = re.findall(r"<td>(.*?)</td>", tuner._output.value)
-    assert len(cells) == 4 and cells[0] == "10 (100\N{NO-BREAK SPACE}%)"
-    assert re.fullmatch(r"\d+ \(\d+\s%\)", cells[3])
+    assert len(cells) == 6 and cells[0] == "10 (100\N{NO-BREAK SPACE}%)"
+    assert re.fullmatch(r"\d+ \(\d+\s%\)", cells[5])
 
     tuner._keep_button.click()
     kept = load_model(tmp_path / "my_hand.pth")

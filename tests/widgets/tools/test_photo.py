@@ -1,12 +1,10 @@
-"""A photo instead, and the studio, without a browser: any upload ends in a sentence."""
+"""A photo instead, without a browser: any upload ends in a sentence."""
 
 import base64
 import io
 import re
 import struct
 import zlib
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from digitlab import DigitCNN, from_image, rasterize
-from digitlab.widgets import DrawPad, Photo, Studio
+from digitlab.widgets import DrawPad, Photo
 from digitlab.widgets.tools import photo
 from digitlab.widgets.tools.photo import seen_html
 from tests.support import pen
@@ -59,13 +57,7 @@ def alts(tool: Photo) -> list[str]:
 
 def upload(tool: Photo, content: bytes, name: str = "digit.png") -> None:
     """What the browser does."""
-    file: dict[str, Any] = {
-        "name": name,
-        "type": "",
-        "size": len(content),
-        "content": memoryview(content),
-    }
-    tool.upload.set_trait("value", ({**file, "last_modified": datetime(2026, 1, 1, tzinfo=UTC)},))
+    tool.upload._handle_custom_msg({"name": name}, [memoryview(content)])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -225,27 +217,3 @@ def test_no_bytes_raise_or_end_without_a_sentence(
         assert len(said(tool)) > 3 and (
             tool.prediction is not None or "wrong" in tool._status.value
         )
-
-
-# --- the studio -----------------------------------------------------------------------------------
-
-
-def test_the_studio_opens_one_tool_at_a_time_and_shows_at_once(shipped: DigitCNN) -> None:
-    studio = Studio(shipped)
-    assert (
-        studio.children == (studio.pad, studio.choice)
-        and repr(studio) == "Studio(DrawPad(0 strokes))"
-    )
-    studio.choice.value = "Why?"
-    assert said(studio.tools["Why?"]) == ""
-    studio.pad.set_strokes(pen.strokes(7))
-    first_words = {
-        "From stroke to picture": "Four pictures, three",
-        "Why?": "Predicted: 7.",
-        "A photo instead": "PNG",
-    }
-    for name, words in first_words.items():
-        studio.choice.value = name
-        assert studio.children[2:] == (studio.tools[name],) and words in said(studio.tools[name])
-    studio.choice.value = None
-    assert studio.children == (studio.pad, studio.choice) and studio.pad.prediction is not None

@@ -186,6 +186,26 @@ def test_a_changed_drawing_is_said_once_and_pressing_again_helps(
     assert panel._pictures.value != before and "press again" not in said(panel)
 
 
+@pytest.mark.parametrize("kind", [StrokeSteps, Why])
+def test_without_live_prediction_a_changed_drawing_is_said_too(
+    pad: DrawPad, kind: type[StrokeSteps | Why]
+) -> None:
+    panel = kind(pad)
+    pad.live = False
+    pad.set_strokes(pen.strokes(7))
+    panel._button.click()
+    pad.set_strokes(pen.strokes(3))
+    assert said(panel) == "The drawing is another one now: press again."
+
+
+def test_another_network_on_the_pad_is_said(pad: DrawPad) -> None:
+    panel = Why(pad)
+    pad.set_strokes(pen.strokes(7))
+    panel._button.click()
+    pad.use_model(DigitCNN())
+    assert said(panel) == "The network is another one now: press again."
+
+
 class Broken(nn.Linear):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("the <network> is broken")

@@ -1,0 +1,166 @@
+"""The exported page, opened from a file: how soon one can draw, and how fast it follows.
+
+    python -m benchmarks.speed_page [--quick]
+
+Needs Chromium, as the browser tests do. The page itself notes the times: from the start of its
+loading to the pad and to the network; from the pointer's event to ink; from the mouse button's
+release to the last change of the bars; and the frames in a second that have a prediction of a line
+that is being drawn, with all layers shown.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from benchmarks.speed import Measure, arguments, finish, seconds
+from digitlab import load_model
+from digitlab.checkpoint import load_info
+from digitlab.export import export_page
+from digitlab.export.server import PageServer
+from digitlab.ink import Point
+from tests.support import browser
+from tests.support.pen import DIGITS
+
+NAME = "speed_page"
+OPENINGS, DRAWINGS, VISITORS = 10, 100, 30
+STROKE_SECONDS = 2.0
+
+WATCH_OPENING = """
+    new MutationObserver(() => {
+        if (document.querySelector('.digitlab-canvas canvas')) window.padAt ??= performance.now();
+        if (document.querySelector('.digitlab-layers canvas')) window.allAt ??= performance.now();
+    }).observe(document, {subtree: true, childList: true});"""
+WATCH_DRAWING = """() => {
+    Object.assign(window, {released: 0, answered: 0, inked: [], readings: 0, moved: false});
+    addEventListener('pointerup', event => { window.released = event.timeStamp; }, true);
+    // The last to hear of it: by then the pad has drawn.
+    addEventListener('pointermove', event => {
+        if (!event.buttons) return;
+        window.moved = true;
+        window.inked.push(performance.now() - event.timeStamp);
+    });
+    new MutationObserver(() => { window.answered = performance.now(); }).observe(
+        document.querySelector('.digitlab-reading'),
+        {subtree: true, childList: true, attributes: true, characterData: true});
+    const count = () => {
+        window.readings += window.moved;
+        window.moved = false;
+        requestAnimationFrame(count);
+    };
+    count();
+}"""
+ANSWERED = """() => window.answered > window.released && performance.now() - window.answered > 100
+    && document.querySelector('.digitlab-prediction').ariaBusy === 'false'"""
+
+
+def main() -> None:
+    """Measure, print, and write the results and the tables."""
+    options = arguments(__doc__)
+    openings, drawings = (2, 3) if options.quick else (OPENINGS, DRAWINGS)
+    with tempfile.TemporaryDirectory() as folder, browser.chromium() as opened:
+        file = export_page(load_model(), Path(folder) / "page.html", description=load_info())
+        opening = [open_seconds(opened, file) for _ in range(openings)]
+        with browser.new_page(opened) as page:
+            page.add_init_script(WATCH_OPENING)
+            page.goto(file.as_uri())
+            page.wait_for_function("() => window.allAt")
+            page.evaluate(WATCH_DRAWING)
+            answers = [answer_seconds(page, number % 10) for number in range(drawings)]
+            inked = [value / 1000 for value in page.evaluate("window.inked")]
+            rate = live_rate(page)
+        visits = visitor_seconds(file.read_text(encoding="utf-8"))
+        size = file.stat().st_size / 1000
+    measures = [
+        Measure("the page, one file", [size], "kB", "1,200 kB at most"),
+        Measure(
+            "opening the page to the first stroke possible",
+            [pad for pad, _ in opening],
+            aim="500 ms at most",
+        ),
+        Measure("opening the page to the network at work", [network for _, network in opening]),
+        Measure("the page: pointer to ink", inked, aim="16 ms at most, a frame"),
+        Measure("the page: mouse-up to new bars", answers, aim="16 ms at most"),
+        Measure(
+            "the page: mouse-up to new bars, 95th percentile",
+            [sorted(answers)[math.ceil(0.95 * len(answers)) - 1]],
+            aim="33 ms at most",
+        ),
+        Measure("the page: readings while drawing, all layers shown", rate, "/s", "30 at least"),
+        Measure(f"the page for {VISITORS} visitors at once, from `make app`", [visits]),
+    ]
+    finish(NAME, measures, keep=not options.quick)
+
+
+def open_seconds(opened: Browser, file: Path) -> tuple[float, float]:
+    """From the start of loading to the pad, and to the network and its layers."""
+    with browser.new_page(opened) as page:
+        page.add_init_script(WATCH_OPENING)
+        page.goto(file.as_uri())
+        page.wait_for_function("() => window.allAt")
+        pad, network = page.evaluate("[window.padAt / 1000, window.allAt / 1000]")
+    return pad, network
+
+
+def answer_seconds(page: Page, digit: int) -> float:
+    """Draw a digit; how long its answer takes when the pen is lifted."""
+    page.get_by_role("button", name="Clear", exact=True).click()
+    box = browser.settled_box(page.locator(".digitlab-canvas canvas"))
+    for stroke in DIGITS[digit]:
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        drag(page, points)
+    page.wait_for_function(ANSWERED)
+    return float(page.evaluate("(window.answered - window.released) / 1000"))
+
+
+def drag(page: Page, points: list[Point]) -> None:
+    """Draw a line with the mouse."""
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point)
+    page.mouse.up()
+
+
+def live_rate(page: Page) -> list[float]:
+    """How many frames a second have a prediction while a circle is drawn."""
+    page.get_by_role("button", name="Clear", exact=True).click()
+    box = browser.settled_box(page.locator(".digitlab-canvas canvas"))
+    middle, radius = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), box["width"] / 3
+    page.mouse.move(middle[0] + radius, middle[1])
+    page.mouse.down()
+    before, start = int(page.evaluate("window.readings")), time.perf_counter()
+    while (passed := time.perf_counter() - start) < STROKE_SECONDS:
+        angle = 2 * math.pi * passed / STROKE_SECONDS
+        page.mouse.move(middle[0] + radius * math.cos(angle), middle[1] + radius * math.sin(angle))
+    rate = (int(page.evaluate("window.readings")) - before) / passed
+    page.mouse.up()
+    return [rate]
+
+
+def visitor_seconds(html: str) -> float:
+    """How long it takes until thirty visitors who come at once all have the page."""
+    with PageServer(html, port=0) as server, ThreadPoolExecutor(VISITORS) as visitors:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+
+        def visit(_: int) -> int:
+            connection = HTTPConnection(*server.server_address[:2], timeout=60)
+            connection.request("GET", "/")
+            return len(connection.getresponse().read())
+
+        found = seconds(lambda: list(visitors.map(visit, range(VISITORS))))
+        server.shutdown()
+        thread.join()
+    return found
+
+
+if __name__ == "__main__":
+    main()
