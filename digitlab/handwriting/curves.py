@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-VARIABLES = "abcde"
+VARIABLES = "abcdefgh"
 # Between two points of a laid-out line, in sides of the unit square: less than half a pixel of the
 # 20 that a digit is drawn in, so that straight pieces look like a curve.
 LINE_SPACING = 0.02
 
-_COORDINATE = rf"(\d+)(?:([+-]\d+)([{VARIABLES}]))?"  # such as 50 or 50+8a
+_COORDINATE = rf"(\d+)((?:[+-]\d+[{VARIABLES}])*)"  # such as 50, 50+8a or 50+8a-3b
 _POINT = re.compile(f"{_COORDINATE},{_COORDINATE}(!?)")
+_CHANGE = re.compile(rf"([+-]\d+)([{VARIABLES}])")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class TemplateStroke:
     """
 
     points: Array  # (n, 2), in the unit square
-    variation: Array  # (5, n, 2), what each variable adds to the points
+    variation: Array  # (8, n, 2), what each variable adds to the points
     line: Array  # (m, n), whose product with the points is the line: (m, 2)
 
 
@@ -61,11 +62,11 @@ def _parse_stroke(text: str) -> TemplateStroke:
                 "a template's points are such as 50,95 or 20+4a,30! "
                 f"but here is {word!r} in {text!r}"
             )
-        x, change_x, variable_x, y, change_y, variable_y, corner = match.groups()
+        x, changes_x, y, changes_y, corner = match.groups()
         points[number] = int(x) / 100, int(y) / 100
-        for axis, change, variable in ((0, change_x, variable_x), (1, change_y, variable_y)):
-            if variable:
-                variation[VARIABLES.index(variable), number, axis] = int(change) / 100
+        for axis, changes in enumerate((changes_x, changes_y)):
+            for change, variable in _CHANGE.findall(changes):
+                variation[VARIABLES.index(variable), number, axis] += int(change) / 100
         if corner:
             corners.append(number)
     return TemplateStroke(points, variation, _lay_out(points, corners))

@@ -1,4 +1,4 @@
-"""What varies from one drawing of a template to the next: slant, width, wobble, tremor and more.
+"""What varies from one drawing of a template to the next: slant, width, tremor and more.
 
 Lengths are in sides of the unit square, which a digit fills from top to bottom.
 """
@@ -22,7 +22,7 @@ _MIDDLE = 0.5
 class Jitter:
     """How one drawing differs from its template; by default not at all."""
 
-    variables: Array  # (5,), between -1 and 1, for the template's a to e
+    variables: Array  # (8,), between -1 and 1, for the template's a to h
     slant: float = 0.0  # radians from the vertical; leaning right is positive
     width: float = 1.0  # times the template's
     turn: float = 0.0  # radians
@@ -37,6 +37,7 @@ class Jitter:
     tremor: float = 0.0  # height of the waves along a line
     rounding: float = 0.0  # the length over which corners are rounded off
     spacing: float = TYPICAL_SPACING  # mean distance between two points
+    grid: float = 0.0  # mesh of the grid to which a coarse tablet rounds points; 0 for none
 
 
 def sample_jitter(rng: np.random.Generator, messiness: float) -> Jitter:
@@ -65,6 +66,8 @@ def sample_jitter(rng: np.random.Generator, messiness: float) -> Jitter:
         tremor=0.003 * own,
         rounding=rng.uniform(0, 0.06) * messiness,
         spacing=spacing if messiness else TYPICAL_SPACING,
+        # Coarse tablets tell only 10 to 20 places apart across a digit: strokes become stairs.
+        grid=1 / rng.uniform(10, 20) if rng.random() < 0.08 * messiness else 0.0,
     )
 
 
@@ -86,7 +89,8 @@ def write(
             path = _shake(path, jitter, rng)
         path = warp(path) + jitter.drift * rng.standard_normal(2)
         strokes.append(_bend(path, jitter))
-    return [resample(path, spacing=jitter.spacing) for path in into_unit_square(strokes)]
+    paths = [resample(path, spacing=jitter.spacing) for path in into_unit_square(strokes)]
+    return [_snap(path, jitter.grid) for path in paths] if jitter.grid else paths
 
 
 def into_unit_square(strokes: list[Array]) -> list[Array]:
@@ -178,3 +182,10 @@ def _bend(path: Array, jitter: Jitter) -> Array:
     x = x - math.tan(jitter.slant) * y  # y grows downwards: the top moves to the right
     cos, sin = math.cos(jitter.turn), math.sin(jitter.turn)
     return np.column_stack([cos * x - sin * y, sin * x + cos * y]) + _MIDDLE
+
+
+def _snap(path: Array, grid: float) -> Array:
+    """Round points to a grid; of several in a row that become the same, keep the first."""
+    snapped = np.clip(np.round(path / grid) * grid, 0, 1)  # the grid may end beyond the square
+    kept = np.concatenate([[True], np.diff(snapped, axis=0).any(axis=1)])
+    return np.asarray(snapped[kept])

@@ -17,6 +17,7 @@ from digitlab import (
 )
 from digitlab.handwriting import MESSIEST, NON_DIGITS, STYLES
 from digitlab.handwriting.curves import Array, parse_template
+from digitlab.handwriting.hand import Jitter, sample_jitter, write
 from digitlab.handwriting.templates import DIGITS, LETTERS, SHAPES
 
 EVERY_STYLE = [(digit, style) for digit, styles in STYLES.items() for style in styles]
@@ -150,7 +151,7 @@ def test_nothing_is_written_if_nothing_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "sentence"),
+    ("call", "sentence"),
     [
         (lambda: write_digit(10), "digit must be one of 0 to 9, got 10"),
         (
@@ -168,9 +169,9 @@ def test_nothing_is_written_if_nothing_is_asked_for() -> None:
         (lambda: parse_template("10,20 30;40"), "but here is '30;40' in '10,20 30;40'"),
     ],
 )
-def test_what_cannot_be_written_is_refused(write, sentence: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_written_is_refused(call, sentence: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=sentence):
-        write()
+        call()
 
 
 @pytest.mark.parametrize("template", [*LETTERS.values(), *SHAPES.values()])
@@ -188,6 +189,23 @@ def test_a_line_is_smooth_but_for_its_corners() -> None:
     assert turns[corner - 1] > 1 > turns[corner:].max()
     for point in stroke.points:
         assert np.linalg.norm(line - point, axis=1).min() < 1e-9
+
+
+def test_a_coordinate_may_vary_with_several_variables() -> None:
+    (stroke,) = parse_template("50+8a-3h,20 60,70-4b")
+    expected = np.zeros((8, 2, 2))
+    expected[[0, 7], 0, 0] = 0.08, -0.03
+    expected[1, 1, 1] = -0.04
+    np.testing.assert_allclose(stroke.variation, expected)
+
+
+def test_a_coarse_tablet_rounds_points_to_its_grid() -> None:
+    template, rng = parse_template(DIGITS[2]["plain"][1]), np.random.default_rng(0)
+    (stroke,) = write(template, Jitter(variables=np.zeros(8), spacing=0.02, grid=0.1), rng)
+    np.testing.assert_allclose(stroke, stroke.round(1))
+    assert np.diff(stroke, axis=0).any(axis=1).all()  # no point twice in a row
+    coarse = [sample_jitter(np.random.default_rng(seed), messiness=1).grid for seed in range(1000)]
+    assert 0 < sum(grid > 0 for grid in coarse) < 150
 
 
 def test_a_pen_may_stay_down_where_a_template_says_so() -> None:
