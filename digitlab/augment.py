@@ -11,27 +11,35 @@ from torch.nn import functional
 
 from digitlab.ink import scale_to_unit
 
+# Control points of an elastic distortion along each side: between them, 7 pixels apart, it bends
+# whole strokes. Many more would roughen the lines instead.
+_CONTROL_POINTS = 5
 _NOISY = 0.125  # fraction of the pictures that `add_random_noise` changes, on average
 
 
 @dataclass(frozen=True)
 class RandomAffine:
-    """Turn, scale, slant and shift each picture of a batch by random amounts of its own.
+    """Turn, scale, slant, shift and bend each picture of a batch by random amounts of its own.
 
-    The amounts are uniformly distributed. torchvision's transform of the same name samples them
-    once for a whole batch; this one samples them for every picture.
+    All amounts but the bending's are uniformly distributed. torchvision's transform of the same
+    name samples them once for a whole batch; this one samples them for every picture.
 
     Attributes:
         degrees: largest rotation, either way.
         scale: largest change of size, as a fraction.
         shear: largest slant, as the tangent of its angle.
         shift: largest move along each axis, in pixels.
+        elastic: how far places move on their own, as a hand that is never quite steady would have
+            it: standard deviation along each axis, in pixels, at places 7 pixels apart; what lies
+            between moves smoothly with them (after Simard, Steinkraus and Platt 2003). 0 leaves
+            straight lines straight.
     """
 
     degrees: float = 12.0
     scale: float = 0.12
     shear: float = 0.15
     shift: float = 2.0
+    elastic: float = 0.0
 
     def __call__(self, images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Augment a batch.
@@ -47,6 +55,8 @@ class RandomAffine:
         images = scale_to_unit(images)
         matrices = self._sample_matrices(images, generator)
         grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+        if self.elastic:  # in one go with the rest: to sample twice would blur the pictures twice
+            grid = grid + self._sample_bends(images, generator)
         return functional.grid_sample(
             images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
@@ -69,6 +79,17 @@ class RandomAffine:
         row_x = torch.stack([cos / size_x, (slant * cos - sin) / size_x, shift_x], dim=1)
         row_y = torch.stack([sin / size_y, (slant * sin + cos) / size_y, shift_y], dim=1)
         return torch.stack([row_x, row_y], dim=1)  # (N, 2, 3)
+
+    def _sample_bends(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Sample for each picture how far each of its places moves: ``(N, H, W, 2)``."""
+        count, _, height, width = images.shape
+        shape = (count, 2, _CONTROL_POINTS, _CONTROL_POINTS)
+        moves = torch.randn(shape, generator=generator, device=images.device, dtype=images.dtype)
+        smooth = functional.interpolate(
+            moves, (height, width), mode="bicubic", align_corners=True
+        ).permute(0, 2, 3, 1)
+        # As above, a picture measures 2 from side to side.
+        return smooth * smooth.new_tensor([2 / width, 2 / height]) * self.elastic
 
 
 def add_random_noise(

@@ -1,6 +1,7 @@
 """Random affine maps of a batch, and random noise."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -71,6 +72,23 @@ def test_a_rotation_turns_by_up_to_its_degrees() -> None:
     assert mass.mean() == pytest.approx(40, rel=0.05)
     assert 10 < math.degrees(slope.abs().max()) <= 12.5
     assert slope.min() < 0 < slope.max()
+
+
+def test_an_elastic_distortion_bends_a_straight_line_by_about_its_pixels() -> None:
+    line = torch.zeros(400, 1, 28, 28)
+    line[:, :, 13:15, 2:26] = 1  # horizontal
+    still = RandomAffine(degrees=0, scale=0, shear=0, shift=0)
+    axis = torch.arange(28.0)[:, None]
+
+    def heights(augment: RandomAffine) -> Tensor:  # of the line, in each column
+        bent = augment(line, generator=seeded())[:, 0, :, 4:24]
+        return (bent * axis).sum(1) / bent.sum(1)  # (N, 20)
+
+    torch.testing.assert_close(heights(still), torch.full((400, 20), 13.5))
+    moved = heights(replace(still, elastic=0.5)) - 13.5
+    assert 0.3 < moved.std() < 0.55
+    steps = moved.diff(dim=1).abs()
+    assert steps.max() < 1  # smoothly: no column breaks off from the next
 
 
 def test_one_picture_in_eight_gets_noise_of_different_strengths() -> None:
