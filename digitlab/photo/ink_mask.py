@@ -216,7 +216,10 @@ def _lines(brightness: Array, noises: Array, window: int, cut: float) -> _Lines:
         window: pixels.
         cut: which part of the ink's outline may lie on the border.
     """
-    contrast = ndimage.grey_closing(brightness, (window, window)) - brightness
+    # Beyond the border lies nothing that a window could be full of: a line along the border is
+    # measured by the windows that reach from it into the picture.
+    closed = ndimage.grey_closing(brightness, (window, window), mode="constant", cval=np.inf)
+    contrast = closed - brightness
     # Closing fills the dips of noise as well, and so lifts all paper: take that off.
     contrast = np.maximum(contrast - np.median(contrast / noises) * noises, 0)
     least = np.maximum(_MIN_CONTRAST, 6 * noises)  # six standard deviations happen nowhere by noise
