@@ -48,8 +48,12 @@ _MIN_CONTRAST = 0.18  # of ink with its paper, in natural logarithms: ink at mos
 _MIN_SIZE = 0.08  # longer side of what may be a digit, in shorter sides of the photo
 _MIN_EDGE_STEP = 0.4  # of a sharp edge, in contrasts of the ink
 _MIN_SHARP_SHARE = 0.85  # least part of an outline that is sharp
+# The same where the contrast is three times the least: no shadow's rim is as dark as that, and of
+# hairlines, which are two pixels wide, some pixels of the outline have no clear normal.
+_MIN_SHARP_SHARE_DARK = 0.75
+_DARK = 3 * _MIN_CONTRAST
 # Largest part of an outline that may lie on the picture's border: a line or two that are cut.
-_HARDLY_CUT = 0.15
+_HARDLY_CUT = 0.2
 # Score, in those of the best piece, from which one that is whole is the digit, and what is cut is
 # part of something else.
 _WHOLE_SCORE = 0.3
@@ -257,7 +261,8 @@ def _sharp_pieces(
     numbers = labels[edge]
     lengths = np.maximum(np.bincount(numbers, minlength=count + 1), 1)  # of the outlines, in pixels
     steps = np.clip(_edge_steps(brightness, inside, edge, reach) / means[numbers], 0, 1)
-    is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= _MIN_SHARP_SHARE * lengths
+    needed = np.where(means >= _DARK, _MIN_SHARP_SHARE_DARK, _MIN_SHARP_SHARE) * lengths
+    is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= needed
     is_ink &= contacts <= cut * lengths
     scores = np.bincount(numbers, steps * contrast[edge], count + 1) * is_ink
     is_whole = contacts == 0
