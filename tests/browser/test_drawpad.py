@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from digitlab.data import data_folder
-from digitlab.handwriting.recorded import Recording, read_unipen
 from tests.support import browser
 from tests.support.browser import KERNEL, Pad, Theme
-from tests.support.pen import DIGITS
+from tests.support.pen import DIGITS, recordings
 
 pytestmark = pytest.mark.browser
 
@@ -56,21 +54,9 @@ CONTRASTS = """root => {
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def recordings() -> list[Recording]:
-    """One of each digit, by ten writers: the file goes from writer to writer."""
-    path = data_folder() / "pen_digits" / "pendigits-orig.tra"
-    if not path.is_file():
-        pytest.skip(f"needs UCI's pen strokes of digits, which are not there: {path}")
-    found = read_unipen(path, y_up=True)
-    by_digit = [
-        [recording for recording in found if recording.label == str(digit)] for digit in range(10)
-    ]
-    return [some[len(some) * digit // 10] for digit, some in enumerate(by_digit)]
-
-
 def test_digits_that_people_wrote_arrive_whole_and_are_read_right(pad: Pad) -> None:
     wrong = []
-    for recording in recordings():
+    for recording in recordings(1):
         browser.run_in_kernel(pad.page, "pad.clear()")
         pad.replay(
             [[(x / TABLET, 1 + y / TABLET) for x, y in stroke] for stroke in recording.strokes]

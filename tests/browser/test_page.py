@@ -10,12 +10,10 @@ from playwright.sync_api import Browser, expect
 
 from digitlab import DigitCNN, predict, rasterize
 from digitlab.checkpoint import load_info
-from digitlab.data import data_folder
 from digitlab.export import export_page
-from digitlab.handwriting.recorded import Recording, read_unipen
 from digitlab.widgets.drawpad.render import prediction_sentence
 from tests.browser.test_drawpad import CONTRASTS
-from tests.support.pen import DIGITS
+from tests.support.pen import DIGITS, recordings
 from tests.support.web_page import WebPage, opened
 
 pytestmark = pytest.mark.browser
@@ -48,23 +46,11 @@ def web(laptop: WebPage) -> WebPage:
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def recordings() -> list[Recording]:
-    """Ten of each digit, by as many writers: the file goes from writer to writer."""
-    path = data_folder() / "pen_digits" / "pendigits-orig.tra"
-    if not path.is_file():
-        pytest.skip(f"needs UCI's pen strokes of digits, which are not there: {path}")
-    found = read_unipen(path, y_up=True)
-    by_digit = [
-        [recording for recording in found if recording.label == str(digit)] for digit in range(10)
-    ]
-    return [some[len(some) * number // 10] for some in by_digit for number in range(10)]
-
-
 def test_a_hundred_recorded_digits_get_the_answers_that_python_gives(
     web: WebPage, shipped: DigitCNN
 ) -> None:
     different = []
-    for recording in recordings():
+    for recording in recordings(10):
         web.button("Clear").click()
         strokes = web.draw(
             [

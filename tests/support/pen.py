@@ -1,9 +1,13 @@
-"""A steady hand: the plain style of each of the ten digits, without chance.
+"""What tests draw: the plain style of each of the ten digits, without chance; or what people drew.
 
-Coordinates lie in the unit square, y downwards, as on a screen.
+The plain digits' coordinates lie in the unit square, y downwards, as on a screen.
 """
 
+import pytest
+
 from digitlab import write_digit
+from digitlab.data import data_folder
+from digitlab.handwriting.recorded import Recording, read_unipen
 from digitlab.ink import Point
 
 MARGIN = 0.1  # left free around a digit, as most people do
@@ -20,3 +24,18 @@ DIGITS: dict[int, list[list[Point]]] = {
 def strokes(digit: int, size: float = 280) -> list[list[Point]]:
     """The strokes of a digit on a pad of ``size`` by ``size`` pixels."""
     return [[(x * size, y * size) for x, y in stroke] for stroke in DIGITS[digit]]
+
+
+def recordings(each: int) -> list[Recording]:
+    """Some recorded drawings of each digit, by as many writers: the file goes one by one."""
+    path = data_folder() / "pen_digits" / "pendigits-orig.tra"
+    if not path.is_file():
+        pytest.skip(f"needs UCI's pen strokes of digits, which are not there: {path}")
+    found = read_unipen(path, y_up=True)
+    by_digit = [[one for one in found if one.label == str(digit)] for digit in range(10)]
+    # One of each digit: not all by the writer who comes first.
+    return [
+        some[len(some) * (number if each > 1 else digit) // max(each, 10)]
+        for digit, some in enumerate(by_digit)
+        for number in range(each)
+    ]
