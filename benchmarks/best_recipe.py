@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
@@ -21,6 +22,7 @@ from digitlab import DigitCNN, Mnist, Recipe, evaluate, load_mnist, load_model, 
 from digitlab.__main__ import main as command_line
 from digitlab.checkpoint import SHIPPED_WEIGHTS, load_info
 from digitlab.data import data_folder, work_folder
+from digitlab.evaluation import predict_logits
 from digitlab.handwriting.recorded import read_pen_digits
 
 NAME = "best_recipe"
@@ -38,6 +40,12 @@ def main() -> None:
     rows = [measure(trained(seed, options.data), seed, mnist, pen) for seed in options.seeds]
     chosen = max(rows, key=lambda row: (row["val"], -row["val_loss"]))["seed"]
     results = {"recipe": asdict(Recipe.best()), "seeds": rows, "chosen": chosen}
+    if len(rows) > 1:
+        networks = [load_model(weights(seed)) for seed in options.seeds]
+        results["vote"] = {
+            "mnist": vote(networks, mnist.test_images, mnist.test_labels),
+            "pen": vote(networks, *pen),
+        }
     if options.ship:
         measured = load_info(weights(chosen))["results"]
         save_model(
@@ -88,6 +96,12 @@ def measure(model: DigitCNN, seed: int, mnist: Mnist, pen: tuple[Tensor, Tensor]
     }
 
 
+def vote(networks: list[DigitCNN], images: Tensor, labels: Tensor) -> float:
+    """Accuracy of several networks together: they add up their probabilities for each image."""
+    votes = torch.stack([predict_logits(network, images).softmax(dim=1) for network in networks])
+    return round(float((votes.sum(dim=0).argmax(dim=1) == labels).float().mean()), 5)
+
+
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out: every seed, and mean ± standard deviation."""
     rows = results["seeds"]
@@ -105,6 +119,8 @@ def readme_table(results: dict[str, Any]) -> str:
             for c in columns
         ]
         lines.append(["mean", *spread])
+        vote = results["vote"]
+        lines.append(["their vote", "", percent(vote["mnist"]), percent(vote["pen"])])
     return markdown_table(["seed", *columns.values()], lines)
 
 
