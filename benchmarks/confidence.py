@@ -132,8 +132,8 @@ def readme_table(results: dict[str, Any]) -> str:
         ["calibration error, MNIST test images", percent(error["mnist"]), "0.5 % at most"],
         ["calibration error, pen digits", percent(error["pen"]), "2 % at most"],
         ["pen digits accepted as digits", percent(share["pen"]["share"], 1), "98 %"],
-        ["letters by pen rejected", percent(rejected["letters"], 1), "75 %"],
-        ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.95"],
+        ["letters by pen rejected", percent(rejected["letters"], 1), "93 %"],
+        ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.99"],
         [
             "synthetic scribbles, lines, dots, … rejected",
             f"{percent(min(synthetic_rejected), 1)} or more of each",
