@@ -1,5 +1,6 @@
 """The set-up: what three files ask for agrees; what a machine lacks is said in one line."""
 
+import json
 import os
 import re
 import shutil
@@ -298,12 +299,21 @@ def test_where_the_usual_build_is_small_it_is_the_only_one(platform, asked, tmp_
 
 @pytest.fixture
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment with pip, whose settings are nobody's."""
+    """In place of an environment this one, whose pip has nobody's settings."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    environment.make_venv(tmp_path / ".venv")
-    return tmp_path / ".venv"
+    monkeypatch.setattr(environment, "pip_of", lambda _: [sys.executable, "-m", "pip"])
+    return tmp_path
+
+
+@pytest.fixture
+def report(venv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where that pip reports what it would install, and installs nothing."""
+    settings = {"DRY_RUN": "1", "IGNORE_INSTALLED": "1", "REPORT": str(venv / "report.json")}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    return venv / "report.json"
 
 
 @contextmanager
@@ -323,29 +333,36 @@ def index(wheels: Path) -> Iterator[str]:
         yield address
 
 
-def test_the_small_build_is_installed_from_pytorchs_own_index(venv, tmp_path, monkeypatch):
-    monkeypatch.setattr(environment.shutil, "which", lambda _: None)
-    make_wheels(tmp_path, "+cpu")
-    with index(tmp_path) as address:
+def test_the_small_build_is_taken_from_pytorchs_own_index(venv, report, monkeypatch):
+    make_wheels(venv, "+cpu")
+    with index(venv) as address:
         monkeypatch.setattr(environment, "CPU_INDEX", address)
         environment.install_cpu_build(venv, "tested", or_usual=False)
-    (found,) = venv.rglob("torch-*.dist-info")
-    assert found.name.endswith("+cpu.dist-info")
+    taken = [entry["metadata"] for entry in json.loads(report.read_text("utf-8"))["install"]]
+    tested = versions_in_constraints()
+    assert {each["name"]: each["version"] for each in taken} == {
+        name: f"{tested[name]}+cpu" for name in ("torch", "torchvision")
+    }
 
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_without_the_small_build_the_usual_one_will_do_and_one_line_says_so(
-    reached, venv, tmp_path, monkeypatch, capsys
+    reached, venv, report, monkeypatch, capsys
 ):
-    monkeypatch.setattr(environment.shutil, "which", lambda _: None)
     monkeypatch.setattr(environment, "require_space", lambda *_: None)
-    with index(tmp_path) as address:
+    with index(venv) as address:
         monkeypatch.setattr(environment, "CPU_INDEX", address if reached else "http://127.0.0.1:9/")
         environment.install_cpu_build(venv, "tested", or_usual=True)
-        first, second = capsys.readouterr().out.splitlines()
-        assert "cannot be reached: taking the usual one" in first and "about 3 GB" in second
-        with pytest.raises(NoCpuBuildError, match="leave out TORCH=cpu"):
-            environment.install_cpu_build(venv, "tested", or_usual=False)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "cannot be reached: taking the usual one" in first and "about 3 GB" in second
+
+
+def test_where_the_small_build_was_asked_for_by_name_the_usual_one_will_not_do(
+    venv, report, monkeypatch
+):
+    monkeypatch.setattr(environment, "CPU_INDEX", "http://127.0.0.1:9/")
+    with pytest.raises(NoCpuBuildError, match="leave out TORCH=cpu"):
+        environment.install_cpu_build(venv, "tested", or_usual=False)
 
 
 # uv
