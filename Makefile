@@ -16,7 +16,7 @@ TESTS      ?= notebooks tests
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 VENV       := .venv$(if $(VERSIONS),-$(VERSIONS))
 IN_VENV    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
-BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_training speed_loading speed_drawing speed_browser speed_page scaling
+BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_start speed_training speed_loading speed_drawing speed_browser speed_page scaling
 STAMP      := $(VENV)/.stamp$(if $(TORCH),-$(TORCH))
 # Jupyter refuses root, which is all that a container has.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)

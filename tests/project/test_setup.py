@@ -432,11 +432,8 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     if program is None:
         pytest.skip("there is no make on this machine")
     # Without what an outer `make test` hands down: its own options and variables
-    outer = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
-    }
+    handed_down = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "TORCH", "VERSIONS")
+    outer = {name: value for name, value in os.environ.items() if name not in handed_down}
     return subprocess.run(
         [program, *arguments],
         cwd=folder,
