@@ -4,8 +4,9 @@
 #   make app WEIGHTS=my.pth PORT=5001           your network, at another port
 #   make test ARGS="-k ink"                     some of the tests; TESTS=tests/test_ink.py: one file
 #   make bench BENCHMARKS=speed_drawing         one of the benchmarks
-#   make lab TORCH=cpu                          the small PyTorch without CUDA (for Linux)
+#   make lab TORCH=cpu                          on Linux, PyTorch without CUDA; TORCH=cuda: with it
 #   make lab PYTHON=python3.12                  a Python of your choice
+#   make test VERSIONS=oldest                   the oldest packages that will do; or the newest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test fuzz app train notebooks figures bench lint update
@@ -13,19 +14,20 @@
 FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= notebooks tests
 NBVAL      := --nbval-lax --nbval-current-env --nbval-cell-timeout 600
-IN_VENV    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
-BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_training speed_loading speed_drawing speed_browser speed_page scaling
-STAMP      := .venv/.stamp$(if $(TORCH),-$(TORCH))
+VENV       := .venv$(if $(VERSIONS),-$(VERSIONS))
+IN_VENV    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+BENCHMARKS ?= shipped_weights pixel_path confidence photos strangers_photos speed_start speed_training speed_loading speed_drawing speed_browser speed_page scaling
+STAMP      := $(VENV)/.stamp$(if $(TORCH),-$(TORCH))
 # Jupyter refuses root, which is all that a container has.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 
-ifneq ($(filter-out cpu,$(TORCH)),)
-$(error TORCH is "$(TORCH)": write TORCH=cpu for the small build, or leave it out)
+ifneq ($(filter-out cpu cuda,$(TORCH)),)
+$(error TORCH is "$(TORCH)": write TORCH=cpu for the small build, TORCH=cuda, or leave it out)
 endif
 
 help:       ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
-	@sed -n '2,9s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 setup: $(STAMP)-lab      ## set up .venv and stop there: before a class, or in a container
 
@@ -62,10 +64,11 @@ lint: $(STAMP)-dev       ## check style and types
 update:                  ## fetch the newest version of the course, and keep your notebooks
 	@$(find_python); "$$python" tools/update_course.py
 
-# A stamp says that .venv holds what lab, test or dev needs. It is out of date when one of these
-# files changes, or when the interpreter behind .venv was replaced or removed.
+# A stamp says that the environment holds what lab, test or dev needs. It is out of date when one of
+# these files changes, or when the environment's interpreter was replaced or removed.
 $(STAMP)-%: pyproject.toml constraints.txt tools/setup_venv.py tools/environment.py $(IN_VENV)
-	@$(find_python); "$$python" tools/setup_venv.py --for $* $(if $(TORCH),--torch $(TORCH))
+	@$(find_python); "$$python" tools/setup_venv.py --for $* \
+	  $(if $(TORCH),--torch $(TORCH)) $(if $(VERSIONS),--versions $(VERSIONS))
 	@touch $@
 
 $(IN_VENV): ;

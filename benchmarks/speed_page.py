@@ -67,7 +67,7 @@ def main() -> None:
     openings, drawings = (2, 3) if options.quick else (OPENINGS, DRAWINGS)
     with tempfile.TemporaryDirectory() as folder, browser.chromium() as opened:
         file = export_page(load_model(), Path(folder) / "page.html", description=load_info())
-        opening = [open_seconds(opened, file) for _ in range(openings)]
+        opening = [open_seconds(opened, file.as_uri()) for _ in range(openings)]
         with browser.new_page(opened) as page:
             page.add_init_script(WATCH_OPENING)
             page.goto(file.as_uri())
@@ -99,11 +99,11 @@ def main() -> None:
     finish(NAME, measures, keep=not options.quick)
 
 
-def open_seconds(opened: Browser, file: Path) -> tuple[float, float]:
+def open_seconds(opened: Browser, address: str) -> tuple[float, float]:
     """From the start of loading to the pad, and to the network and its layers."""
     with browser.new_page(opened) as page:
         page.add_init_script(WATCH_OPENING)
-        page.goto(file.as_uri())
+        page.goto(address)
         page.wait_for_function("() => window.allAt")
         pad, network = page.evaluate("[window.padAt / 1000, window.allAt / 1000]")
     return pad, network

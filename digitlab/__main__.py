@@ -1,4 +1,4 @@
-"""The command line: ``python -m digitlab train | evaluate | predict | export | app | doctor``.
+"""The command line: ``digitlab``, or ``python -m digitlab``, and a command.
 
 Each command imports what it needs itself, so that ``--help`` is quick and ``doctor`` runs where
 PyTorch does not.
@@ -72,9 +72,8 @@ def _discard_output() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m digitlab", description="Recognise handwritten digits."
-    )
+    prog = "digitlab" if Path(sys.argv[0]).stem == "digitlab" else "python -m digitlab"
+    parser = argparse.ArgumentParser(prog=prog, description="Recognise handwritten digits.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     train = commands.add_parser("train", help="train a network and save its weights")
@@ -153,6 +152,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights_option(app)
     app.add_argument("--port", type=int, default=5000, help="where to listen (default: 5000)")
     app.set_defaults(run=_app)
+
+    notebooks = commands.add_parser(
+        "notebooks", help="copy the course into a folder; what is there already is kept"
+    )
+    notebooks.add_argument("folder", type=Path, metavar="DIR", help="a new folder, for example")
+    notebooks.set_defaults(run=_notebooks)
+
+    lab = commands.add_parser("lab", help="open the course in JupyterLab")
+    lab.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        help="where to work; the course is copied there first, unless it is there "
+        "(default: the clone, or digitlab_course)",
+    )
+    lab.add_argument("--port", type=int, help="where to listen (default: 8888, or the next free)")
+    lab.add_argument("--no-browser", action="store_true", help="open no browser; print the address")
+    lab.set_defaults(run=_lab)
 
     doctor = commands.add_parser(
         "doctor", help="find out what is wrong with this installation, and how to fix it"
@@ -297,6 +315,27 @@ def _app(options: argparse.Namespace) -> int:
     with PageServer(page, port=options.port) as server:
         print(f"The page is at {server.address}; Ctrl+C ends it", flush=True)
         server.serve_forever()
+    return 0
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from digitlab.course import copy_course
+
+    copy = copy_course(options.folder)
+    print(f'{copy}\nTo open it: digitlab lab "{copy.folder}"')
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from digitlab.course import FIRST, copy_course, folder_to_open, open_in_lab
+
+    folder = options.folder or folder_to_open()
+    if not (folder / FIRST).is_file():
+        copy = copy_course(folder)
+        print(copy, flush=True)
+        folder = copy.folder
+    port = [] if options.port is None else [f"--port={options.port}"]
+    open_in_lab(folder.resolve(), *port, *(["--no-browser"] if options.no_browser else []))
     return 0
 
 

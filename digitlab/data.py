@@ -208,9 +208,15 @@ def _named_folder(variable: str) -> Path | None:
 
 
 def _home() -> Path:
-    """The checkout; the working directory where digitlab was installed without it."""
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+    """The checkout; where digitlab was installed without it, the copy of the course one works in.
+
+    Without either, the working directory. (A notebook's is the folder it lies in.)
+    """
+    checkout, here = Path(__file__).resolve().parent.parent, Path.cwd()
+    if (checkout / "pyproject.toml").is_file():
+        return checkout
+    in_course = here.name == "notebooks" and (here.parent / "data" / "README.md").is_file()
+    return here.parent if in_course else here
 
 
 def missing_files(root: str | Path | None = None) -> list[str]:

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+IS_CLONE = (CHECKOUT / "pyproject.toml").is_file()  # else digitlab was installed from a wheel
+TESTED = CHECKOUT / "constraints.txt" if IS_CLONE else Path(__file__).with_name("constraints.txt")
+START_OVER = (
+    "delete the folder .venv, then run `make lab`"
+    if IS_CLONE
+    else "make a new environment, and install digitlab in it"
+)
 MODULES = {"pillow": "PIL"}  # where the name to import differs from the name to install
 KERNEL_TIMEOUT = 60  # seconds; a laptop that reads Python from a cold disk needs some of them
 LABEXTENSION = "labextensions/{}/package.json"
@@ -85,8 +92,7 @@ def attempt(name: str, examine: Callable[[], Iterable[Check]]) -> list[Check]:
             for check in examine():
                 found.append(check)
     except Exception as error:
-        remedy = "delete the folder .venv, then run `make lab`"
-        found.append(Check(name, False, _sentence(error), remedy))
+        found.append(Check(name, False, _sentence(error), START_OVER))
     return found
 
 
@@ -101,17 +107,18 @@ def describe(check: Check) -> str:
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """digitlab and several of its dependencies need Python 3.11."""
     found = ".".join(map(str, version))
-    remedy = "install Python 3.11 or newer, delete the folder .venv, then run `make lab`"
+    remedy = f"install Python 3.11 or newer, then {START_OVER}"
     return Check("Python", version >= (3, 11), f"{found} ({sys.executable})", remedy)
 
 
 def check_interpreter(prefix: Path, checkout: Path = CHECKOUT) -> Check:
-    """Whether this is the Python that `make lab` set up: another one lacks what it installed."""
+    """Whether this is a Python that `make` set up: another one lacks what it installed."""
     venv = checkout / ".venv"
     if not venv.exists():
         return Check("environment", True, f"{prefix} (there is no .venv beside the course)")
     remedy = f"close JupyterLab and start it with `make lab` in {checkout}"
-    same = prefix.resolve() == venv.resolve()
+    # .venv-oldest and .venv-newest are `make test VERSIONS=oldest`'s, and newest's.
+    same = prefix.resolve() in {path.resolve() for path in checkout.glob(".venv*")}
     return Check("environment", same, f"{prefix}" if same else f"{prefix}, expected {venv}", remedy)
 
 
@@ -123,7 +130,7 @@ def check_package(
     Args:
         requirement: name and range, from pyproject.toml.
         installed: its version here; None if it is missing.
-        tested: the version in constraints.txt, if that file is at hand.
+        tested: the version in constraints.txt, the newest that was tested.
         trouble: what happened when it was imported.
     """
     name, expected = requirement.name, requirement.specifier
@@ -133,8 +140,10 @@ def check_package(
         return Check(name, False, detail, pip_install(wanted))
     if trouble:
         return Check(name, False, f"{installed}, {trouble}", pip_install(wanted, again=True))
-    same = tested is None or installed.split("+")[0] == tested  # "2.15.0+cpu" is 2.15.0
-    return Check(name, True, installed if same else f"{installed} (tested with {tested})")
+    if tested is None or installed.split("+")[0] == tested:  # "2.15.0+cpu" is 2.15.0
+        return Check(name, True, installed)
+    oldest = [bound.version for bound in expected if bound.operator == ">="]
+    return Check(name, True, f"{installed} (tested with {' and '.join([*oldest, tested])})")
 
 
 def check_torch_pair(installed: Mapping[str, str | None], tested: Mapping[str, str]) -> Check:
@@ -207,7 +216,10 @@ def check_weights() -> Check:
     try:
         load_model()
     except (OSError, ValueError) as error:
-        return Check("trained network", False, _sentence(error), "git checkout -- digitlab/weights")
+        remedy = (
+            "git checkout -- digitlab/weights" if IS_CLONE else pip_install("digitlab", again=True)
+        )
+        return Check("trained network", False, _sentence(error), remedy)
     return Check("trained network", True, "the shipped weights load")
 
 
@@ -269,8 +281,8 @@ def installed_version(package: str) -> str | None:
         return None
 
 
-def read_constraints(path: Path = CHECKOUT / "constraints.txt") -> dict[str, str]:
-    """Name to version, from constraints.txt; empty where there is no checkout."""
+def read_constraints(path: Path = TESTED) -> dict[str, str]:
+    """Name to version, from constraints.txt; empty where that file is missing."""
     if not path.is_file():
         return {}
     return dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))

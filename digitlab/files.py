@@ -14,7 +14,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 
 LOCK_TIMEOUT = 10.0  # seconds that another program may take to write
@@ -74,6 +73,8 @@ def tensor_file(state: Any) -> bytes:
     Given a path, ``torch.save`` would store its name as well, and meet a full disk with a
     RuntimeError about streams.
     """
+    import torch  # here, since what only copies files needn't wait for it
+
     buffer = BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
@@ -85,6 +86,8 @@ def read_tensors(content: bytes) -> Any:
     Raises:
         ValueError: it is none, in our own words: PyTorch's advise to load unsafely.
     """
+    import torch
+
     try:
         # PyTorch warns about some damaged files before it refuses them.
         with warnings.catch_warnings(action="ignore"):

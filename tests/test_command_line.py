@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from digitlab import Mnist, load_model
+from digitlab import Mnist, course, load_model
 from digitlab.__main__ import main
 from digitlab.checkpoint import load_info
 from tests.support import ROOT
@@ -205,6 +205,100 @@ def test_evaluate_reads_a_file_of_pen_strokes(
     (tmp_path / "pen.tra").write_text("\n".join(lines))
     assert main(["evaluate", "--pen", str(tmp_path / "pen.tra")]) == 0
     assert "10 drawings in pen.tra: 100.00 %" in capsys.readouterr().out
+
+
+NOTEBOOK = "notebooks/05_draw_a_digit.ipynb"
+
+
+def test_notebooks_copies_the_course_byte_for_byte_with_what_it_links_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my course"
+    assert main(["notebooks", str(folder)]) == 0
+    assert f"The course is in {folder}.\n" in capsys.readouterr().out
+    copied = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert copied == course.course_files().keys() >= {course.FIRST, NOTEBOOK, "docs/glossary.md"}
+    assert (folder / NOTEBOOK).read_bytes() == (ROOT / NOTEBOOK).read_bytes()
+
+
+def test_notebooks_never_changes_what_is_there_and_brings_what_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["notebooks", str(tmp_path)])
+    (tmp_path / NOTEBOOK).write_text("my answers")
+    (tmp_path / course.FIRST).unlink()
+    capsys.readouterr()
+    assert main(["notebooks", str(tmp_path)]) == 0
+    assert f"Kept as you have them, though the course's are different: {NOTEBOOK}." in (
+        capsys.readouterr().out
+    )
+    assert (tmp_path / NOTEBOOK).read_text() == "my answers"
+    assert (tmp_path / course.FIRST).read_bytes() == (ROOT / course.FIRST).read_bytes()
+
+
+def test_notebooks_says_what_stands_in_its_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["notebooks", str(tmp_path / "file")]) == 1
+    assert "a file is where a folder should be" in capsys.readouterr().err
+
+
+def test_a_learners_own_notebooks_are_no_part_of_the_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("pyproject.toml", course.FIRST, "notebooks/my_01_explore_the_data.ipynb")
+    for name in (*names, "notebooks/01_explore_the_data-Copy1.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(course, "CLONE", tmp_path)
+    assert course.course_files().keys() == {course.FIRST}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What JupyterLab would have been started with."""
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(course, "open_in_lab", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_lab_opens_the_clone_without_a_copy(opened: list[tuple[object, ...]]) -> None:
+    assert main(["lab", "--no-browser", "--port", "8889"]) == 0
+    assert opened == [(ROOT, "--port=8889", "--no-browser")]
+
+
+def test_lab_copies_the_course_once_into_the_folder_that_it_opens(
+    opened: list[tuple[object, ...]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    assert main(["lab", str(folder)]) == 0 and "The course is in" in capsys.readouterr().out
+    (folder / NOTEBOOK).unlink()
+    assert main(["lab", str(folder)]) == 0 and capsys.readouterr().out == ""
+    assert opened == [(folder,), (folder,)] and not (folder / NOTEBOOK).exists()
+
+
+def test_lab_from_a_wheel_makes_a_folder_of_its_own_and_finds_it_again(
+    opened: list[tuple[object, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "site-packages"
+    course.copy_course(wheel)
+    monkeypatch.setattr(course, "CLONE", tmp_path)
+    monkeypatch.setattr(course, "IN_WHEEL", wheel)
+    for name in ("here", "here/digitlab_course"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+        assert main(["lab"]) == 0
+    assert opened == [(tmp_path / "here" / "digitlab_course",)] * 2
+
+
+def test_without_its_notebooks_digitlab_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(course, "CLONE", tmp_path)
+    assert main(["notebooks", str(tmp_path / "new")]) == 1
+    assert "installed without its notebooks" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_doctor_is_found_and_reports(capsys: pytest.CaptureFixture[str]) -> None:

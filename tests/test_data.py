@@ -18,6 +18,7 @@ from hypothesis import given
 
 from digitlab import data, load_mnist
 from digitlab.__main__ import main
+from digitlab.course import copy_course
 from digitlab.data import data_folder, missing_files, parse_idx, work_folder
 from tests.support import ROOT
 from tests.support.mirrors import Answer, Request, drip, say, say_nothing, serving
@@ -390,6 +391,18 @@ def test_a_relative_folder_is_the_same_for_a_notebook_and_for_a_command(
     assert data_folder() == ROOT / "class" / "2026"
     monkeypatch.setenv("DIGITLAB_WORK", "mine")
     assert work_folder() == ROOT / "mine"
+
+
+@pytest.mark.parametrize(("start", "home"), [("notebooks", "."), (".", "."), ("data", "data")])
+def test_in_a_copy_of_the_course_a_notebook_and_a_command_use_the_same_data_folder(
+    start: str, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "digitlab" / "data.py"
+    monkeypatch.setattr(data, "__file__", str(package))
+    monkeypatch.delenv("DIGITLAB_DATA", raising=False)
+    copy_course(tmp_path)
+    monkeypatch.chdir(tmp_path / start)
+    assert data_folder() == tmp_path / home / "data"
 
 
 @pytest.mark.parametrize("blank", ["", "  ", '""'])

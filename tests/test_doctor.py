@@ -43,7 +43,8 @@ def test_a_package_that_does_not_import_is_to_be_installed_again():
 
 
 @pytest.mark.parametrize(
-    ("installed", "note"), [("2.4.6", ""), ("2.4.6+cpu", ""), ("2.5.0", " (tested with 2.4.6)")]
+    ("installed", "note"),
+    [("2.4.6", ""), ("2.4.6+cpu", ""), ("2.5.0", " (tested with 2.3.2 and 2.4.6)")],
 )
 def test_another_version_than_the_tested_one_is_noted_but_well(installed, note):
     check = doctor.check_package(NUMPY, installed, tested="2.4.6")
@@ -99,7 +100,9 @@ def test_the_front_ends_of_this_environment_fit_their_python_halves():
 
 def test_another_python_than_that_of_the_course_is_found(tmp_path):
     (tmp_path / ".venv").mkdir()
-    assert doctor.check_interpreter(tmp_path / ".venv", checkout=tmp_path).ok
+    (tmp_path / ".venv-oldest").mkdir()
+    for name in (".venv", ".venv-oldest"):
+        assert doctor.check_interpreter(tmp_path / name, checkout=tmp_path).ok
     check = doctor.check_interpreter(Path("/usr"), checkout=tmp_path)
     assert not check.ok
     assert "make lab" in check.remedy

@@ -1,7 +1,8 @@
-"""Make .venv and install digitlab: python tools/setup_venv.py [--for lab] [--torch cpu].
+"""Make .venv and install digitlab: python tools/setup_venv.py [--for lab] [--open].
 
-`make` calls this file; where there is no `make`, call it yourself. Only the guard below has to be
-readable by the Pythons that it turns away: the work is done in environment.py.
+`make` calls this file; where there is no `make`, call it yourself, with --open as `make lab`. Only
+the guard below has to be readable by the Pythons that it turns away: the work is done in
+environment.py.
 """
 
 import sys

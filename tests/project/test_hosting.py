@@ -49,6 +49,20 @@ def test_nothing_takes_the_place_of_environment_yml_on_binder():
         assert not (ROOT / name).exists(), f"{name}: repo2docker would read it, too or instead"
 
 
+# The package index
+
+
+def test_a_release_is_checked_before_it_is_published_and_only_publishing_may_sign_in():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    jobs = workflow["jobs"]
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {name: job["permissions"] for name, job in jobs.items() if "permissions" in job} == {
+        "publish": {"id-token": "write"}
+    }
+    assert set(jobs["publish"]["needs"]) == jobs.keys() - {"publish"}
+    assert jobs["publish"]["if"] == "github.ref_type == 'tag'"
+
+
 # Who made it, and which version
 
 

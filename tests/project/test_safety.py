@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from digitlab.widgets import (
     Why,
 )
 from tests.support import ROOT
-from tests.support.browser import free_port, running
+from tests.support.browser import free_port
+from tests.support.making import checkout, made
 
 HOSTILE = "<script src=x></script><img src=x onerror=alert(1)>"
 REAL_SERVERS = pytest.mark.skipif(
@@ -47,33 +48,9 @@ def test_no_script_hides_in_the_html_of_a_widget() -> None:
 # --- servers
 
 
-@contextmanager
-def made(target: str, folder: Path, options: str = "") -> Iterator[tuple[psutil.Process, int]]:
-    """``make TARGET`` in a checkout whose .venv is this Python. Yields the process and the port."""
-    for name in (
-        "Makefile",
-        "pyproject.toml",
-        "constraints.txt",
-        "tools",
-        "notebooks",
-    ):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(ROOT / name, folder / name)
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    (folder / ".venv" / ".stamp-lab").touch()
-    port = free_port()
-    with running(
-        ["make", target, f"PORT={port}", f"ARGS={options}", "TORCH="], folder, port
-    ) as server:
-        yield psutil.Process(server.pid), port
-
-
-def listening(process: psutil.Process) -> set[str]:
+def listening(pid: int) -> set[str]:
     """The addresses at which a process and its children, kernels included, wait for connections."""
+    process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     found = []
     for each in family:
@@ -91,8 +68,9 @@ def status(address: str) -> int:
 
 @REAL_SERVERS
 def test_make_lab_serves_this_machine_alone_and_only_who_has_the_token(tmp_path: Path) -> None:
-    with made("lab", tmp_path, "--no-browser") as (process, port):
-        addresses = listening(process)
+    port = free_port()
+    with made("lab", checkout(tmp_path), port, "--no-browser") as server:
+        addresses = listening(server.pid)
         assert addresses and addresses <= {"127.0.0.1", "::1"}
         contents = f"http://127.0.0.1:{port}/api/contents"
         assert status(contents) == 403
@@ -103,10 +81,11 @@ def test_make_lab_serves_this_machine_alone_and_only_who_has_the_token(tmp_path:
 
 @REAL_SERVERS
 def test_make_app_serves_the_page_and_nothing_else_to_this_machine_alone(tmp_path: Path) -> None:
-    with made("app", tmp_path) as (process, port):
+    port = free_port()
+    with made("app", checkout(tmp_path), port) as server:
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).read().decode()
         assert "Draw a digit" in page and "default-src 'none'" in page
-        assert listening(process) == {"127.0.0.1"}
+        assert listening(server.pid) == {"127.0.0.1"}
         for path in ("Makefile", "..%2fMakefile", "../Makefile", "data/"):
             assert status(f"http://127.0.0.1:{port}/{path}") == 404
 

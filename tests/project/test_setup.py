@@ -1,5 +1,6 @@
 """The set-up: what three files ask for agrees; what a machine lacks is said in one line."""
 
+import json
 import os
 import re
 import shutil
@@ -7,15 +8,19 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from tests.support import ROOT
+from tests.support.mirrors import Request, say, serving
 from tools import environment
-from tools.environment import SetupError
+from tools.environment import NoCpuBuildError, SetupError
 
 CONDA = ROOT / "environment.yml"
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
@@ -111,8 +116,21 @@ def test_a_missing_ensurepip_is_said_with_the_package_to_install(monkeypatch):
     with pytest.raises(
         SetupError, match=r"no `ensurepip` module.*sudo apt install python3\.\d+-venv"
     ) as problem:
-        environment.set_up("lab", None)
+        environment.set_up("lab", None, ROOT / ".venv")
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("translated", "remedy"), [("0", "Binder or Colab"), ("", "Binder or Colab"), ("1", "PYTHON=")]
+)
+def test_an_intel_mac_is_told_at_once_what_works_instead(translated, remedy, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
+    answer = subprocess.CompletedProcess([], 0, stdout=f"{translated}\n")
+    monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: answer)
+    with pytest.raises(SetupError, match=f"no builds for .*{remedy}") as problem:
+        environment.set_up("lab", None, tmp_path / ".venv")
+    assert "\n" not in str(problem.value) and not (tmp_path / ".venv").exists()
 
 
 def test_a_full_disk_is_said_before_the_download():
@@ -168,15 +186,21 @@ def test_a_problem_ends_in_one_line_and_exit_status_1(monkeypatch, capsys):
     assert capsys.readouterr().err == "this is missing: do that\n"
 
 
-def test_only_large_downloads_and_the_last_step_are_shown():
-    shown = environment.progress
-    assert (
-        shown("  Downloading torch-2.15.0-cp311-cp311-win_amd64.whl (890.1 MB)")
-        == "  downloading torch (890 MB)"
-    )
-    assert shown("  Downloading tqdm-4.70.1-py3-none-any.whl (78 kB)") is None
-    assert shown("  Downloading widgetsnbextension-4.0.16-py3-none-any.whl (2.2 MB)") is None
-    assert shown("Installing collected packages: a, b, c") == "  installing 3 packages"
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            "  Downloading torch-2.15.0-cp311-cp311-win_amd64.whl (890.1 MB)",
+            "  downloading torch (890 MB)",
+        ),
+        ("Downloading nvidia-cublas-cu12 (566.8MiB)", "  downloading nvidia-cublas-cu12 (566 MB)"),
+        ("  Downloading tqdm-4.70.1-py3-none-any.whl (78 kB)", None),
+        ("  Downloading widgetsnbextension-4.0.16-py3-none-any.whl (2.2 MB)", None),
+        ("Installing collected packages: a, b, c", "  installing 3 packages"),
+    ],
+)
+def test_only_large_downloads_and_the_last_step_are_shown(line, shown):
+    assert environment.progress(line) == shown
 
 
 # The small build
@@ -225,25 +249,179 @@ def test_the_cpu_build_sorts_above_the_same_release_without_it(tmp_path):
     assert "+cpu" in would_install(tmp_path, "torch>=2.15")
 
 
-@pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_where_the_usual_build_is_small_the_option_changes_nothing(platform, monkeypatch):
-    monkeypatch.setattr(environment.sys, "platform", platform)
-    assert environment.cpu_build() == []
-
-
-def test_the_newest_versions_are_taken_without_the_tested_ones(tmp_path, monkeypatch):
-    asked = []
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What would be installed on a Linux without an NVIDIA card, in ``tmp_path``."""
+    calls: list[list[str]] = []
     monkeypatch.setattr(environment.sys, "platform", "linux")
-    monkeypatch.setattr(environment, "install", lambda venv, arguments: asked.append(arguments))
+    monkeypatch.setattr(environment.shutil, "which", lambda _: None)
+    monkeypatch.setattr(environment.Path, "glob", lambda *_: iter(()))
+    monkeypatch.setattr(
+        environment, "install", lambda venv, arguments, **_: calls.append(arguments)
+    )
     for name in ("require_space", "make_venv"):
         monkeypatch.setattr(environment, name, lambda *_: None)
-    environment.set_up("test", "cpu", tmp_path, newest=True)
-    assert [argument for argument in asked[0] if argument.startswith("torch")] == [
-        "torch",
-        "torchvision",
-    ]
+    return calls
+
+
+def test_without_a_card_the_small_build_comes_by_itself(asked, tmp_path, capsys):
+    environment.set_up("lab", None, tmp_path)
+    assert asked[0] == environment.cpu_build() and "--editable" in asked[1]
+    assert "about 0.5 GB" in capsys.readouterr().out
+
+
+def test_with_a_card_or_where_it_is_asked_for_the_usual_build_comes(asked, tmp_path, monkeypatch):
+    environment.set_up("lab", "cuda", tmp_path)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: f"/usr/bin/{name}")
+    environment.set_up("lab", None, tmp_path)
+    assert [arguments[0] for arguments in asked] == ["--editable", "--editable"]
+
+
+@pytest.mark.parametrize(("installed", "build"), [("2.15.0+cpu", "cpu"), ("2.15.0", "cuda")])
+def test_a_build_that_is_there_already_is_not_exchanged(installed, build):
+    assert environment.suitable_build(installed) == build
+
+
+def test_the_build_that_is_there_is_found(tmp_path):
+    assert environment.installed_torch(tmp_path) is None
+    version = tmp_path / "lib" / "python3.11" / "site-packages" / "torch" / "version.py"
+    version.parent.mkdir(parents=True)
+    version.write_text("__all__ = ['__version__']\n__version__ = '2.15.0+cpu'\n")
+    assert environment.installed_torch(tmp_path) == "2.15.0+cpu"
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_where_the_usual_build_is_small_it_is_the_only_one(platform, asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.sys, "platform", platform)
+    environment.set_up("lab", "cpu", tmp_path)
+    assert [arguments[0] for arguments in asked] == ["--editable"]
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of an environment this one, whose pip has nobody's settings."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(environment, "pip_of", lambda _: [sys.executable, "-m", "pip"])
+    return tmp_path
+
+
+@pytest.fixture
+def report(venv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where that pip reports what it would install, and installs nothing."""
+    settings = {"DRY_RUN": "1", "IGNORE_INSTALLED": "1", "REPORT": str(venv / "report.json")}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    return venv / "report.json"
+
+
+@contextmanager
+def index(wheels: Path) -> Iterator[str]:
+    """An index like PyTorch's, on this machine. Yields its address."""
+
+    def answer(request: Request) -> None:
+        name = request.path.strip("/").split("/")[-1]
+        if (wheels / unquote(name)).is_file():
+            return say(200, (wheels / unquote(name)).read_bytes())(request)
+        files = [file.name for file in wheels.glob(f"{name}-*.whl")]
+        links = "".join(f'<a href="/files/{quote(file)}">{file}</a>' for file in files)
+        body = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        return say(200 if files else 404, body, kind="text/html")(request)
+
+    with serving(answer) as address:
+        yield address
+
+
+def test_the_small_build_is_taken_from_pytorchs_own_index(venv, report, monkeypatch):
+    make_wheels(venv, "+cpu")
+    with index(venv) as address:
+        monkeypatch.setattr(environment, "CPU_INDEX", address)
+        environment.install_cpu_build(venv, "tested", or_usual=False)
+    taken = [entry["metadata"] for entry in json.loads(report.read_text("utf-8"))["install"]]
+    tested = versions_in_constraints()
+    assert {each["name"]: each["version"] for each in taken} == {
+        name: f"{tested[name]}+cpu" for name in ("torch", "torchvision")
+    }
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_without_the_small_build_the_usual_one_will_do_and_one_line_says_so(
+    reached, venv, report, monkeypatch, capsys
+):
+    monkeypatch.setattr(environment, "require_space", lambda *_: None)
+    with index(venv) as address:
+        monkeypatch.setattr(environment, "CPU_INDEX", address if reached else "http://127.0.0.1:9/")
+        environment.install_cpu_build(venv, "tested", or_usual=True)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "cannot be reached: taking the usual one" in first and "about 3 GB" in second
+
+
+def test_where_the_small_build_was_asked_for_by_name_the_usual_one_will_not_do(
+    venv, report, monkeypatch
+):
+    monkeypatch.setattr(environment, "CPU_INDEX", "http://127.0.0.1:9/")
+    with pytest.raises(NoCpuBuildError, match="leave out TORCH=cpu"):
+        environment.install_cpu_build(venv, "tested", or_usual=False)
+
+
+# uv
+
+
+def fake_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, *, status: int) -> Path:
+    """A uv that notes what it was asked for. Returns where."""
+    if sys.platform == "win32":
+        pytest.skip("a program is no shell script there")
+    program, noted = folder / "bin" / "uv", folder / "asked"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {noted}\nexit {status}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    return noted
+
+
+def test_uv_is_used_where_it_is_installed(venv, tmp_path, monkeypatch):
+    noted = fake_uv(tmp_path, monkeypatch, status=0)
+    environment.install(venv, ["./folder"])
+    python = environment.python_of(venv)
+    assert noted.read_text() == f"pip install --python {python} ./folder\n"
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "PIP_PROXY", "PIP_CONSTRAINT", "PIP_CERT"])
+def test_pip_is_used_where_it_was_given_settings_of_a_network(
+    variable, venv, tmp_path, monkeypatch
+):
+    fake_uv(tmp_path, monkeypatch, status=0)
+    assert environment.find_uv(venv)
+    monkeypatch.setenv(variable, "something")
+    assert environment.find_uv(venv) is None
+
+
+def test_where_uv_fails_pip_has_the_last_word(venv, tmp_path, monkeypatch):
+    noted = fake_uv(tmp_path, monkeypatch, status=1)
+    with pytest.raises(SetupError, match="no-such-folder"):
+        environment.install(venv, ["./no-such-folder"])
+    assert "no-such-folder" in noted.read_text()
+
+
+# The oldest and the newest versions
+
+
+def test_the_newest_versions_are_taken_without_the_tested_ones(asked, tmp_path):
+    environment.set_up("test", "cpu", tmp_path, "newest")
+    assert asked[0][-3:] == ["--upgrade", "torch", "torchvision"]
     assert "--constraint" not in asked[1]
     assert "--upgrade" in asked[1]
+
+
+def test_the_oldest_versions_are_the_lower_bounds_of_what_is_asked_for(asked, tmp_path):
+    environment.set_up("test", "cpu", tmp_path, "oldest")
+    oldest = dict(line.split("==") for line in (tmp_path / "oldest.txt").read_text().split())
+    assert oldest.keys() >= asked_by_pyproject().keys()
+    for name, bounds in asked_by_pyproject().items():
+        assert f">={oldest[name]}" in map(str, bounds)
+    assert asked[0][-2:] == [f"{name}=={oldest[name]}+cpu" for name in ("torch", "torchvision")]
+    assert asked[1][-1] == str(tmp_path / "oldest.txt")
 
 
 # The Makefile
@@ -254,11 +432,8 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     if program is None:
         pytest.skip("there is no make on this machine")
     # Without what an outer `make test` hands down: its own options and variables
-    outer = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
-    }
+    handed_down = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "TORCH", "VERSIONS")
+    outer = {name: value for name, value in os.environ.items() if name not in handed_down}
     return subprocess.run(
         [program, *arguments],
         cwd=folder,
@@ -340,10 +515,16 @@ def test_a_machine_without_python_is_told_so(checkout):
     assert "There is no Python here: install Python 3.11 or newer" in run.stderr
 
 
-def test_an_unknown_build_of_torch_is_refused_with_the_one_that_exists(checkout):
+def test_an_unknown_build_of_torch_is_refused_with_those_that_exist(checkout):
     run = make(checkout, "lab", "TORCH=gpu")
     assert run.returncode != 0
     assert "write TORCH=cpu" in run.stderr
+
+
+def test_other_versions_get_an_environment_of_their_own(checkout):
+    printed = make(checkout, "-n", "test", "VERSIONS=oldest").stdout
+    assert "setup_venv.py --for test" in printed and "--versions oldest" in printed
+    assert f"{environment.python_of(Path('.venv-oldest')).as_posix()} -m pytest" in printed
 
 
 def test_every_command_is_listed_by_help(checkout):

@@ -31,12 +31,15 @@ def serving(answer: Answer) -> Iterator[str]:
             server.shutdown()
 
 
-def say(status: int, body: bytes = b"", *, missing: int = 0) -> Answer:
+def say(
+    status: int, body: bytes = b"", *, missing: int = 0, kind: str = "application/octet-stream"
+) -> Answer:
     """Answer at once; ``missing`` bytes are announced and not sent."""
 
     def answer(request: Request) -> None:
         request.send_response(status)
         request.send_header("Content-Length", str(len(body) + missing))
+        request.send_header("Content-Type", kind)
         request.end_headers()
         request.wfile.write(body)
 

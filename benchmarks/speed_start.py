@@ -1,0 +1,136 @@
+"""How soon one can begin: `make lab`, the page by its address, imports, the command line.
+
+    python -m benchmarks.speed_start [--quick]
+
+`make lab` is the second one, whose environment is there: from the command to a kernel that is ready
+for the first cell, and to that cell's end, in Chromium. The page comes from a web server on this
+machine. Everything else is timed in processes of its own, most of it beside `import torch`, which
+takes longer than all that is ours.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser
+
+from benchmarks.speed import Measure, alternate, arguments, finish, seconds
+from benchmarks.speed_drawing import seconds_in_new_process
+from benchmarks.speed_page import open_seconds
+from digitlab import load_model, rasterize, write_digit
+from digitlab.checkpoint import load_info
+from digitlab.course import FIRST
+from digitlab.export.page import render_page
+from digitlab.export.server import PageServer
+from tests.support import browser
+from tests.support.making import checkout, made
+
+NAME = "speed_start"
+STARTS, LABS = 7, 3  # rounds
+# As the browser tests start it: no token, and the page hands out JupyterLab's own objects.
+LAB = "--no-browser --IdentityProvider.token= --LabApp.expose_app_in_browser=True"
+FIRST_PREDICTION = "predict(load_model(), rasterize([[(60, 20), (35, 90)]]))"
+RUN_FIRST_CELL = """
+    const notebook = jupyterapp.shell.currentWidget.content;
+    notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.model.type === 'code');
+    await jupyterapp.commands.execute('notebook:run-cell');"""
+
+
+def main() -> None:
+    """Measure, print, and write the results and the tables."""
+    options = arguments(__doc__)
+    starts, labs = (1, 1) if options.quick else (STARTS, LABS)
+    with browser.chromium() as opened:
+        measures = [*measure_lab(opened, labs), measure_page(opened, starts)]
+    measures += [*measure_imports(starts), *measure_commands(starts)]
+    finish(NAME, measures, keep=not options.quick)
+
+
+def measure_lab(opened: Browser, rounds: int) -> list[Measure]:
+    """The second ``make lab``, to a kernel that is ready, and to the end of the first cell."""
+    ready, ran = zip(*(lab_seconds(opened) for _ in range(rounds)), strict=True)
+    return [
+        Measure("`make lab`, the second time, to a kernel ready for the first cell", ready,
+                aim="10 s at most"),
+        Measure("the same to the end of that cell, which imports PyTorch", ran,
+                aim="20 s at most"),
+    ]  # fmt: skip
+
+
+def lab_seconds(opened: Browser) -> tuple[float, float]:
+    """From the command to a kernel that is ready, and to the end of the first cell of code."""
+    port = browser.free_port()
+    with tempfile.TemporaryDirectory() as name, browser.new_page(opened) as page:
+        folder, start = checkout(Path(name)), time.perf_counter()
+        with made("lab", folder, port, LAB):
+            browser.open_notebook(page, f"http://127.0.0.1:{port}", FIRST)
+            ready = time.perf_counter() - start
+            browser.run_in_page(page, RUN_FIRST_CELL)
+            return ready, time.perf_counter() - start
+
+
+def measure_page(opened: Browser, rounds: int) -> Measure:
+    """The page from its address to the first stroke possible, each time in a fresh browser."""
+    page = render_page(load_model(), load_info())
+    with PageServer(page, port=0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            found = [open_seconds(opened, server.address)[0] for _ in range(rounds)]
+        finally:
+            server.shutdown()
+            thread.join()
+    return Measure("the page, from its address to the first stroke possible", found,
+                   aim="500 ms at most")  # fmt: skip
+
+
+def measure_imports(rounds: int) -> list[Measure]:
+    """Importing digitlab, its drawing pad beside torch, and the first prediction."""
+    package, pad, prediction = [], [], []
+    for _ in range(rounds):
+        package.append(seconds_in_new_process("import digitlab"))
+        torch = seconds_in_new_process("import torch")
+        pad.append(seconds_in_new_process("from digitlab import DrawPad") - torch)
+        names = "from digitlab import load_model, predict, rasterize"
+        prediction.append(seconds_in_new_process(FIRST_PREDICTION, before=names))
+    return [
+        Measure("`import digitlab`", package, aim="50 ms at most"),
+        Measure("`from digitlab import DrawPad`, over `import torch`", pad, aim="1 s at most"),
+        Measure("the first prediction, weights included", prediction, aim="200 ms at most"),
+    ]
+
+
+def measure_commands(rounds: int) -> list[Measure]:
+    """``python -m digitlab predict`` beside torch's own import, and the doctor."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "seven.png"
+        ink = rasterize(write_digit(7, style="plain", messiness=0))[0]
+        Image.fromarray((255 - 255 * ink).byte().numpy()).resize((280, 280)).save(photo)
+        times = alternate(
+            {
+                "torch": lambda: run("-c", "import torch"),
+                "predict": lambda: run("-m", "digitlab", "predict", str(photo)),
+            },
+            rounds=rounds,
+        )
+    more = [one - other for one, other in zip(times["predict"], times["torch"], strict=True)]
+    doctor = [seconds(lambda: run("-m", "digitlab", "doctor")) for _ in range(min(rounds, LABS))]
+    return [
+        Measure("`python -m digitlab predict`, over `import torch`", more, aim="1 s at most"),
+        Measure("`python -m digitlab doctor`", doctor, aim="15 s at most"),
+    ]
+
+
+def run(*arguments: str) -> None:
+    """Run Python; whether the doctor is content is not the question here."""
+    subprocess.run([sys.executable, *arguments], capture_output=True)
+
+
+if __name__ == "__main__":
+    main()
