@@ -1,0 +1,147 @@
+"""Build the course as a site: ``python tools/build_site.py [FOLDER]``, into ``_site/`` by default.
+
+Sphinx makes the pages, as ``docs/conf.py`` says, from a copy of the sources, in which README is the
+first page and notebooks are prepared for reading. Beside them lie the exported page, ``draw.html``,
+the notebooks to download, and the slides. Where ``GITHUB_REPOSITORY`` names the repository
+("owner/name"), notebooks have links that launch them elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from sphinx.cmd.build import build_main
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # of a script, Python knows the folder tools/ alone
+
+from digitlab import load_model, widgets  # noqa: E402
+from digitlab.checkpoint import load_info  # noqa: E402
+from digitlab.export import export_page  # noqa: E402
+from tools.launch_copies import launch_links, write_launch_copies  # noqa: E402
+
+NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
+COPIED = ("*.md", "docs/*.md", "*/README.md", "figures/*.*", "notebooks/0*.ipynb", "*.cff", "pyproject.toml")
+TAGS = {"answer": "hide-output", "course-test": "remove-cell"}  # ours, and those of MyST-NB
+
+LIVE_PAD = """\
+<iframe class="live-pad" src="draw.html" title="A pad to draw a digit on"></iframe>
+
+<p>Draw a digit! <a href="draw.html">This page alone</a> fills a screen, or goes on your phone.</p>
+"""
+NAVIGATION = """
+```{toctree}
+:hidden:
+:caption: The course
+
+%s
+docs/glossary
+```
+
+```{toctree}
+:hidden:
+:caption: Behind it
+
+docs/teaching
+benchmarks/README
+docs/api
+data/README
+CONTRIBUTING
+CHANGELOG
+CODE_OF_CONDUCT
+```
+"""
+# How a widget that is only stored prints itself
+WIDGET = re.compile(rf"(VBox|{'|'.join(widgets.__all__)})\(")
+NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.</p>'
+
+
+def main(arguments: list[str]) -> int:
+    """Build the site into a folder, and return the exit status."""
+    site = Path(arguments[0] if arguments else ROOT / "_site").resolve()
+    repository = os.environ.get("GITHUB_REPOSITORY", "")
+    shutil.rmtree(site, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        gather(source, repository)
+        options = ["-W", "--keep-going", "-q", "-c", f"{ROOT / 'docs'}", "-d", f"{folder}/doctrees"]
+        status = build_main([*options, str(source), str(site)])
+    export_page(load_model(), site / "draw.html", description=load_info())
+    for path in NOTEBOOKS:
+        shutil.copy(path, site / "notebooks")
+    if repository:
+        write_launch_copies(NOTEBOOKS, site / "launch", repository)
+    return status
+
+
+def gather(source: Path, repository: str) -> None:
+    """Copy the sources to a folder of the same shape, and prepare them there."""
+    for path in sorted(path for pattern in COPIED for path in ROOT.glob(pattern)):
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for path in source.glob("notebooks/*.ipynb"):
+        notebook = prepare(nbformat.read(path, as_version=4), path)
+        notebook.cells[0].source += "\n\n" + links_of(path.name, repository)
+        nbformat.write(notebook, path)
+    readme = (source / "README.md").read_text(encoding="utf-8")
+    (source / "README.md").unlink()
+    (source / "index.md").write_text(first_page(readme, repository), encoding="utf-8")
+    for path in source.glob("*/*.md"):
+        text = path.read_text(encoding="utf-8").replace("](../README.md", "](../index.md")
+        path.write_text(text, encoding="utf-8")
+
+
+def first_page(readme: str, repository: str) -> str:
+    """README with the live pad in place of its picture, and the way to all pages."""
+    readme = re.sub(r"!\[[^]]+\]\(figures/page.webp\)\n", LIVE_PAD, readme, count=1)
+    if repository:
+        readme = re.sub(r"clone ADDRESS .*", f"clone https://github.com/{repository}", readme)
+    return readme + NAVIGATION % "\n".join(f"notebooks/{path.stem}" for path in NOTEBOOKS)
+
+
+def links_of(name: str, repository: str) -> str:
+    """One line below a notebook's title: where it can be run, and had."""
+    links = {**(launch_links(name, repository) if repository else {}), "Download": name}
+    anchors = [f'<a href="{address}">{text}</a>' for text, address in links.items()]
+    return f'<p class="notebook-links">{" ".join(anchors)}</p>'
+
+
+def prepare(notebook: NotebookNode, path: Path) -> NotebookNode:
+    """Fold answers, remove tests, make figures files of their own; in place."""
+    for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        cell.metadata["tags"] = [TAGS.get(tag, tag) for tag in tags]
+        if cell.cell_type == "code":
+            cell.outputs = [
+                readable(output, path.with_name(f"{path.stem}-{number}-{index}.png"))
+                for index, output in enumerate(cell.outputs)
+            ]
+    return notebook
+
+
+def readable(output: NotebookNode, figure: Path) -> NotebookNode:
+    """An output as a page shows it: a figure as a file, and a word in place of a widget."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        figure.write_bytes(base64.b64decode(data["image/png"]))
+        about = output.metadata["image/png"]
+        alt = re.sub(r"([\[\]])", r"\\\1", about["alt"])
+        markdown = f"![{alt}]({figure.name}){{width={about['width']}px}}"
+        return new_output("display_data", {"text/markdown": markdown})
+    if list(data) == ["text/plain"] and WIDGET.match(data["text/plain"]):
+        return new_output("display_data", {"text/html": NO_WIDGET})
+    return output
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
