@@ -17,8 +17,9 @@ from sphinx.application import Sphinx
 project = "digitlab"
 author = "the digitlab authors"
 copyright = f"{author}; MIT licence"  # noqa: A001  Sphinx's name for it
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_revealjs"]
 root_doc = "index"
+exclude_patterns = ["slides"]  # they are built by themselves
 
 # Notebooks and Markdown
 nb_execution_mode = "off"  # the outputs are those stored
@@ -39,6 +40,16 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_show_sourcelink = html_copy_source = False  # a notebook's page has a link of its own
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
+
+# The slides, which another builder makes
+revealjs_style_theme = "white"
+revealjs_static_path = ["slides.css"]
+revealjs_css_files = ["revealjs/plugin/highlight/zenburn.css", "slides.css"]
+revealjs_script_conf = {"width": 1280, "height": 800, "hash": True, "center": False, "transition": "none"}
+revealjs_script_plugins = [
+    {"name": "RevealHighlight", "src": "revealjs/plugin/highlight/highlight.js"},
+    {"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"},
+]
 
 repository = os.environ.get("GITHUB_REPOSITORY")
 if repository:

@@ -28,6 +28,7 @@ from digitlab import load_model, widgets  # noqa: E402
 from digitlab.checkpoint import load_info  # noqa: E402
 from digitlab.export import export_page  # noqa: E402
 from tools.launch_copies import launch_links, write_launch_copies  # noqa: E402
+from tools.slides import make_slides, overview  # noqa: E402
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 COPIED = ("*.md", "docs/*.md", "*/README.md", "figures/*.*", "notebooks/0*.ipynb", "*.cff", "pyproject.toml")
@@ -73,8 +74,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         gather(source, repository)
-        options = ["-W", "--keep-going", "-q", "-c", f"{ROOT / 'docs'}", "-d", f"{folder}/doctrees"]
-        status = build_main([*options, str(source), str(site)])
+        status = sphinx(source, Path(folder) / "site")
+        status |= sphinx(source / "slides", Path(folder) / "site" / "slides", builder="revealjs")
+        shutil.move(Path(folder) / "site", site)
     export_page(load_model(), site / "draw.html", description=load_info())
     for path in NOTEBOOKS:
         shutil.copy(path, site / "notebooks")
@@ -83,14 +85,24 @@ def main(arguments: list[str]) -> int:
     return status
 
 
+def sphinx(source: Path, pages: Path, builder: str = "html") -> int:
+    """Have Sphinx build the sources in a folder; a warning is an error."""
+    options = ["-W", "--keep-going", "-q", "-b", builder, "-c", f"{ROOT / 'docs'}"]
+    return build_main([*options, "-d", f"{source}-doctrees-{builder}", str(source), str(pages)])
+
+
 def gather(source: Path, repository: str) -> None:
     """Copy the sources to a folder of the same shape, and prepare them there."""
     for path in sorted(path for pattern in COPIED for path in ROOT.glob(pattern)):
         copy = source / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
+    slides = source / "slides"
+    slides.mkdir()
+    (slides / "index.md").write_text(overview(path.stem for path in NOTEBOOKS), encoding="utf-8")
     for path in source.glob("notebooks/*.ipynb"):
-        notebook = prepare(nbformat.read(path, as_version=4), path)
+        notebook = prepare(nbformat.read(path, as_version=4), path.stem, source / "figures")
+        (slides / f"{path.stem}.md").write_text(make_slides(notebook), encoding="utf-8")
         notebook.cells[0].source += "\n\n" + links_of(path.name, repository)
         nbformat.write(notebook, path)
     readme = (source / "README.md").read_text(encoding="utf-8")
@@ -110,20 +122,21 @@ def first_page(readme: str, repository: str) -> str:
 
 
 def links_of(name: str, repository: str) -> str:
-    """One line below a notebook's title: where it can be run, and had."""
-    links = {**(launch_links(name, repository) if repository else {}), "Download": name}
+    """One line below a notebook's title: where it can be run, how it can be had, and shown."""
+    links = launch_links(name, repository) if repository else {}
+    links |= {"Download": name, "Slides": f"../slides/{name.removesuffix('.ipynb')}.html"}
     anchors = [f'<a href="{address}">{text}</a>' for text, address in links.items()]
     return f'<p class="notebook-links">{" ".join(anchors)}</p>'
 
 
-def prepare(notebook: NotebookNode, path: Path) -> NotebookNode:
-    """Fold answers, remove tests, make figures files of their own; in place."""
+def prepare(notebook: NotebookNode, stem: str, figures: Path) -> NotebookNode:
+    """Fold answers, remove tests, make figures files in a folder of their own; in place."""
     for number, cell in enumerate(notebook.cells):
         tags = cell.metadata.get("tags", [])
         cell.metadata["tags"] = [TAGS.get(tag, tag) for tag in tags]
         if cell.cell_type == "code":
             cell.outputs = [
-                readable(output, path.with_name(f"{path.stem}-{number}-{index}.png"))
+                readable(output, figures / f"{stem}-{number}-{index}.png")
                 for index, output in enumerate(cell.outputs)
             ]
     return notebook
@@ -136,7 +149,7 @@ def readable(output: NotebookNode, figure: Path) -> NotebookNode:
         figure.write_bytes(base64.b64decode(data["image/png"]))
         about = output.metadata["image/png"]
         alt = re.sub(r"([\[\]])", r"\\\1", about["alt"])
-        markdown = f"![{alt}]({figure.name}){{width={about['width']}px}}"
+        markdown = f"![{alt}](../figures/{figure.name}){{width={about['width']}px}}"
         return new_output("display_data", {"text/markdown": markdown})
     if list(data) == ["text/plain"] and WIDGET.match(data["text/plain"]):
         return new_output("display_data", {"text/html": NO_WIDGET})

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
-EXTRAS = {"lab": "", "test": "[test]", "dev": "[dev]"}
+EXTRAS = {"lab": "", "site": "[site]", "test": "[test]", "dev": "[dev]"}
 # PyTorch's own; PyPI's wheels for Linux are the CUDA build
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
