@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 
 project = "digitlab"
 author = "the digitlab authors"
-copyright = f"{author}; MIT licence"  # noqa: A001  Sphinx's name for it
+copyright = f"{author}; MIT licence"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_revealjs"]
 root_doc = "index"
 exclude_patterns = ["slides"]  # they are built by themselves
@@ -45,7 +45,13 @@ html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 revealjs_style_theme = "white"
 revealjs_static_path = ["slides.css"]
 revealjs_css_files = ["revealjs/plugin/highlight/zenburn.css", "slides.css"]
-revealjs_script_conf = {"width": 1280, "height": 800, "hash": True, "center": False, "transition": "none"}
+revealjs_script_conf = {
+    "width": 1280,
+    "height": 800,
+    "hash": True,
+    "center": False,
+    "transition": "none",
+}
 revealjs_script_plugins = [
     {"name": "RevealHighlight", "src": "revealjs/plugin/highlight/highlight.js"},
     {"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"},

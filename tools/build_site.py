@@ -17,21 +17,22 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from launch_copies import launch_links, write_launch_copies
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+from slides import make_slides, overview
 from sphinx.cmd.build import build_main
 
+from digitlab import load_model, widgets
+from digitlab.checkpoint import load_info
+from digitlab.export import export_page
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # of a script, Python knows the folder tools/ alone
-
-from digitlab import load_model, widgets  # noqa: E402
-from digitlab.checkpoint import load_info  # noqa: E402
-from digitlab.export import export_page  # noqa: E402
-from tools.launch_copies import launch_links, write_launch_copies  # noqa: E402
-from tools.slides import make_slides, overview  # noqa: E402
-
 NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
-COPIED = ("*.md", "docs/*.md", "*/README.md", "figures/*.*", "notebooks/0*.ipynb", "*.cff", "pyproject.toml")
+COURSE = [*(f"notebooks/{path.stem}" for path in NOTEBOOKS), "docs/glossary"]
+BEHIND_IT = ["docs/teaching", "benchmarks/README", "docs/api", "data/README"]
+BEHIND_IT += ["CONTRIBUTING", "CHANGELOG", "CODE_OF_CONDUCT"]
+FILES = ("README.md", "figures/*.png", "CITATION.cff", "pyproject.toml")  # that pages refer to
 TAGS = {"answer": "hide-output", "course-test": "remove-cell"}  # ours, and those of MyST-NB
 
 LIVE_PAD = """\
@@ -39,43 +40,24 @@ LIVE_PAD = """\
 
 <p>Draw a digit! <a href="draw.html">This page alone</a> fills a screen, or goes on your phone.</p>
 """
-NAVIGATION = """
-```{toctree}
-:hidden:
-:caption: The course
-
-%s
-docs/glossary
-```
-
-```{toctree}
-:hidden:
-:caption: Behind it
-
-docs/teaching
-benchmarks/README
-docs/api
-data/README
-CONTRIBUTING
-CHANGELOG
-CODE_OF_CONDUCT
-```
-"""
 # How a widget that is only stored prints itself
 WIDGET = re.compile(rf"(VBox|{'|'.join(widgets.__all__)})\(")
 NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.</p>'
 
 
 def main(arguments: list[str]) -> int:
-    """Build the site into a folder, and return the exit status."""
+    """Build the site into a folder, in place of an earlier one, and return the exit status."""
     site = Path(arguments[0] if arguments else ROOT / "_site").resolve()
     repository = os.environ.get("GITHUB_REPOSITORY", "")
-    shutil.rmtree(site, ignore_errors=True)
+    if site.exists() and not (site / ".buildinfo").exists():
+        print(f"{site} is there and is no earlier site: name another folder", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         gather(source, repository)
         status = sphinx(source, Path(folder) / "site")
         status |= sphinx(source / "slides", Path(folder) / "site" / "slides", builder="revealjs")
+        shutil.rmtree(site, ignore_errors=True)
         shutil.move(Path(folder) / "site", site)
     export_page(load_model(), site / "draw.html", description=load_info())
     for path in NOTEBOOKS:
@@ -93,7 +75,8 @@ def sphinx(source: Path, pages: Path, builder: str = "html") -> int:
 
 def gather(source: Path, repository: str) -> None:
     """Copy the sources to a folder of the same shape, and prepare them there."""
-    for path in sorted(path for pattern in COPIED for path in ROOT.glob(pattern)):
+    patterns = [*FILES, *(f"{page}.*" for page in COURSE + BEHIND_IT)]
+    for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
         copy = source / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
@@ -117,8 +100,14 @@ def first_page(readme: str, repository: str) -> str:
     """README with the live pad in place of its picture, and the way to all pages."""
     readme = re.sub(r"!\[[^]]+\]\(figures/page.webp\)\n", LIVE_PAD, readme, count=1)
     if repository:
-        readme = re.sub(r"clone ADDRESS .*", f"clone https://github.com/{repository}", readme)
-    return readme + NAVIGATION % "\n".join(f"notebooks/{path.stem}" for path in NOTEBOOKS)
+        address = f"https://github.com/{repository}"
+        readme = re.sub(r"clone ADDRESS (\w+) .*", rf"clone {address} \1", readme)
+    return readme + toctree("The course", COURSE) + toctree("Behind it", BEHIND_IT)
+
+
+def toctree(caption: str, pages: list[str]) -> str:
+    """A group of pages, which the theme shows beside each page."""
+    return "\n".join(["\n```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```\n"])
 
 
 def links_of(name: str, repository: str) -> str:
@@ -150,9 +139,15 @@ def readable(output: NotebookNode, figure: Path) -> NotebookNode:
         about = output.metadata["image/png"]
         alt = re.sub(r"([\[\]])", r"\\\1", about["alt"])
         markdown = f"![{alt}](../figures/{figure.name}){{width={about['width']}px}}"
-        return new_output("display_data", {"text/markdown": markdown})
+        return display("text/markdown", markdown)
     if list(data) == ["text/plain"] and WIDGET.match(data["text/plain"]):
-        return new_output("display_data", {"text/html": NO_WIDGET})
+        return display("text/html", NO_WIDGET)
+    return output
+
+
+def display(kind: str, content: str) -> NotebookNode:
+    """An output of one MIME type."""
+    output: NotebookNode = new_output("display_data", {kind: content})
     return output
 
 

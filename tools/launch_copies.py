@@ -7,6 +7,7 @@ no tests of the course. Copies are made together with the site, and are never ed
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -20,9 +21,11 @@ RELATIVE_LINK = re.compile(r"\]\((?!\w+:|#)([^)\s]+)\)")
 
 FIRST_TEXT = """\
 *This is a copy of [{name}]({page}), made for Colab and Kaggle. Run the next cell first: it installs
-the course, in a minute or two. All of it works here, except perhaps drawing by hand: if the pad
-stays empty, draw on [this page]({site}/draw.html), which has the same network, or take the course
-to Binder or your own computer. Save a copy, or what you write here is lost.*"""
+the course, in a minute or two. Save a copy of your own, or what you write here is lost.*"""
+
+PAD_TEXT = """\
+*No pad below this cell? Then this host does not show its widgets: draw on
+[this page]({site}/draw.html), which has the same network.*"""
 
 INSTALL = """\
 import importlib.util
@@ -52,9 +55,11 @@ def launch_copy(notebook: NotebookNode, name: str, repository: str) -> NotebookN
             cell.source = RELATIVE_LINK.sub(
                 lambda link: f"]({address(link[1], repository)})", cell.source
             )
-    page = address(name, repository)
-    text = FIRST_TEXT.format(name=name, page=page, site=site_of(repository))
-    first = new_markdown_cell(text, id="launch-text")
+    site, page = site_of(repository), address(name, repository)
+    pads = [place for place, cell in enumerate(cells) if "DrawPad(" in cell.source]
+    if pads:
+        cells.insert(pads[0], new_markdown_cell(PAD_TEXT.format(site=site), id="launch-pad"))
+    first = new_markdown_cell(FIRST_TEXT.format(name=name, page=page), id="launch-text")
     install = new_code_cell(INSTALL.format(repository=repository), id="launch-install")
     notebook.cells = [first, install, *cells]
     return notebook
@@ -63,14 +68,14 @@ def launch_copy(notebook: NotebookNode, name: str, repository: str) -> NotebookN
 def address(link: str, repository: str) -> str:
     """Where a link leads that is relative to ``notebooks/``: to a page of the site, or a file."""
     target, hash_sign, heading = link.partition("#")
-    path = PurePosixPath(target.removeprefix("../") if target[:3] == "../" else f"notebooks/{target}")
+    path = PurePosixPath(posixpath.normpath(f"notebooks/{target}"))
     if path.suffix in (".ipynb", ".md"):
         return f"{site_of(repository)}/{path.with_suffix('.html')}{hash_sign}{heading}"
     return f"https://raw.githubusercontent.com/{repository}/main/{path}"
 
 
 def launch_links(name: str, repository: str) -> dict[str, str]:
-    """Where a notebook is opened to be run; on Binder it is the notebook itself, with its folder."""
+    """Where a notebook is opened to be run; Binder has all of the repository, and no copy."""
     copy = f"{repository}/blob/{BRANCH}/{name}"
     binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks"
     return {

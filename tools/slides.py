@@ -64,7 +64,7 @@ def make_slides(notebook: NotebookNode) -> str:
 
 
 def joined(slides: list[Slide]) -> list[Slide]:
-    """Have what is no slide of its own, a remark without heading or code, read with the one before."""
+    """Move a remark that has neither heading nor code to the notes of the slide before."""
     kept: list[Slide] = []
     for slide in slides:
         if slide.heading or slide.full:
@@ -82,10 +82,11 @@ def overview(names: Iterable[str]) -> str:
 
 def minutes_of(cell: NotebookNode) -> float:
     """How long a class spends on a cell."""
+    source: str = cell.source
     if cell.cell_type == "code":
-        return len(cell.source.splitlines()) * MINUTES_A_LINE
-    questions = cell.source.count("**Predict first.**")
-    return len(cell.source.split()) / WORDS_A_MINUTE + questions * MINUTES_A_QUESTION
+        return len(source.splitlines()) * MINUTES_A_LINE
+    questions = source.count("**Predict first.**")
+    return len(source.split()) / WORDS_A_MINUTE + questions * MINUTES_A_QUESTION
 
 
 def add_code(slides: list[Slide], cell: NotebookNode) -> None:
