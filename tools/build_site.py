@@ -42,7 +42,8 @@ LIVE_PAD = """\
 """
 # How a widget that is only stored prints itself
 WIDGET = re.compile(rf"(VBox|{'|'.join(widgets.__all__)})\(")
-NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.</p>'
+NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.%s</p>'
+NO_PAD = ' You can <a href="../draw.html">draw on this page</a>.'
 
 
 def main(arguments: list[str]) -> int:
@@ -86,7 +87,8 @@ def gather(source: Path, repository: str) -> None:
     for path in source.glob("notebooks/*.ipynb"):
         notebook = prepare(nbformat.read(path, as_version=4), path.stem, source / "figures")
         (slides / f"{path.stem}.md").write_text(make_slides(notebook), encoding="utf-8")
-        notebook.cells[0].source += "\n\n" + links_of(path.name, repository)
+        title, text = notebook.cells[0].source.split("\n", 1)
+        notebook.cells[0].source = f"{title}\n\n{links_of(path.name, repository)}\n{text}"
         nbformat.write(notebook, path)
     readme = (source / "README.md").read_text(encoding="utf-8")
     (source / "README.md").unlink()
@@ -140,8 +142,9 @@ def readable(output: NotebookNode, figure: Path) -> NotebookNode:
         alt = re.sub(r"([\[\]])", r"\\\1", about["alt"])
         markdown = f"![{alt}](../figures/{figure.name}){{width={about['width']}px}}"
         return display("text/markdown", markdown)
-    if list(data) == ["text/plain"] and WIDGET.match(data["text/plain"]):
-        return display("text/html", NO_WIDGET)
+    plain = data.get("text/plain", "")
+    if list(data) == ["text/plain"] and WIDGET.match(plain):
+        return display("text/html", NO_WIDGET % (NO_PAD if "DrawPad" in plain else ""))
     return output
 
 
