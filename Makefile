@@ -9,7 +9,7 @@
 #   make test VERSIONS=oldest                   the oldest packages that will do; or the newest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test fuzz app train notebooks figures bench lint update
+.PHONY: help setup lab test fuzz app site train notebooks figures bench lint update
 
 FIRST      := notebooks/01_explore_the_data.ipynb
 TESTS      ?= notebooks tests
@@ -43,6 +43,9 @@ fuzz: $(STAMP)-test      ## try ten thousand damaged files, drawings and events 
 
 app: $(STAMP)-lab        ## serve a network as a web page to draw on, at http://127.0.0.1:5000
 	$(IN_VENV) -m digitlab app --port=$(or $(PORT),5000) $(if $(WEIGHTS),--weights="$(WEIGHTS)") $(ARGS)
+
+site: $(STAMP)-site      ## build the course as a site, in _site/; nothing is run or fetched
+	$(IN_VENV) tools/build_site.py $(ARGS)
 
 train: $(STAMP)-lab      ## train a network, for example ARGS="--recipe best --seed 0"
 	$(IN_VENV) -m digitlab train $(ARGS)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
-EXTRAS = {"lab": "", "test": "[test]", "dev": "[dev]"}
+EXTRAS = {"lab": "", "site": "[site]", "test": "[test]", "dev": "[dev]"}
 # PyTorch's own; PyPI's wheels for Linux are the CUDA build
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 GIGABYTES = {"cpu": (0.5, 2.5), "cuda": (3, 8)}  # to download, and on the disk while that goes on

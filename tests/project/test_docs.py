@@ -20,6 +20,7 @@ GUIDES = [
         "CHANGELOG.md",
         "benchmarks/README.md",
         "data/README.md",
+        "docs/api.md",
         "docs/glossary.md",
         "docs/teaching.md",
     )

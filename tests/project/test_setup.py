@@ -58,7 +58,7 @@ def test_conda_installs_one_python_that_pip_would_accept():
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
 
 
-@pytest.mark.parametrize("extra", [None, "export", "test", "dev"])
+@pytest.mark.parametrize("extra", [None, "export", "site", "test", "dev"])
 def test_every_package_asked_for_has_a_tested_version_within_its_range(extra):
     lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     for requirement in map(Requirement, lines):
