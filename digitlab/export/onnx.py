@@ -164,7 +164,8 @@ def _traced(network: nn.Module) -> ModelProto:
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
             reason = str(error).partition("\n")[0]
-            raise ValueError(f"this {type(network).__name__} can't be exported: {reason}") from error
+            kind = type(network).__name__
+            raise ValueError(f"this {kind} can't be exported: {reason}") from error
     graph = onnx.load_from_string(file.getvalue())
     onnx.helper.set_model_props(graph, {"min_top_two": str(model.calibration.min_top_two)})
     return graph
