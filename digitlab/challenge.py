@@ -1,8 +1,9 @@
 """The challenge of notebook 6: 99.4 % right, with few parameters and in little time.
 
-The parameters must be fewer than 20,000, the time two minutes of two cores. What counts is the mean validation accuracy of three seeds. :func:`measure` trains and measures a
-network, :class:`ScoreBoard` keeps the results in a file, and :func:`small_network` and
-:func:`tiny_network` are the course's own answers.
+The parameters must be fewer than 20,000, the time two minutes of two cores. What counts is the mean
+validation accuracy of three seeds. :func:`measure` trains and measures a network,
+:class:`ScoreBoard` keeps the results in a file, and :func:`small_network` and :func:`tiny_network`
+are the course's own answers.
 """
 
 from __future__ import annotations
