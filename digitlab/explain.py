@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from digitlab.evaluation.inference import device_of, evaluation_mode, forward_in_batches
 from digitlab.ink import SIZE, as_unit_float
@@ -72,7 +71,11 @@ class _Recorder(TorchFunctionMode):
     """While active, records every call of a torch function, whether or not a layer makes it."""
 
     def __init__(self, model: nn.Module) -> None:
+        # Imported here, since that takes a tenth of a second, and few who import us count.
+        from torch.utils.flop_counter import FlopCounterMode
+
         super().__init__()
+        self._counting = FlopCounterMode
         self.operations: list[Operation] = []
         self._layers = {  # by the identity of a weight: the name of the layer that it belongs to
             id(parameter): name.rpartition(".")[0] for name, parameter in model.named_parameters()
@@ -88,7 +91,7 @@ class _Recorder(TorchFunctionMode):
         name = OPERATIONS.get(getattr(func, "__name__", ""))
         if not name:
             return func(*args, **(kwargs or {}))
-        with FlopCounterMode(display=False) as counter:
+        with self._counting(display=False) as counter:
             result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             given = [*args, *(kwargs or {}).values()]

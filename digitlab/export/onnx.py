@@ -146,16 +146,16 @@ def _traced(network: nn.Module) -> ModelProto:
     import onnx
 
     predict_logits(network, torch.zeros(2, 1, SIZE, SIZE))
-    file = io.BytesIO()
     # A copy, since the file holds float32, and a network may be on another device.
     model = _WithProbabilities(deepcopy(network).cpu().float()).eval()
+    file = io.BytesIO()
     names = ["images", "logits", "probabilities"]
     with warnings.catch_warnings(action="ignore"), torch.no_grad():
         try:
             torch.onnx.export(
                 model,
                 (torch.zeros(2, 1, SIZE, SIZE),),
-                file,
+                file,  # type: ignore[arg-type]  # it takes a file in memory as well
                 dynamo=False,  # the newer exporter needs one package more, and warns more
                 input_names=names[:1],
                 output_names=names[1:],
