@@ -96,16 +96,19 @@ def _numbers_in_buffers(model: nn.Module) -> int:
 class _Unregistered(TorchFunctionMode):
     """While active, counts the numbers that a network computes with and does not own.
 
-    A tensor that goes into a function of torch is the picture, a parameter, a buffer, or was given
-    by a function before. Any other one has been brought along.
+    A tensor that goes into a function of torch is the picture, a parameter, a buffer, was given by a
+    function before, or is a view of one of these. Any other one has been brought along.
     """
 
     def __init__(self, model: nn.Module, picture: Tensor) -> None:
         super().__init__()
         self.count = 0
-        # The tensors are kept, not their identities alone, which a later tensor could have again.
-        known = [picture, *model.parameters(), *model.buffers()]
-        self._known = {id(tensor): tensor for tensor in known}
+        self._known: dict[int, Tensor] = {}  # by where their memory is, which views share
+        self._remember([picture, *model.parameters(), *model.buffers()])
+
+    def _remember(self, values: Iterable[Any]) -> None:
+        # The tensors are kept: their memory could be another tensor's later on.
+        self._known |= {_place(tensor): tensor for tensor in _tensors(values)}
 
     def __torch_function__(
         self,
@@ -115,12 +118,16 @@ class _Unregistered(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         for tensor in _tensors([*args, *(kwargs or {}).values()]):
-            if id(tensor) not in self._known:
-                self._known[id(tensor)] = tensor
+            if _place(tensor) not in self._known:
+                self._remember([tensor])
                 self.count += tensor.numel() * (tensor.numel() > 1)
         result = func(*args, **(kwargs or {}))
-        self._known |= {id(tensor): tensor for tensor in _tensors([result])}
+        self._remember([result])
         return result
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
