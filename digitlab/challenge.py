@@ -96,8 +96,8 @@ def _numbers_in_buffers(model: nn.Module) -> int:
 class _Unregistered(TorchFunctionMode):
     """While active, counts the numbers that a network computes with and does not own.
 
-    A tensor that goes into a function of torch is the picture, a parameter, a buffer, was given by a
-    function before, or is a view of one of these. Any other one has been brought along.
+    A tensor that goes into a function of torch is the picture, a parameter, a buffer, was given by
+    a function before, or is a view of one of these. Any other one has been brought along.
     """
 
     def __init__(self, model: nn.Module, picture: Tensor) -> None:

@@ -1,9 +1,11 @@
 """The challenge: honest counts, three seeds, and a score board that keeps what was measured."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from digitlab.challenge import (
     tiny_network,
 )
 from digitlab.explain import operations
+from tests.support import ROOT
 
 ENTRY = Entry("mine", 12_345, 678_900, (0.994, 0.995, 0.996), (100.0, 110.0, 120.0))
 
@@ -38,6 +41,23 @@ def test_the_cost_is_that_of_all_operations(make_network: Any) -> None:
 def test_the_courses_answers_are_as_small_as_they_should_be() -> None:
     assert cost_of(small_network()).parameters == 17_610 < PARAMETERS
     assert cost_of(tiny_network()).parameters == 8_338 < 9_000
+
+
+@pytest.mark.parametrize(
+    ("function", "ours"), [("make_network", small_network), ("make_tiny_network", tiny_network)]
+)
+def test_the_answers_in_the_notebook_are_those_that_were_measured(function: str, ours: Any) -> None:
+    cells = nbformat.read(ROOT / "notebooks" / "06_build_your_own.ipynb", as_version=4).cells
+    blocks = re.findall(r"```python\n(.*?)```", "\n".join(c.source for c in cells), re.DOTALL)
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        if "block(1, 8" in block:
+            exec(block, namespace)
+    theirs = namespace[function]()
+    assert repr(theirs) == repr(ours())
+    images = torch.rand(2, 1, 28, 28)
+    theirs.load_state_dict((model := ours().eval()).state_dict())
+    assert torch.equal(theirs.eval()(images), model(images))
 
 
 class WithTable(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,26 +25,22 @@ def trade_off(
     ``accuracies``: network → the accuracy of each seed, in [0, 1].
     """
     ax = axes_or_new(ax, height=3.8)
-    middle = math.sqrt(min(multiplications.values()) * max(multiplications.values()))
     costs, listed = list(multiplications.values()), []
     for number, (name, cost) in enumerate(multiplications.items()):
         errors = [1 - accuracy for accuracy in accuracies[name]]
         mean = sum(errors) / len(errors)
         ax.plot([cost] * len(errors), errors, "o", color=BLUE, markersize=5, alpha=0.7)
         ax.plot([cost], [mean], "_", color="black", markersize=16, markeredgewidth=2)
-        # Names point to the middle; of several at one cost, every second one points outwards.
-        is_right = (cost <= middle) != (costs[:number].count(cost) % 2 == 1)
-        place: Look = {
-            "xytext": (10 if is_right else -10, 0),
-            "ha": "left" if is_right else "right",
-        }
-        near: Look = {"textcoords": "offset points", "va": "center", "fontsize": 9}
-        ax.annotate(name, (cost, mean), **place, **near)
+        # The name stands above; of several at one cost, that of every second one below.
+        is_above = costs[:number].count(cost) % 2 == 0
+        near: Look = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
+        place = (cost, max(errors) if is_above else min(errors))
+        ax.annotate(name, place, xytext=(0, 10 if is_above else -10), **near)
         right = percent(1 - mean, 2, counted=True)
         listed.append(f"{name}: {cost:,} multiplications, {right} right in the mean")
     ax.set(xscale="log", yscale="log", xlabel="multiplications for one picture (logarithmic)")
     ax.set_ylabel("validation error (logarithmic)\ndot: one seed, bar: mean")
-    ax.margins(x=0.2, y=0.1)
+    ax.margins(x=0.2, y=0.15)
     _label_ticks(ax)
     return describe(ax, f"Validation errors against multiplications. {'; '.join(listed)}.")
 
