@@ -19,11 +19,18 @@ PATCH = 5  # pixels along each side of the patch of `occlusion_map`; odd, so tha
 
 OPERATIONS = {  # the functions of torch that `operations` lists, and what they are called
     "conv2d": "convolution",
+    "batch_norm": "batch norm",
     "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "tanh": "tanh",
     "max_pool2d": "max pooling",
     "avg_pool2d": "average pooling",
+    "adaptive_avg_pool2d": "average pooling",
     "flatten": "flatten",
     "linear": "fully connected",
+    "matmul": "matrix product",
 }
 
 
@@ -36,12 +43,15 @@ class Operation:
         layer: name of the layer whose weights are used, or "" where none are.
         shape: of what comes out, without the batch: ``(channels, height, width)`` or ``(values,)``.
         parameters: how many weights and biases are used.
+        multiplications: how many products are added up for one picture. As usual, those of
+            convolutions and matrix products are counted, and the few of all else are not.
     """
 
     name: str
     layer: str
     shape: tuple[int, ...]
     parameters: int
+    multiplications: int = 0
 
 
 def operations(model: nn.Module) -> list[Operation]:
@@ -61,7 +71,11 @@ class _Recorder(TorchFunctionMode):
     """While active, records every call of a torch function, whether or not a layer makes it."""
 
     def __init__(self, model: nn.Module) -> None:
+        # Imported here, since that takes a tenth of a second, and few who import us count.
+        from torch.utils.flop_counter import FlopCounterMode
+
         super().__init__()
+        self._counting = FlopCounterMode
         self.operations: list[Operation] = []
         self._layers = {  # by the identity of a weight: the name of the layer that it belongs to
             id(parameter): name.rpartition(".")[0] for name, parameter in model.named_parameters()
@@ -74,14 +88,20 @@ class _Recorder(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
         name = OPERATIONS.get(getattr(func, "__name__", ""))
-        if name and isinstance(result, Tensor):
+        if not name:
+            return func(*args, **(kwargs or {}))
+        with self._counting(display=False) as counter:
+            result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
             given = [*args, *(kwargs or {}).values()]
             weights = [value for value in given if id(value) in self._layers]
             layer = self._layers[id(weights[0])] if weights else ""
             parameters = sum(weight.numel() for weight in weights)
-            self.operations.append(Operation(name, layer, tuple(result.shape[1:]), parameters))
+            # PyTorch counts a multiplication and the addition after it as two.
+            products = counter.get_total_flops() // 2
+            shape = tuple(result.shape[1:])
+            self.operations.append(Operation(name, layer, shape, parameters, products))
         return result
 
 

@@ -45,7 +45,8 @@ def test_the_operations_of_the_courses_network_are_listed_with_shapes_and_parame
     found = operations(DigitCNN())
     layers = {operation.layer: operation.shape for operation in found if operation.layer}
     assert layers == {"conv1": (32, 28, 28), "conv2": (64, 14, 14), "fc1": (128,), "fc2": (10,)}
-    assert found[0] == Operation("convolution", "conv1", (32, 28, 28), 320)
+    products = 32 * 28 * 28 * 9
+    assert found[0] == Operation("convolution", "conv1", (32, 28, 28), 320, products)
     assert sum(operation.parameters for operation in found) == 421_642
 
 
@@ -58,6 +59,33 @@ def test_any_networks_operations_are_listed() -> None:
         ("flatten", "", 0),
         ("fully connected", "head", 7850),
     ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "products"),
+    [
+        (nn.Conv2d(1, 6, (3, 5), stride=2, padding=(1, 2)), 6 * 14 * 14 * 15),
+        (nn.Conv2d(1, 4, 3, dilation=2), 4 * 24 * 24 * 9),
+        (nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, groups=2)), 784 * 4 + 676 * 4 * 18),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10, bias=False)), 7840),
+        (nn.Sequential(nn.Flatten(), nn.Unflatten(1, (28, 28)), nn.Linear(28, 3)), 28 * 28 * 3),
+        (nn.Sequential(nn.BatchNorm2d(1), nn.GELU(), nn.AvgPool2d(2)), 0),
+    ],
+)
+def test_the_multiplications_of_every_layer_are_counted(layer: nn.Module, products: int) -> None:
+    assert sum(operation.multiplications for operation in operations(layer)) == products
+
+
+def test_a_product_that_no_layer_makes_is_listed() -> None:
+    class Product(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(784, 10))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images.flatten(1) @ self.weight
+
+    assert operations(Product())[-1] == Operation("matrix product", "", (10,), 7840, 7840)
 
 
 def test_listing_a_networks_operations_leaves_it_as_it_was() -> None:
@@ -126,7 +154,10 @@ def test_learners_own_networks_can_be_looked_into() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d((2, 5)), nn.Flatten())  # no parameters
     image = torch.randint(2, 256, (1, 28, 28), dtype=torch.uint8)
-    for model, names in ((flat, ["flatten", "fully connected"]), (pooled, ["flatten"])):
+    for model, names in (
+        (flat, ["flatten", "fully connected"]),
+        (pooled, ["average pooling", "flatten"]),
+    ):
         assert [operation.name for operation in operations(model)] == names
         assert occlusion_map(model, image).shape == (28, 28)
         assert feature_maps(model, image) == {}

@@ -26,6 +26,12 @@ from digitlab.exercises.explore import (
     check_pixel_statistics,
     check_read_idx_header,
 )
+from digitlab.exercises.own import (
+    check_batch_norm,
+    check_count_multiplications,
+    check_own_network,
+    check_residual,
+)
 from digitlab.exercises.train import (
     check_backward,
     check_gradient_step,
@@ -37,8 +43,10 @@ __all__ = [
     "Verdict",
     "check_accuracy_interval",
     "check_backward",
+    "check_batch_norm",
     "check_break_it",
     "check_conv2d",
+    "check_count_multiplications",
     "check_count_parameters",
     "check_crop_and_center",
     "check_draw_the_line",
@@ -48,10 +56,12 @@ __all__ = [
     "check_nearest_mean",
     "check_occlusion",
     "check_overfit_batch",
+    "check_own_network",
     "check_pick_learning_rate",
     "check_pixel_statistics",
     "check_precision_recall",
     "check_read_idx_header",
+    "check_residual",
     "check_shift_right",
     "check_temperature",
     "check_untrained_loss",

@@ -40,12 +40,22 @@ def as_digit_cnn(model: nn.Module) -> DigitCNN:
     Raises:
         ValueError: it is another network, or has weights that are not finite.
     """
-    network = unwrap(model)
+    network = as_finite_network(model)
     if not isinstance(network, DigitCNN):
         raise ValueError(
-            f"only a DigitCNN can be exported, got a {type(network).__name__}; "
-            "for other networks there is torch.onnx.export"
+            "the page shows the layers of a DigitCNN: only a DigitCNN can be exported as HTML, got "
+            f"a {type(network).__name__}; as ONNX, digitlab.export.export_onnx writes any network"
         )
+    return network
+
+
+def as_finite_network(model: nn.Module) -> nn.Module:
+    """The network in whatever wrapper, if all its weights are finite.
+
+    Raises:
+        ValueError: some are not.
+    """
+    network = unwrap(model)
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
             raise ValueError(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from digitlab.export.destination import as_digit_cnn, check_destination
+from digitlab.evaluation import predict_logits
+from digitlab.export.destination import as_finite_network, check_destination
 from digitlab.files import write_atomically
 from digitlab.ink import SIZE
-from digitlab.model import DigitCNN
+from digitlab.model import Calibration, DigitCNN
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,8 +33,15 @@ def export_onnx(model: nn.Module, path: str | Path, *, overwrite: bool = False) 
     they are normalised inside. ``min_top_two`` of the calibration is in the file's metadata. What
     onnxruntime computes from the file is compared with PyTorch before the file is kept.
 
+    >>> import tempfile
+    >>> from digitlab import load_model
+    >>> from digitlab.export import export_onnx
+    >>> export_onnx(load_model(), f"{tempfile.mkdtemp()}/digits.onnx").name
+    'digits.onnx'
+
     Args:
-        model: a :class:`~digitlab.model.DigitCNN`, or one in a wrapper.
+        model: a :class:`~digitlab.model.DigitCNN`, or any other network from ``(N, 1, 28, 28)``
+            images to ``(N, 10)`` logits; also one in a wrapper.
         path: where to, ending in ``.onnx``; missing folders are made.
         overwrite: replace an existing file.
 
@@ -40,14 +51,16 @@ def export_onnx(model: nn.Module, path: str | Path, *, overwrite: bool = False) 
     Raises:
         FileExistsError: there is a file already and ``overwrite`` is False.
         ImportError: onnx or onnxruntime is not installed.
-        ValueError: the path does not end in ``.onnx`` or is a folder's, ``model`` is another
-            network or has weights that are not finite, or onnxruntime computes something else.
+        ValueError: the path does not end in ``.onnx`` or is a folder's, ``model`` has weights that
+            are not finite or does what ONNX has no word for, or onnxruntime computes something
+            else.
         OSError: it can't be written; what was there is still there.
     """
     path = check_destination(path, ".onnx", overwrite=overwrite)
-    network = as_digit_cnn(model)
+    network = as_finite_network(model)
     try:
-        content = _as_onnx(network).SerializeToString()
+        graph = _as_onnx(network) if isinstance(network, DigitCNN) else _traced(network)
+        content = graph.SerializeToString()
         _compare(network, content)
     except ImportError as error:
         raise ImportError(
@@ -112,7 +125,53 @@ def _as_onnx(network: DigitCNN) -> ModelProto:
     return model
 
 
-def _compare(network: DigitCNN, content: bytes) -> None:
+class _WithProbabilities(nn.Module):
+    """A network that gives its calibrated probabilities beside the logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.calibration = network, Calibration.of(network)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.network(images)
+        return logits, self.calibration.probabilities(logits)
+
+
+def _traced(network: nn.Module) -> ModelProto:
+    """Run any network once, and have PyTorch write down what it does as an ONNX graph.
+
+    Raises:
+        ValueError: it gives no logits, or does what ONNX has no word for.
+    """
+    import onnx
+
+    predict_logits(network, torch.zeros(2, 1, SIZE, SIZE))
+    # A copy, since the file holds float32, and a network may be on another device.
+    model = _WithProbabilities(deepcopy(network).cpu().float()).eval()
+    file = io.BytesIO()
+    names = ["images", "logits", "probabilities"]
+    with warnings.catch_warnings(action="ignore"), torch.no_grad():
+        try:
+            torch.onnx.export(
+                model,
+                (torch.zeros(2, 1, SIZE, SIZE),),
+                file,  # type: ignore[arg-type]  # it takes a file in memory as well
+                dynamo=False,  # the newer exporter needs one package more, and warns more
+                input_names=names[:1],
+                output_names=names[1:],
+                dynamic_axes={name: {0: "batch"} for name in names},
+                opset_version=OPSET,
+            )
+        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+            reason = str(error).partition("\n")[0]
+            kind = type(network).__name__
+            raise ValueError(f"this {kind} can't be exported: {reason}") from error
+    graph = onnx.load_from_string(file.getvalue())
+    onnx.helper.set_model_props(graph, {"min_top_two": str(model.calibration.min_top_two)})
+    return graph
+
+
+def _compare(network: nn.Module, content: bytes) -> None:
     """Compare what onnxruntime and PyTorch compute for random pictures.
 
     Raises:
@@ -122,11 +181,19 @@ def _compare(network: DigitCNN, content: bytes) -> None:
 
     images = torch.rand(8, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     images *= torch.linspace(0, 1, 8).reshape(8, 1, 1, 1)  # from blank to bright
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (found,) = session.run(["probabilities"], {"images": images.numpy()})
-    device = next(network.parameters()).device
-    with torch.no_grad():
-        expected = network.calibration.probabilities(network(images.to(device))).cpu().numpy()
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        (found,) = session.run(["probabilities"], {"images": images.numpy()})
+    except Exception as error:  # onnxruntime has a class of its own for each kind
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"onnxruntime can't run what was exported: {reason}") from error
+    logits = predict_logits(network, images).float().cpu()
+    expected = Calibration.of(network).probabilities(logits).numpy()
+    if found.shape != expected.shape:
+        raise ValueError(
+            f"what was exported gives {found.shape} probabilities for 8 pictures: does the network "
+            "count on one size of batch, in a loop over its pictures for example?"
+        )
     difference = float(np.abs(found - expected).max())
     if not difference <= _TOLERANCE:
         raise ValueError(

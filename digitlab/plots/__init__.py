@@ -31,6 +31,7 @@ from digitlab.plots.evaluate import (
     temperature_losses,
 )
 from digitlab.plots.explore import axis_pictures, centring, class_counts, digit_map, pixel_histogram
+from digitlab.plots.own import signal, trade_off
 from digitlab.plots.pictures import digit, digit_grid
 from digitlab.plots.train import (
     batch_losses,
@@ -91,11 +92,13 @@ __all__ = [
     "sampled_accuracies",
     "scores",
     "show",
+    "signal",
     "slope",
     "strokes",
     "tables",
     "temperature_losses",
     "to_png",
+    "trade_off",
     "train_and_validation",
     "training",
     "validation_accuracies",

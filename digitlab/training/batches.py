@@ -33,16 +33,24 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        return -(-self.images_per_epoch // self.recipe.batch_size)
+        return len(self._sizes())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one epoch: images ``(n, 1, 28, 28)`` float32 in [0, 1], targets ``(n, 10)``."""
         shuffled = torch.randperm(len(self.images), generator=self.shuffler)
         order = shuffled[: self.images_per_epoch].to(self.images.device)
-        for batch in order.split(self.recipe.batch_size):
+        for batch in order.split(self._sizes()):
             # index_select is faster than images[batch]
             images = scale_to_unit(self.images.index_select(0, batch))
             yield self._augment(images), self.targets[batch]
+
+    def _sizes(self) -> list[int]:
+        """Images in each batch of an epoch; the last batch may be smaller than the others."""
+        full, rest = divmod(self.images_per_epoch, self.recipe.batch_size)
+        sizes = [self.recipe.batch_size] * full + [rest] * (rest > 0)
+        if rest == 1 < len(sizes):  # batch norm can't take the mean over a single vector
+            sizes[-2:] = [self.recipe.batch_size + 1]
+        return sizes
 
     def _augment(self, images: Tensor) -> Tensor:
         if self.recipe.augment is not None:

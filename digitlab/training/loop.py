@@ -74,7 +74,8 @@ def fit(
 
     Processes that have joined one process group (:mod:`digitlab.training.distributed`) train one
     network together, each calling ``fit`` with the same arguments. They give the network that one
-    process would, up to rounding; only dropout differs, as each process draws for its own shard.
+    process would, up to rounding; only dropout and batch norm differ, which each process draws, or
+    computes, for its own shard.
 
     Args:
         model: network from ``(N, 1, 28, 28)`` float32 images in [0, 1] to ``(N, 10)`` logits. It
@@ -188,14 +189,22 @@ def _prepare(model: nn.Module, recipe: Recipe, device: torch.device, an_image: T
     """Bring a network to the device, in the layout and with the dropout to train with."""
     model.to(device)
     if any(map(is_lazy, model.parameters())):  # such as LazyLinear's: their shapes come with data
-        with torch.no_grad():
-            model.eval()(an_image.to(dtype_of(model)))
+        _run_once(model, an_image)
     # Convolutions run twice as fast with the channels last in memory.
     model.to(memory_format=torch.channels_last)
+    try:
+        _run_once(model, an_image)
+    except RuntimeError:  # `x.view(len(x), -1)`, which many write for `x.flatten(1)`, can't do so
+        model.to(memory_format=torch.contiguous_format)  # another error comes in the first step
     if recipe.dropout is not None:
         for layer in model.modules():
             if isinstance(layer, nn.Dropout):
                 layer.p = recipe.dropout
+
+
+@torch.no_grad()
+def _run_once(model: nn.Module, an_image: Tensor) -> None:
+    model.eval()(an_image.to(dtype_of(model)))
 
 
 def _train_epoch(
@@ -246,6 +255,8 @@ class _Trainer:
             max_momentum=_MOST_BETA1,
         )
         self.average = (
+            # Batch norm's statistics are copied, not averaged: they are running means already, and
+            # averaged once more they lag behind the weights (measured: 0.2 points at the end).
             AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
             if recipe.ema_decay
             else None

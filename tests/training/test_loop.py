@@ -233,6 +233,70 @@ def test_a_network_of_another_precision_gets_its_images_in_it(
     assert predict(model, small.val_images[0]).probabilities.shape == (10,)
 
 
+class WithBatchNorm(nn.Module):
+    """As many write it: batch norm after the convolution and in a vector, and ``view``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc1 = nn.Linear(4 * 14 * 14, 16)
+        self.norm1 = nn.BatchNorm1d(16)
+        self.fc2 = nn.Linear(16, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.max_pool2d(self.norm(self.conv(images)).relu(), 2)
+        x = self.norm1(self.fc1(x.view(len(x), -1))).relu()
+        logits: torch.Tensor = self.fc2(x)
+        return logits
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_network_with_batch_norm_and_a_view_learns(dtype: torch.dtype, small: Mnist) -> None:
+    torch.manual_seed(0)
+    model = WithBatchNorm().to(dtype)
+    recipe = Recipe(epochs=4, max_learning_rate=1e-2, ema_decay=0.5)
+    history = fit(model, small, recipe=recipe, device="cpu")
+    assert history.val_accuracy[-1] > 0.8 and not model.training
+    assert evaluate(model, small.val_images, small.val_labels).accuracy == history.val_accuracy[-1]
+
+
+def test_averaged_weights_come_with_the_latest_statistics_of_batch_norm(
+    small: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means: list[torch.Tensor] = []
+    step = loop._Trainer.step
+
+    def noting_step(trainer: loop._Trainer, *batch: torch.Tensor) -> torch.Tensor:
+        loss = step(trainer, *batch)
+        means.append(trainer.model.norm1.running_mean.clone())  # type: ignore[union-attr, operator]
+        return loss
+
+    monkeypatch.setattr(loop._Trainer, "step", noting_step)
+    model = WithBatchNorm()
+    fit(model, small, recipe=Recipe(ema_decay=0.75), device="cpu")
+    assert torch.equal(model.norm1.running_mean, means[-1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("images", "steps"), [(65, 1), (129, 2), (130, 3)])
+def test_a_single_image_that_is_left_over_joins_the_batch_before_it(
+    images: int, steps: int, small: Mnist
+) -> None:
+    few = small.first(train=images)
+    history = fit(WithBatchNorm(), few, recipe=Recipe(batch_size=64), device="cpu")
+    assert len(history.batch_losses) == steps
+
+
+def test_a_network_that_can_take_it_has_its_channels_last_and_another_is_left_as_it_is(
+    small: Mnist,
+) -> None:
+    models = new_model(), WithBatchNorm()
+    for model in models:
+        fit(model, small.first(train=64), device="cpu")
+    assert models[0].conv2.weight.is_contiguous(memory_format=torch.channels_last)
+    assert models[1].conv.weight.is_contiguous()
+
+
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8])
 def test_labels_may_be_integers_of_any_type(dtype: torch.dtype, small: Mnist) -> None:
     labels = {name: getattr(small, name).to(dtype) for name in ("train_labels", "val_labels")}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from digitlab import DigitCNN, Mnist, Recipe, fit
 from digitlab.augment import RandomAffine
@@ -66,6 +67,26 @@ def test_wherever_it_is_interrupted_the_result_is_the_same(
     assert torch.load(state_path, weights_only=True)["state"]["epoch"] == step // 5
     torch.random.manual_seed(99)  # another process has another random state
     assert torch.equal(train(few, state_path), whole)
+
+
+def test_the_statistics_of_batch_norm_are_resumed_as_well(few: Mnist, tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 7:
+            raise KeyboardInterrupt
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        norm = nn.BatchNorm2d(4)
+        return nn.Sequential(nn.Conv2d(1, 4, 5, 4), norm, nn.Flatten(), nn.Linear(144, 10))
+
+    whole, resumed, path = make(), make(), tmp_path / "net.unfinished"
+    fit(whole, few, recipe=RECIPE, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        fit(make(), few, recipe=RECIPE, device="cpu", on_progress=interrupt, state_path=path)
+    fit(resumed, few, recipe=RECIPE, device="cpu", state_path=path)
+    expected = whole.state_dict()
+    assert expected["1.num_batches_tracked"] == 15
+    assert all(torch.equal(expected[name], part) for name, part in resumed.state_dict().items())
 
 
 def test_the_history_is_resumed_as_well(few: Mnist, tmp_path: Path) -> None:
