@@ -14,6 +14,7 @@ from digitlab.plots.build import (
     parameter_bars,
     receptive_fields,
     responses,
+    sliding_window,
     tables,
 )
 from digitlab.plots.draw import strokes
@@ -91,6 +92,7 @@ __all__ = [
     "sampled_accuracies",
     "scores",
     "show",
+    "sliding_window",
     "slope",
     "strokes",
     "tables",
