@@ -78,10 +78,7 @@ def page_animation(path: Path) -> None:
                 shoot(60)
             shoot(1200)
         shoot(2000)
-    pictures, durations = zip(*frames, strict=True)
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80
-    )
+    _save_film(frames, path, quality=80)
 
 
 # Arcs that close the loops of the plain three, in the unit square.
@@ -194,6 +191,29 @@ def architecture(path: Path) -> None:
     path.write_bytes(plots.to_png(figure))
 
 
+def sliding_window(path: Path) -> None:
+    """A kernel that looks for upper edges, on its way over the upper right corner of a seven."""
+    import matplotlib.pyplot as plt
+    import torch
+
+    from digitlab import plots, rasterize, write_digit
+
+    seven = rasterize(write_digit(7, style="plain", messiness=0))[0]
+    corner = (10 * seven[5:13, 12:21]).round() / 10  # numbers that can be checked at a glance
+    kernel = torch.tensor([[-1.0, -1.0, -1.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    frames: list[tuple[Image.Image, int]] = []
+    for place in range((corner.shape[0] - 2) * (corner.shape[1] - 2)):
+        figure = plots.sliding_window(corner, kernel, place)
+        picture = Image.open(io.BytesIO(plots.to_png(figure))).convert("RGB")
+        # Three quarters of the size, and few colours: a third of the bytes, and as crisp.
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4))
+        few = picture.quantize(48, dither=Image.Dither.NONE).convert("RGB")
+        frames.append((few, 700 if place < 3 else 220))  # slow until one has seen the point
+        plt.close(figure)
+    frames[-1] = (frames[-1][0], 2500)
+    _save_film(frames, path, lossless=True, minimize_size=True, method=6)
+
+
 def scaling(path: Path) -> None:
     """Training time against images, epochs and processes, as `benchmarks.scaling` measured it."""
     from benchmarks.report import load_results
@@ -214,6 +234,12 @@ def scaling(path: Path) -> None:
     path.write_bytes(plots.to_png(figure))
 
 
+def _save_film(frames: list[tuple[Image.Image, int]], path: Path, **options: Any) -> None:
+    """Save pictures, and how many milliseconds each is shown, as an animated WebP."""
+    (first, *others), durations = zip(*frames, strict=True)
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, **options)
+
+
 def _screenshot(take: Callable[..., bytes], path: Path) -> None:
     """Save a screenshot in 256 colours: enough for a page, at a third of the size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -229,6 +255,7 @@ FIGURES: dict[str, Callable[[Path], None]] = {
     "page.png": page,
     "drawpad.png": drawpad,
     "architecture.png": architecture,
+    "sliding_window.webp": sliding_window,
     **dict.fromkeys(TOOLS, tools),
     "scaling.png": scaling,
 }

@@ -9,6 +9,7 @@ from digitlab.exercises.build import (
     check_conv2d,
     check_count_parameters,
     check_max_pool2d,
+    check_receptive_field,
     check_untrained_loss,
 )
 from digitlab.exercises.draw import check_break_it, check_crop_and_center
@@ -61,6 +62,7 @@ __all__ = [
     "check_pixel_statistics",
     "check_precision_recall",
     "check_read_idx_header",
+    "check_receptive_field",
     "check_residual",
     "check_shift_right",
     "check_temperature",

@@ -1,11 +1,11 @@
-"""Checks of notebook 2: convolution and pooling by loops, parameters, the loss before training."""
+"""Checks of notebook 2: convolution and pooling by loops, the receptive field, and numbers."""
 
 from __future__ import annotations
 
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -30,6 +30,14 @@ CONVOLUTIONS = [
 # A size of 3 first: with 2, looking at all but the last row and column is looking at the upper left
 # pixel alone.
 POOLINGS = [((6, 9), 3), ((4, 6), 2), ((6, 2), 2), ((5, 7), 2), ((14, 14), 2)]
+# (window, stride) of each step. The first network is one where all mistakes give different sides;
+# the second is the course's.
+STEPS = [
+    [(4, 2), (3, 1), (2, 3), (3, 2)],
+    [(3, 1), (2, 2), (3, 1), (2, 2)],
+    [(7, 3)],
+    [],
+]
 
 
 def _conv2d(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
@@ -38,6 +46,14 @@ def _conv2d(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
 
 def _max_pool2d(image: Tensor, size: int = 2) -> Tensor:
     return functional.max_pool2d(image[None], size)[0]
+
+
+def _receptive_field(steps: Sequence[tuple[int, int]]) -> int:
+    side, spacing = 1, 1
+    for window, stride in steps:
+        side += (window - 1) * spacing
+        spacing *= stride
+    return side
 
 
 def _count_parameters(model: nn.Module) -> dict[str, int]:
@@ -125,6 +141,24 @@ def check_max_pool2d(attempt: Attempt) -> None:
         what, suspects = f"the output for {sizes_tried}", _wrong_poolings(image, size)
         _compare(actual, expected, what=what, suspects=suspects, sizes=sizes)
     calls.refuse()
+
+
+@check("However deep the network is, you know how much one number sees.", ours=_receptive_field)
+def check_receptive_field(attempt: Attempt) -> None:
+    """Check ``receptive_field(steps)``: the side of the square that one number sees, in pixels.
+
+    ``steps`` are pairs (window, stride), that which looks at the pixels first.
+    """
+    for steps in [*STEPS, *(_random_steps(count) for count in (2, 3, 5))]:
+        what = f"the side for the steps {steps}" if steps else "the side without any step"
+        expected = torch.tensor(_receptive_field(steps))
+        compare(attempt(list(steps)), expected, what=what, suspects=_wrong_fields(steps))
+
+
+def _random_steps(count: int) -> list[tuple[int, int]]:
+    windows = torch.randint(2, 8, (count,)).tolist()
+    strides = torch.randint(1, 4, (count,)).tolist()
+    return list(zip(windows, strides, strict=True))
 
 
 @check("Every weight and every bias is accounted for.", ours=_count_parameters)
@@ -223,6 +257,46 @@ def _wrong_poolings(image: Tensor, size: int) -> dict[str, Tensor]:
         "column * size)": sliding,
         **_unfinished(right),
     }
+
+
+def _wrong_fields(steps: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+    """Sides by typical mistakes, by the sentence that helps."""
+    right = _receptive_field(steps)
+    spacings = [1]  # between neighbours before the first step, and after each
+    sums = [1]  # the same, if strides were added up
+    for _, stride in steps:
+        spacings.append(spacings[-1] * stride)
+        sums.append(sums[-1] + stride)
+    from_pixels = 1
+    for window, stride in steps:
+        from_pixels = (from_pixels - 1) * stride + window
+    windows = [window for window, _ in steps]
+
+    def side(reaches: Sequence[int], apart: Sequence[int]) -> int:
+        return 1 + sum(reach * spacing for reach, spacing in zip(reaches, apart, strict=False))
+
+    steps_wide = [window - 1 for window in windows]
+    wrong: dict[str, int | list[int]] = {
+        "neighbours are further apart after a stride: count spacings, not places": (
+            side(steps_wide, [1] * len(steps))
+        ),
+        "a window still has the spacing of the numbers that it looks at: multiply the spacing "
+        "by the stride after you have added": side(steps_wide, spacings[1:]),
+        "a window of k numbers reaches k - 1 spacings further than one number, not k": (
+            side(windows, spacings)
+        ),
+        "before the first step a pixel sees itself: begin with a side of 1": right - 1,
+        "strides multiply the spacing; do not add them": side(steps_wide, sums),
+        "that is the rule for going down, from the last step to the first": from_pixels,
+        "that is how far apart two neighbours are at the end; return the side": spacings[-1],
+        "that is the number of pixels; return the side of their square": right**2,
+        "return one number, the side of the square": [right, right],
+        "is your `return` inside the loop?": windows[0] if windows else 1,
+        "each pair is (window, stride), in this order": (
+            _receptive_field([(stride, window) for window, stride in steps])
+        ),
+    }
+    return {hint: torch.tensor(number) for hint, number in wrong.items()}
 
 
 def _unfinished(right: Tensor) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ def render_page(model: nn.Module, description: Mapping[str, Any] | None = None) 
             finite.
     """
     network = pack_network(as_digit_cnn(model))
-    css, modules = _source("page.css"), bundle("page")
+    css, modules = source("network.css") + source("page.css"), bundle("page")
     policy = {
         "default-src": "'none'",
         "script-src": _hash_of(modules),
@@ -97,7 +97,7 @@ def render_page(model: nn.Module, description: Mapping[str, Any] | None = None) 
         "modules": modules,
     }
     # All marks at once: what is put in may hold what looks like one.
-    return re.sub(r"<!-- (\w+) -->", lambda mark: parts[mark[1]], _source("page.html"))
+    return re.sub(r"<!-- (\w+) -->", lambda mark: parts[mark[1]], source("page.html"))
 
 
 def pack_network(model: DigitCNN) -> dict[str, Any]:
@@ -159,11 +159,11 @@ def _bundled(name: str, within: tuple[str, ...]) -> dict[str, str]:
     """The scripts of a module and of those it imports, by their names; imported ones come first."""
     if name in within:
         raise ValueError(f"a module can't import itself: {' → '.join([*within, name])}")
-    source = _source(f"{name}.js")
+    script = source(f"{name}.js")
     scripts: dict[str, str] = {}
-    for found in _IMPORT.finditer(source):
+    for found in _IMPORT.finditer(script):
         scripts |= _bundled(found[2], within=(*within, name))
-    body = _IMPORT.sub(lambda found: f"const {found[1]} = {found[2]}Module;", source)
+    body = _IMPORT.sub(lambda found: f"const {found[1]} = {found[2]}Module;", script)
     exports = ", ".join(found[1] for found in _EXPORT.finditer(body))
     body = _EXPORT.sub("", body)
     if within:
@@ -172,7 +172,8 @@ def _bundled(name: str, within: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """A file of ``digitlab/web``."""
     return (_WEB / name).read_text(encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from digitlab.plots.build import (
     parameter_bars,
     receptive_fields,
     responses,
+    sliding_window,
     tables,
 )
 from digitlab.plots.draw import strokes
@@ -93,6 +94,7 @@ __all__ = [
     "scores",
     "show",
     "signal",
+    "sliding_window",
     "slope",
     "strokes",
     "tables",

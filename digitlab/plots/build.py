@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 from torch import Tensor, nn
+from torch.nn import functional
 
 from digitlab.evaluation import short_number
 from digitlab.explain import Operation, operations
@@ -39,17 +42,18 @@ def tables(
     captions: Sequence[str],
     signs: Sequence[str] = (),
     block: int = 0,
+    limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Show small ``(h, w)`` tables of numbers side by side, with ``signs`` such as "×" in between.
 
-    Positive numbers are shaded red and negative ones blue; ``block`` draws a thick line around
-    every ``block`` × ``block`` cells of the first table.
+    Positive numbers are shaded red and negative ones blue, as deep as can be at ``limit``;
+    ``block`` draws a thick line around every ``block`` × ``block`` cells of the first table.
     """
     tallest = max(table.shape[0] for table in numbers)
     columns = sum(table.shape[1] + 1.3 for table in numbers)  # 1.3 cells for the sign between two
     ax = axes_or_new(ax, width=0.52 * columns, height=0.52 * (tallest + 0.9))
-    limit = _pale(numbers)
+    limit = limit or _pale(numbers)
     left = 0.0
     for position, (table, caption) in enumerate(zip(numbers, captions, strict=True)):
         height, width = table.shape
@@ -185,6 +189,40 @@ def _extremes(response: Tensor) -> str:
         row, column = divmod(flat, response.shape[1])
         parts.append(f"{name} {short_number(float(value))} in row {row}, column {column}")
     return f"{', '.join(parts)}."
+
+
+@styled
+def sliding_window(image: Tensor, kernel: Tensor, place: int) -> Figure:
+    """Draw one frame of a film in which a kernel moves over a picture, row by row.
+
+    Args:
+        image: ``(H, W)``, the picture; a small one, as each of its windows is a frame.
+        kernel: ``(h, w)``.
+        place: which of the ``(H - h + 1) * (W - w + 1)`` windows; the response is drawn up to it.
+    """
+    height, width = kernel.shape
+    response = functional.conv2d(image[None, None], kernel[None, None])[0, 0]
+    row, column = divmod(place, response.shape[1])
+    window = image[row : row + height, column : column + width]
+    figure = plt.figure(figsize=(8.2, 2.3))
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 2.1, 1))
+    digit(image, ax=left).set_title("image", fontsize=9, loc="center")
+    frame = Rectangle((column - 0.5, row - 0.5), width, height, fill=False)
+    left.add_patch(frame).set(edgecolor=ORANGE, linewidth=2.5)
+    numbers = [window, kernel, response[row, column].reshape(1, 1)]
+    captions, limit = ["pixels under it", "kernel", "sum"], _pale([kernel, response])
+    tables(numbers, captions=captions, signs=["×", "→"], limit=limit, ax=middle)
+    done = response.flatten().where(torch.arange(response.numel()) <= place, torch.nan)
+    limit = float(response.abs().max())
+    right.imshow(done.reshape(response.shape).numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+    last = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False)
+    right.add_patch(last).set(edgecolor=ORANGE, linewidth=2.5)
+    right.set(xticks=[], yticks=[], facecolor="#D4D4D4")  # what is still to come
+    right.spines[:].set_visible(False)
+    right.set_title("response", fontsize=9, loc="center")
+    right.grid(False)
+    describe(right, f"The sum at row {row}, column {column} is {_signed(response[row, column])}.")
+    return figure
 
 
 @styled

@@ -5,7 +5,7 @@
 
 import { pixelOf } from "./colors.js";
 import { ORIGINS, UnitView, heaviest, placeInMap, takeApart, unitName } from "./unit.js";
-import { makeElement } from "./view.js";
+import { makeElement, percent } from "./view.js";
 
 /** @typedef {import("./network.js").Network} Network */
 /** @typedef {import("./unit.js").LayerName} LayerName */
@@ -23,11 +23,12 @@ import { makeElement } from "./view.js";
  * @property {number} [scale] how large such a pixel is, beside those of the other layers
  * @property {string} title
  * @property {string} made how it is made from the layer before it
+ * @property {(index: number, value: number) => string} [label] what stands beside each number
  */
 
-/** @type {Layout[]} each about as high as the others */
-const LAYOUTS = [
-  {
+/** @type {Object<string, Layout>} each about as high as the others */
+const LAYOUTS = {
+  image: {
     name: "image",
     count: 1,
     side: 28,
@@ -36,7 +37,17 @@ const LAYOUTS = [
     title: "28 × 28 pixels",
     made: "your digit, scaled and centred",
   },
-  {
+  conv1: {
+    name: "conv1",
+    count: 32,
+    side: 28,
+    columns: 4,
+    zoom: 1,
+    scale: 0.5,
+    title: "conv1",
+    made: "32 maps of 28 × 28, after ReLU",
+  },
+  pool1: {
     name: "pool1",
     count: 32,
     side: 14,
@@ -45,7 +56,16 @@ const LAYOUTS = [
     title: "32 maps",
     made: "convolution 3 × 3, ReLU, pooling",
   },
-  {
+  conv2: {
+    name: "conv2",
+    count: 64,
+    side: 14,
+    columns: 8,
+    zoom: 1,
+    title: "conv2",
+    made: "64 maps of 14 × 14, after ReLU",
+  },
+  pool2: {
     name: "pool2",
     count: 64,
     side: 7,
@@ -54,7 +74,7 @@ const LAYOUTS = [
     title: "64 maps",
     made: "convolution 3 × 3, ReLU, pooling",
   },
-  {
+  fc1: {
     name: "fc1",
     count: 128,
     side: 1,
@@ -64,7 +84,7 @@ const LAYOUTS = [
     title: "128 units",
     made: "fully connected, ReLU",
   },
-  {
+  logits: {
     name: "logits",
     count: 10,
     side: 1,
@@ -72,7 +92,33 @@ const LAYOUTS = [
     zoom: 11,
     title: "10 logits",
     made: "fully connected",
+    label: String,
   },
+  probabilities: {
+    name: "probabilities",
+    count: 10,
+    side: 1,
+    columns: 1,
+    zoom: 11,
+    title: "softmax",
+    made: "10 probabilities",
+    label: (_, value) => percent(value),
+  },
+};
+
+const { image, conv1, pool1, conv2, pool2, fc1, logits, probabilities } = LAYOUTS;
+/** The layers that a visitor of the page sees: after pooling, and without softmax. */
+const FEW = [image, pool1, pool2, fc1, logits];
+/** Every layer, by its name in the code that a notebook explains. */
+export const ALL = [
+  { ...image, title: "image", made: "28 × 28 pixels" },
+  conv1,
+  { ...pool1, title: "pool1", made: "32 maps of 14 × 14: the largest of each 2 × 2" },
+  conv2,
+  { ...pool2, title: "pool2", made: "64 maps of 7 × 7: the largest of each 2 × 2" },
+  { ...fc1, title: "fc1", made: "128 units, after ReLU" },
+  { ...logits, title: "fc2", made: "10 logits" },
+  probabilities,
 ];
 
 const GAP = 1; // pixels of the canvas between two maps
@@ -82,16 +128,19 @@ export class Layers {
    * @param {HTMLElement} element what to put the layers into
    * @param {HTMLElement} panel what to show a unit's parts in
    * @param {Network} network
+   * @param {Layout[]} layouts which layers, and how
    */
-  constructor(element, panel, network) {
+  constructor(element, panel, network, layouts = FEW) {
     this.element = element;
     this.network = network;
     this.unitView = new UnitView(panel, () => this.select(null, false));
     /** @type {Unit | null} the one whose parts are shown */
     this.unit = null;
     this.isHeld = false; // whether it stays when the mouse moves on
+    /** @type {(unit: Unit | null) => void} told which unit is held, or that none is any more */
+    this.onHold = () => {};
     this.isBlank = true;
-    this.views = LAYOUTS.map(
+    this.views = layouts.map(
       (layout) =>
         new LayerView(layout, (index, isHeld) => {
           this.select({ layer: layout.name, index }, isHeld);
@@ -125,43 +174,58 @@ export class Layers {
    */
   select(unit, isHeld) {
     if (this.isHeld && unit && !isHeld) return;
+    const wasHeld = this.isHeld;
     this.unit = unit;
     this.isHeld = isHeld;
     this.showUnit();
+    if (isHeld || wasHeld) this.onHold(isHeld ? unit : null);
+  }
+
+  /**
+   * Hold a unit, as if the keyboard had reached it.
+   *
+   * @param {Unit} unit
+   */
+  reach({ layer, index }) {
+    this.views.find((view) => view.layout.name === layer)?.reach(index);
   }
 
   showUnit() {
     const unit = this.isBlank ? null : this.unit;
     this.unitView.show(this.network, unit);
-    const sources = unit ? sourcesOf(this.network, unit) : null;
+    const sources = unit ? sourcesOf(this.network, unit) : {};
     for (const view of this.views) {
       const isOwn = unit !== null && view.layout.name === unit.layer;
-      const marks = isOwn ? [{ index: unit.index, extent: 1 }] : [];
-      view.mark(sources?.layer === view.layout.name ? sources.marks : marks, isOwn);
+      const marks = isOwn ? [{ index: unit.index, extent: 1 }] : sources[view.layout.name];
+      view.mark(marks ?? [], isOwn);
     }
   }
 }
 
+/** @typedef {{index: number, extent: number}} Mark a frame, `extent` squares along each side */
+
 /**
- * Which squares of the layer before a unit comes from: 3×3 of the maps, or single ones.
+ * Which squares of the layers before a unit comes from, by the layer: 3×3 of the maps, or single
+ * ones.
  *
  * @param {Network} network
  * @param {Unit} unit
+ * @returns {Object<string, Mark[]>}
  */
-function sourcesOf(network, unit) {
-  if (unit.layer === "image") return null;
-  const { from, size } = ORIGINS[unit.layer];
-  const parts = takeApart(network, unit);
+function sourcesOf(network, { layer, index }) {
+  if (layer === "image") return {};
+  if (layer === "probabilities") return { logits: [{ index, extent: 1 }] };
+  const { from, size, pooled, weights } = ORIGINS[layer];
+  const parts = takeApart(network, { layer, index });
   if (!parts.winner) {
-    const marks = heaviest(parts, 1).map(({ first }) => ({ index: first, extent: 1 }));
-    return { layer: from, marks };
+    return { [from]: heaviest(parts, 1).map(({ first }) => ({ index: first, extent: 1 })) };
   }
   const { row, column } = parts.winner;
-  const marks = heaviest(parts, 9).map(({ first }) => {
-    const middle = ((first / 9) * size + row) * size + column;
-    return { index: middle, extent: 3 };
-  });
-  return { layer: from, marks };
+  const at = (/** @type {number} */ map) => (map * size + row) * size + column;
+  const marks = heaviest(parts, 9).map(({ first }) => ({ index: at(first / 9), extent: 3 }));
+  if (!pooled) return { [from]: marks };
+  const { map } = placeInMap(index, size / 2);
+  return { [from]: marks, [weights]: [{ index: at(map), extent: 1 }] };
 }
 
 /** One layer: a canvas with all its maps, and the frames around some of its squares. */
@@ -186,6 +250,7 @@ class LayerView {
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.marks = makeElement("div", "digitlab-marks");
+    this.labels = makeElement("ol", "digitlab-labels");
     this.element = this.build();
     this.listen();
   }
@@ -204,10 +269,9 @@ class LayerView {
     const caption = makeElement("figcaption");
     caption.append(makeElement("b", "", title), makeElement("span", "", made));
     const figure = makeElement("figure", `digitlab-layer digitlab-${name}`);
-    if (name === "logits") {
-      const labels = makeElement("ol", "digitlab-labels");
-      for (let digit = 0; digit < count; digit++) labels.append(makeElement("li", "", `${digit}`));
-      frame.append(labels);
+    if (this.layout.label) {
+      this.labels.append(...Array.from({ length: count }, () => makeElement("li")));
+      frame.append(this.labels);
     }
     figure.append(frame, caption);
     return figure;
@@ -325,12 +389,15 @@ class LayerView {
       }
     }
     this.context.putImageData(this.image, 0, 0);
+    for (const [index, label] of [...this.labels.children].entries()) {
+      label.textContent = this.layout.label?.(index, values?.[index] ?? 0) ?? "";
+    }
   }
 
   /**
    * Put frames around squares.
    *
-   * @param {{index: number, extent: number}[]} marks `extent` squares along each side
+   * @param {Mark[]} marks
    * @param {boolean} isOwn whether this is the unit itself, not one that it comes from
    */
   mark(marks, isOwn) {

@@ -30,6 +30,7 @@
  * @property {Float32Array} pool2 (64, 7, 7) the largest of each 2×2 in conv2
  * @property {Float32Array} fc1 (128) after ReLU
  * @property {Float32Array} logits (10)
+ * @property {Float32Array} probabilities (10) one for each digit, adding up to 1; calibrated
  */
 
 /**
@@ -57,6 +58,7 @@ export class Network {
       pool2: new Float32Array(64 * 7 * 7),
       fc1: new Float32Array(128),
       logits: new Float32Array(10),
+      probabilities: new Float32Array(10),
     };
     this.normalized = new Float32Array(28 * 28);
   }
@@ -93,6 +95,7 @@ export class Network {
   predict(image) {
     const layers = this.forward(image);
     const probabilities = softmax(layers.logits, this.data.temperature);
+    layers.probabilities.set(probabilities);
     const [digit, runnerUp] = [...probabilities.keys()].sort(
       (one, other) => probabilities[other] - probabilities[one],
     );

@@ -8,7 +8,10 @@ import { makeElement } from "./view.js";
 
 /** @typedef {import("./network.js").Network} Network */
 
-/** @typedef {"image" | "pool1" | "pool2" | "fc1" | "logits"} LayerName */
+/**
+ * @typedef {"image" | "conv1" | "pool1" | "conv2" | "pool2" | "fc1" | "logits" | "probabilities"}
+ *   LayerName
+ */
 
 /**
  * @typedef {object} Unit
@@ -25,37 +28,49 @@ import { makeElement } from "./view.js";
  * @property {number} bias
  * @property {number} total sum and bias
  * @property {number} value after ReLU, where there is one
- * @property {{row: number, column: number}} [winner] of a map: the place before pooling
+ * @property {{row: number, column: number}} [winner] of a map: its place, before pooling
  */
 
 /**
- * How a layer is made from the one before it.
+ * How a layer is made from the one before it; a pooled one from that before its convolution.
  *
  * @typedef {object} Origin
  * @property {"image" | "pool1" | "pool2" | "fc1"} from
  * @property {string} weights the name of its weights
  * @property {number} size of the maps that are convolved; 0 where every input is weighed
+ * @property {boolean} pooled whether the largest of each 2×2 is kept
  * @property {boolean} relu whether what is below 0 becomes 0
  */
 
 /** @type {Object<string, Origin>} */
 export const ORIGINS = {
-  pool1: { from: "image", weights: "conv1", size: 28, relu: true },
-  pool2: { from: "pool1", weights: "conv2", size: 14, relu: true },
-  fc1: { from: "pool2", weights: "fc1", size: 0, relu: true },
-  logits: { from: "fc1", weights: "fc2", size: 0, relu: false },
+  conv1: { from: "image", weights: "conv1", size: 28, pooled: false, relu: true },
+  pool1: { from: "image", weights: "conv1", size: 28, pooled: true, relu: true },
+  conv2: { from: "pool1", weights: "conv2", size: 14, pooled: false, relu: true },
+  pool2: { from: "pool1", weights: "conv2", size: 14, pooled: true, relu: true },
+  fc1: { from: "pool2", weights: "fc1", size: 0, pooled: false, relu: true },
+  logits: { from: "fc1", weights: "fc2", size: 0, pooled: false, relu: false },
+};
+
+/** @type {Object<string, {count: number, side: number}>} */
+const MAPS = {
+  conv1: { count: 32, side: 28 },
+  pool1: { count: 32, side: 14 },
+  conv2: { count: 64, side: 14 },
+  pool2: { count: 64, side: 7 },
 };
 
 /** What else there is to say of a layer's units. */
+const NORMALISED = "The pixels are normalised: black is −0.42.";
+const LARGEST = "It is the largest of four neighbours: 2 × 2 max pooling keeps only this one.";
+/** @type {Object<string, string[]>} */
 const REMARKS = {
-  image: [],
-  pool1: [
-    "The pixels are normalised: black is −0.42.",
-    "It is the largest of four neighbours: 2 × 2 max pooling keeps only this one.",
-  ],
-  pool2: ["It is the largest of four neighbours: 2 × 2 max pooling keeps only this one."],
+  conv1: [NORMALISED],
+  pool1: [NORMALISED, LARGEST],
+  conv2: [],
+  pool2: [LARGEST],
   fc1: [],
-  logits: ["Softmax makes probabilities of the ten logits: the bars."],
+  logits: ["Softmax makes probabilities of the ten logits."],
 };
 
 const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
@@ -64,7 +79,7 @@ const SHOWN = 5; // inputs, or maps, that are listed; the others are added up
  * Take a unit apart.
  *
  * @param {Network} network with the numbers of its latest prediction
- * @param {Unit} unit of any layer but the picture
+ * @param {Unit} unit of a layer that has weights
  * @returns {Parts}
  */
 export function takeApart(network, unit) {
@@ -76,16 +91,18 @@ export function takeApart(network, unit) {
     const own = weights.subarray(unit.index * inputs.length, (unit.index + 1) * inputs.length);
     return addUp(inputs, own, bias[unit.index], origin.relu);
   }
-  // Max pooling has kept the largest of four.
-  const { map, row, column } = placeInMap(unit.index, origin.size / 2);
+  const { map, row, column } = placeInMap(unit.index, MAPS[unit.layer].side);
   const count = (9 * inputs.length) / origin.size ** 2; // 3×3 of each input map
   const own = weights.subarray(map * count, (map + 1) * count);
-  const four = [0, 1, 2, 3].map((i) => {
-    const winner = { row: 2 * row + (i >> 1), column: 2 * column + (i & 1) };
+  // Max pooling has kept the largest of four.
+  const places = origin.pooled
+    ? [0, 1, 2, 3].map((i) => ({ row: 2 * row + (i >> 1), column: 2 * column + (i & 1) }))
+    : [{ row, column }];
+  const sums = places.map((winner) => {
     const patch = patchAround(inputs, origin.size, winner);
     return { ...addUp(patch, own, bias[map], origin.relu), winner };
   });
-  return four.reduce((best, each) => (each.total > best.total ? each : best));
+  return sums.reduce((best, each) => (each.total > best.total ? each : best));
 }
 
 /**
@@ -149,10 +166,13 @@ function patchAround(maps, size, place) {
 export function unitName({ layer, index }) {
   if (layer === "fc1") return `Unit ${index + 1} of 128`;
   if (layer === "logits") return `Logit of the ${index}`;
+  if (layer === "probabilities") return `Probability of the ${index}`;
   if (layer === "image")
     return `Pixel in row ${Math.floor(index / 28) + 1}, column ${(index % 28) + 1}`;
-  const { map, row, column } = placeInMap(index, layer === "pool1" ? 14 : 7);
-  return `Map ${map + 1} of ${layer === "pool1" ? 32 : 64}, row ${row + 1}, column ${column + 1}`;
+  const { count, side } = MAPS[layer];
+  const { map, row, column } = placeInMap(index, side);
+  const when = ORIGINS[layer].pooled ? "" : ", before pooling";
+  return `Map ${map + 1} of ${count}, row ${row + 1}, column ${column + 1}${when}`;
 }
 
 /**
@@ -202,18 +222,33 @@ export class UnitView {
     }
     const title = makeElement("h3", "", unitName(unit));
     title.append(this.close);
-    if (unit.layer === "image") {
-      const value = network.layers.image[unit.index];
-      const text = `${signed(value)} of ink, from 0 to 1. The network gets ${signed(
-        network.normalized[unit.index],
-      )}: less MNIST's mean, divided by its standard deviation.`;
-      this.element.replaceChildren(title, makeElement("p", "", text));
+    if (!(unit.layer in ORIGINS)) {
+      this.element.replaceChildren(title, makeElement("p", "", sentence(network, unit)));
       return;
     }
     const parts = takeApart(network, unit);
-    const products = unit.layer === "pool1" ? patchTimesKernel(parts) : heaviestList(parts, unit);
+    const isOfPixels = ORIGINS[unit.layer].from === "image";
+    const products = isOfPixels ? patchTimesKernel(parts) : heaviestList(parts, unit);
     this.element.replaceChildren(title, products, equation(parts, unit));
   }
+}
+
+/**
+ * What there is to say of a number without weights: a pixel, or a probability.
+ *
+ * @param {Network} network
+ * @param {Unit} unit
+ */
+function sentence({ layers, normalized, data }, { layer, index }) {
+  if (layer === "image") {
+    return `${signed(layers.image[index])} of ink, from 0 to 1. The network gets ${signed(
+      normalized[index],
+    )}: less MNIST's mean, divided by its standard deviation.`;
+  }
+  const { temperature } = data;
+  const divided = temperature === 1 ? "" : ` divided by ${signed(temperature)}, the temperature,`;
+  return `${signed(100 * layers.probabilities[index])} %. Softmax takes e to the power of each logit
+    ${divided} and divides by the sum of all ten: so they are positive and add up to 100 %.`;
 }
 
 /**
@@ -259,7 +294,7 @@ function numberGrid(name, numbers, brightest) {
  * @param {Unit} unit
  */
 function heaviestList(parts, unit) {
-  const group = unit.layer === "pool2" ? 9 : 1;
+  const group = ORIGINS[unit.layer].size ? 9 : 1;
   const list = heaviest(parts, group);
   const longest = Math.max(...list.map(({ product }) => Math.abs(product)), 1e-9);
   const rows = list.map(({ first, product }) => {
@@ -335,7 +370,7 @@ function squares(numbers, brightest) {
  */
 function inputName(unit, first) {
   if (unit.layer === "logits") return `unit ${first + 1}`;
-  if (unit.layer === "pool2") return `map ${first / 9 + 1}`;
+  if (ORIGINS[unit.layer].size) return `map ${first / 9 + 1}`;
   const { map, row, column } = placeInMap(first, 7);
   return `map ${map + 1} (${row + 1}, ${column + 1})`;
 }
@@ -353,7 +388,7 @@ function equation(parts, unit) {
     ["bias", signed(parts.bias), "bias"],
     ["together", signed(parts.total), "total"],
   ];
-  if (unit.layer !== "logits") lines.push(["ReLU: not below 0", signed(parts.value), "value"]);
+  if (ORIGINS[unit.layer].relu) lines.push(["ReLU: not below 0", signed(parts.value), "value"]);
   const list = makeElement("dl", "digitlab-equation");
   for (const [name, number, className] of lines) {
     const line = makeElement("div", `digitlab-${className}`);

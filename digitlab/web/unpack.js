@@ -16,8 +16,15 @@
  */
 export async function unpackPage(text) {
   const { network, description, examples } = JSON.parse(text);
-  const weights = await unpackWeights(network.tensors, network.packed);
-  return { network: { ...network, weights }, description, examples };
+  return { network: await unpackNetwork(network), description, examples };
+}
+
+/**
+ * @param {any} network as pack_network in page.py has packed it
+ * @returns {Promise<NetworkData>}
+ */
+export async function unpackNetwork(network) {
+  return { ...network, weights: await unpackWeights(network.tensors, network.packed) };
 }
 
 /**

@@ -88,7 +88,7 @@ function doubt({ digit, runnerUp }) {
  *
  * @param {number} share in [0, 1]
  */
-function percent(share) {
+export function percent(share) {
   return `${Math.min(Math.round(100 * share), 99)} %`;
 }
 

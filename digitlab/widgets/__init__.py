@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # "as" exports a name to type checkers, which don't look into
     from digitlab.widgets.drawpad import DrawPad as DrawPad
     from digitlab.widgets.kernel_explorer import KernelExplorer as KernelExplorer
     from digitlab.widgets.live_curves import LiveCurves as LiveCurves
+    from digitlab.widgets.network_view import NetworkView as NetworkView
     from digitlab.widgets.tools.game import BreakIt as BreakIt
     from digitlab.widgets.tools.game import Game as Game
     from digitlab.widgets.tools.own_hand import OwnHand as OwnHand
@@ -24,6 +25,7 @@ _MODULES = {
     "Game": "tools.game",
     "KernelExplorer": "kernel_explorer",
     "LiveCurves": "live_curves",
+    "NetworkView": "network_view",
     "OwnHand": "tools.own_hand",
     "Photo": "tools.photo",
     "StrokeSteps": "tools.stroke_steps",

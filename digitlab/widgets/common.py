@@ -29,6 +29,26 @@ def style_widget() -> ipywidgets.HTML:
     return style
 
 
+def still_style(widget: str) -> str:
+    """The style of a picture, class ``digitlab-still``, that stands where a widget can't run.
+
+    Beside a widget that runs, the picture is hidden: in JupyterLab by the one in the same output,
+    else by any. Where no kernel knows it, JupyterLab puts "model not found", hidden here as well.
+
+    Args:
+        widget: the class of the widget.
+    """
+    return f"""<style>
+.jp-OutputArea:has(.{widget}) .jp-OutputArea-child:has(.digitlab-still),
+body:not(:has(.jp-OutputArea)):has(.{widget}) .digitlab-still {{ display: none; }}
+.jp-OutputArea:has(.digitlab-still)
+  .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{ display: none; }}
+.digitlab-still {{ margin: 8px 0; max-width: 100%; }}
+.digitlab-still figure {{ margin: 0; font-size: 12px; }}
+.digitlab-still img {{ border-radius: 6px; max-width: 100%; }}
+</style>"""
+
+
 # --- callbacks ------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from digitlab.exercises import (
     check_conv2d,
     check_count_parameters,
     check_max_pool2d,
+    check_receptive_field,
     check_untrained_loss,
 )
 from digitlab.exercises._check import Verdict
@@ -185,6 +186,40 @@ def pool_with_overlapping_blocks(image: Tensor, size: int) -> Tensor:
     return image.unfold(0, size, 1).unfold(1, size, 1).amax(dim=(2, 3))[:rows, :columns]
 
 
+def field_from_the_top(steps: list[tuple[int, int]]) -> int:
+    side = 1
+    for window, stride in reversed(steps):
+        side = (side - 1) * stride + window
+    return side
+
+
+def field_that_counts_places(steps: list[tuple[int, int]]) -> int:
+    return 1 + sum(window - 1 for window, _ in steps)
+
+
+def changed_field(
+    *, begin: int = 1, less: int = 1, late: bool = False, add: bool = False, swap: bool = False
+) -> Callable[[list[tuple[int, int]]], int]:
+    """The loop of the solution, with a mistake."""
+
+    def attempt(steps: list[tuple[int, int]]) -> int:
+        side, spacing = begin, 1
+        for pair in steps:
+            window, stride = reversed(pair) if swap else pair
+            next_spacing = spacing + stride if add else spacing * stride
+            side += (window - less) * (next_spacing if late else spacing)
+            spacing = next_spacing
+        return side
+
+    return attempt
+
+
+def field_after_one_step(steps: list[tuple[int, int]]) -> int:
+    for window, _ in steps:
+        return window
+    return 1
+
+
 def counts_of_all_modules(model: nn.Module) -> dict[str, int]:
     return {n: sum(p.numel() for p in layer.parameters()) for n, layer in model.named_modules()}
 
@@ -223,6 +258,8 @@ def counts_of(convolution: Callable[[nn.Conv2d], int]) -> Callable[[nn.Module], 
         ),
         (check_max_pool2d, pool_by_windows),
         (check_max_pool2d, pool_in_lists),
+        (check_receptive_field, field_from_the_top),
+        (check_receptive_field, lambda steps: np.int64(field_from_the_top(steps))),
         (check_count_parameters, counts),
         (check_count_parameters, lambda model: {n: c for n, c in counts(model).items() if c}),
         (
@@ -327,6 +364,40 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (check_conv2d, changed_conv("@"), "`@` is the matrix product"),
         (check_conv2d, changed_conv("no sum"), "add the products up, by `.sum()`"),
         (check_max_pool2d, pool_with_overlapping_blocks, "your blocks overlap"),
+        (check_receptive_field, field_that_counts_places, "neighbours are further apart"),
+        (check_receptive_field, changed_field(late=True), "after you have added"),
+        (check_receptive_field, changed_field(less=0), "k - 1 spacings further than one"),
+        (check_receptive_field, changed_field(begin=0), "begin with a side of 1"),
+        (check_receptive_field, changed_field(add=True), "do not add them"),
+        (check_receptive_field, changed_field(swap=True), "each pair is (window, stride)"),
+        (
+            check_receptive_field,
+            lambda steps: field_from_the_top(steps[::-1]),
+            "that is the rule for going down",
+        ),
+        (
+            check_receptive_field,
+            lambda steps: math.prod(stride for _, stride in steps),
+            "how far apart two neighbours are",
+        ),
+        (
+            check_receptive_field,
+            lambda steps: field_from_the_top(steps) ** 2,
+            "that is the number of pixels",
+        ),
+        (
+            check_receptive_field,
+            lambda steps: (field_from_the_top(steps),) * 2,
+            "return one number, the side",
+        ),
+        (check_receptive_field, field_after_one_step, "is your `return` inside the loop?"),
+        (check_receptive_field, lambda steps: 10, "expected 22"),
+        (
+            check_receptive_field,
+            lambda steps: field_from_the_top(steps) if steps else 0,
+            "the side without any step is wrong",
+        ),
+        (check_receptive_field, lambda steps: None, "does your function end with `return`?"),
         (check_count_parameters, counts_of_all_modules, "has an unknown ''; its keys should be"),
         (check_count_parameters, counts_of_all_modules, "`named_children()` gives its layers"),
         (

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import pytest
 import torch
 from matplotlib.figure import Figure
 
@@ -69,3 +70,16 @@ def test_receptive_fields_are_named_and_parameters_are_counted_in_the_picture() 
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["small", "large"]  # type: ignore[union-attr]
     bars = plots.parameter_bars({"a": 25, "b": 975})
     assert [text.get_text() for text in bars.texts] == ["25 (2.5 %)", "975 (97.5 %)"]
+
+
+def test_a_frame_of_the_sliding_window_shows_one_sum_and_the_response_up_to_it() -> None:
+    image, kernel = torch.arange(20.0).reshape(4, 5) / 20, torch.ones(3, 3)
+    figure = plots.sliding_window(image, kernel, 4)  # of 2 × 3 windows, that in row 1, column 1
+    left, middle, right = figure.axes
+    total = image[1:4, 1:4].sum().item()
+    assert middle.texts[-1].get_text() == "sum"
+    assert f"{total:.2f}" in right.get_label()  # type: ignore[operator]
+    shown = torch.tensor(right.images[0].get_array())
+    assert shown[1, 1] == pytest.approx(total) and shown.isnan().sum() == 1
+    (window,) = left.patches
+    assert window.get_xy() == (0.5, 0.5)  # type: ignore[attr-defined]

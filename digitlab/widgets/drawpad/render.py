@@ -12,22 +12,12 @@ from PIL import Image, ImageDraw
 
 from digitlab.evaluation import Prediction, percent
 from digitlab.ink import Strokes
-from digitlab.widgets.common import figure_html, image_html
+from digitlab.widgets.common import figure_html, image_html, still_style
 
 INVITATION = "Draw a digit, 0 to 9."
 NOT_PREDICTED = "Press Predict."
 NO_DIGIT = "This does not look like a digit. Best guess:"
 NOT_RUNNING = "A pad to draw on, once the notebook runs: <b>Run, Run All Cells</b>."
-# Beside a pad that runs, the picture is hidden: in JupyterLab by the pad in the same output, else
-# by any. Where no kernel knows the pad, JupyterLab puts "model not found", hidden here as well.
-_STILL_STYLE = """<style>
-.jp-OutputArea:has(.digitlab-drawpad) .jp-OutputArea-child:has(.digitlab-still),
-body:not(:has(.jp-OutputArea)):has(.digitlab-drawpad) .digitlab-still { display: none; }
-.jp-OutputArea:has(.digitlab-still)
-  .jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none; }
-.digitlab-still { margin: 8px 0; max-width: 100%; }
-.digitlab-still img { border-radius: 6px; max-width: 100%; }
-</style>"""
 
 
 def readout_html(
@@ -134,4 +124,6 @@ def still_html(strokes: Strokes, size: float, line_width: float) -> str:
         for x, y in points:  # round ends and corners
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
     picture = image_html(np.asarray(image), "A digit on the drawing pad", width=round(size))
-    return _STILL_STYLE + figure_html(picture, NOT_RUNNING, css_class="digitlab-still")
+    return still_style("digitlab-drawpad") + figure_html(
+        picture, NOT_RUNNING, css_class="digitlab-still"
+    )
