@@ -11,7 +11,11 @@ from digitlab.exercises.build import (
     check_max_pool2d,
     check_untrained_loss,
 )
-from digitlab.exercises.draw import check_break_it, check_crop_and_center
+from digitlab.exercises.draw import (
+    check_break_it,
+    check_crop_and_center,
+    check_cross_validate,
+)
 from digitlab.exercises.evaluate import (
     check_accuracy_interval,
     check_draw_the_line,
@@ -41,6 +45,7 @@ __all__ = [
     "check_conv2d",
     "check_count_parameters",
     "check_crop_and_center",
+    "check_cross_validate",
     "check_draw_the_line",
     "check_gradient_step",
     "check_max_pool2d",
