@@ -32,7 +32,7 @@ def drawpad(path: Path) -> None:
         browser.new_page(chromium, 860, 640, device_scale_factor=2) as page,
     ):
         browser.open_notebook(page, address, notebook.name)
-        browser.run_all(page)
+        browser.run_above(page, "Things to try")
         browser.hide_sidebars(page)
         pad = browser.Pad(page)
         pad.wipe()
