@@ -12,7 +12,11 @@ from digitlab.exercises.build import (
     check_receptive_field,
     check_untrained_loss,
 )
-from digitlab.exercises.draw import check_break_it, check_crop_and_center
+from digitlab.exercises.draw import (
+    check_break_it,
+    check_crop_and_center,
+    check_cross_validate,
+)
 from digitlab.exercises.evaluate import (
     check_accuracy_interval,
     check_draw_the_line,
@@ -50,6 +54,7 @@ __all__ = [
     "check_count_multiplications",
     "check_count_parameters",
     "check_crop_and_center",
+    "check_cross_validate",
     "check_draw_the_line",
     "check_gradient_step",
     "check_max_pool2d",

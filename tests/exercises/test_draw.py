@@ -10,7 +10,7 @@ from torch import Tensor
 
 from digitlab import load_model
 from digitlab.evaluation import Prediction
-from digitlab.exercises import check_break_it, check_crop_and_center
+from digitlab.exercises import check_break_it, check_crop_and_center, check_cross_validate
 from digitlab.exercises._check import Attempt
 from digitlab.model import Calibration
 from tests.support.pen import DIGITS
@@ -28,12 +28,30 @@ def paste(ink: Tensor, top: int, left: int) -> Tensor:
 
 
 def centered_by_mass(
-    image: Tensor, center: int = 14, to_pixel: Callable[[float], int] = round
+    image: Tensor, center: float = 14, to_pixel: Callable[[float], int] = round
 ) -> Tensor:
     ink = crop(image)
     row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
     column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
     return paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+
+
+def counting_pixels(image: Tensor) -> Tensor:
+    """The centre of mass without the weights."""
+    places = image.nonzero()
+    row, column = (places - places.amin(0)).float().mean(0).tolist()
+    return paste(crop(image), round(14 - row), round(14 - column))
+
+
+def counting_from_the_canvas(image: Tensor) -> Tensor:
+    row = (image.sum(1) * torch.arange(image.shape[0])).sum() / image.sum()
+    column = (image.sum(0) * torch.arange(image.shape[1])).sum() / image.sum()
+    return paste(crop(image), round(14 - row.item()), round(14 - column.item()))
+
+
+def endless(image: Tensor) -> Tensor:
+    while True:
+        pass
 
 
 def centered_by_box(image: Tensor) -> Tensor:
@@ -47,6 +65,19 @@ def centered_by_box(image: Tensor) -> Tensor:
         (crop, "has the shape"),
         (lambda image: centered_by_mass(image)[None], "leave out the dimensions of size 1"),
         (centered_by_box, "in which each row and column weighs as much as its ink"),
+        (counting_pixels, "weigh it by its brightness"),
+        (counting_from_the_canvas, "from the edge of the cut-out, not of the canvas"),
+        (lambda image: centered_by_mass(image, 13.5), "aim at 14, not at 13.5"),
+        (lambda image: paste(crop(image), 0, 0), "now move its centre of mass to 14"),
+        (lambda image: centered_by_mass(image * (image > 0.5)), "the faint ink is missing"),
+        (
+            lambda image: centered_by_mass(image[image.any(1)][:, image.any(0)]),
+            "black rows and columns within the ink are missing",
+        ),
+        (lambda image: centered_by_mass(image.int()), "Was no ink found?"),
+        (lambda image: centered_by_mass(image).int(), "the shades of grey are gone"),
+        (lambda image: centered_by_mass(image).ceil(), "ink has many shades of grey"),
+        (lambda image: centered_by_mass(image) * 255, "its pixels should stay in [0, 1]"),
         (centered_by_box, "MNIST puts the centre of mass there"),
         (lambda image: centered_by_mass(image).T, "rows and columns are swapped"),
         (lambda image: centered_by_mass(image, 13), "aim at 14"),
@@ -63,6 +94,11 @@ def centered_by_box(image: Tensor) -> Tensor:
 def test_a_picture_that_is_not_in_its_place_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_crop_and_center(attempt)
     assert not verdict.passed and expected in verdict.message
+
+
+def test_a_loop_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitlab.exercises._check.TIME_LIMIT", 0.2)
+    assert "does its loop ever end?" in check_crop_and_center(endless).message
 
 
 @pytest.mark.parametrize("convert", [lambda x: x, Tensor.tolist, Tensor.numpy, Tensor.double])
@@ -90,6 +126,14 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
 def test_a_network_that_was_not_broken_is_explained(attempt: Attempt, expected: str) -> None:
     verdict = check_break_it(attempt)
     assert not verdict.passed and expected in verdict.message
+
+
+def test_a_network_that_the_attempt_has_changed_does_not_count() -> None:
+    def spoil(model: torch.nn.Module) -> tuple[int, Any]:
+        model.get_parameter("fc2.bias").data[4] += 1000
+        return 7, DIGITS[7]
+
+    assert "which is right" in check_break_it(spoil).message
 
 
 def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
@@ -130,3 +174,126 @@ def test_over_90_per_cent_is_not_exactly_90_per_cent(
     prediction = Prediction(torch.eye(10)[7], 7, confidence, is_digit=True)
     monkeypatch.setattr("digitlab.exercises.draw.predict", lambda *_: prediction)
     assert check_break_it(lambda model: (3, DIGITS[7])).passed == passes
+
+
+# --- Cross-validation
+
+Train = Callable[[Tensor, Tensor], Callable[[Tensor], Tensor]]
+
+
+def by_masks(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    predicted = torch.zeros_like(labels)
+    for fold in range(folds):
+        left_out = torch.arange(len(labels)) % folds == fold
+        predicted[left_out] = train(images[~left_out], labels[~left_out])(images[left_out])
+    return predicted
+
+
+def by_lists(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> list[int]:
+    predicted = [0] * len(labels)
+    for part in torch.randperm(len(labels)).tensor_split(folds):
+        others = [i for i in range(len(labels)) if i not in part]
+        network = train(images[others], labels[others])
+        for i in part.tolist():
+            predicted[i] = int(network(images[i : i + 1]))
+    return predicted
+
+
+def in_runs(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    """Folds that follow one another, and what is left over forgotten."""
+    predicted, size = torch.zeros_like(labels), len(labels) // folds
+    for fold in range(folds):
+        left_out = torch.arange(len(labels)) // size == fold
+        predicted[left_out] = train(images[~left_out], labels[~left_out])(images[left_out])
+    return predicted
+
+
+def swapped(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    predicted = torch.zeros_like(labels)
+    for fold in range(folds):
+        left_out = torch.arange(len(labels)) % folds == fold
+        predicted[~left_out] = train(images[left_out], labels[left_out])(images[~left_out])
+    return predicted
+
+
+def on_the_next_fold(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    predicted, fold_of = torch.zeros_like(labels), torch.arange(len(labels)) % folds
+    for fold in range(folds):
+        few, left_out = fold_of == (fold + 1) % folds, fold_of == fold
+        predicted[left_out] = train(images[few], labels[few])(images[left_out])
+    return predicted
+
+
+def one_fold(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    predicted, left_out = torch.zeros_like(labels), torch.arange(len(labels)) % folds == 0
+    predicted[left_out] = train(images[~left_out], labels[~left_out])(images[left_out])
+    return predicted
+
+
+def fold_by_fold(train: Train, images: Tensor, labels: Tensor, folds: int = 5) -> Tensor:
+    masks = [torch.arange(len(labels)) % folds == fold for fold in range(folds)]
+    return torch.cat([train(images[~mask], labels[~mask])(images[mask]) for mask in masks])
+
+
+@pytest.mark.parametrize("attempt", [by_masks, by_lists])
+def test_any_division_into_folds_is_right(attempt: Attempt) -> None:
+    assert check_cross_validate(attempt).passed
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (
+            lambda train, images, labels, folds: train(images, labels)(images),
+            "drawing 0 is classified by a network that was trained on it",
+        ),
+        (lambda train, images, labels, folds: labels, "`train` was never called"),
+        (lambda train, images, labels, folds: None, "`train` was never called"),
+        (
+            lambda train, images, labels, folds: by_masks(train, images, labels, len(labels)),
+            "train one for each fold, 3 in all",
+        ),
+        (
+            lambda train, images, labels, folds: (
+                (by_masks(train, images, labels, folds) == labels).float().mean()
+            ),
+            "that is the share that was right",
+        ),
+        (
+            lambda train, images, labels, folds: by_masks(train, images, labels, folds) == labels,
+            "that is whether each was right",
+        ),
+        (
+            lambda train, images, labels, folds: (
+                by_masks(train, images, labels, folds) * 0 + labels
+            ),
+            "that is the right digits",
+        ),
+        (
+            lambda train, images, labels, folds: [
+                train(images[:1], labels[:1])(image) for image in images[1:]
+            ],
+            "a single drawing has to come as a batch",
+        ),
+        (
+            lambda train, images, labels, folds: train(images[1:], labels[:-1]),
+            "don't belong together",
+        ),
+        (
+            lambda train, images, labels, folds: train(images / 2, labels),
+            "do you change them?",
+        ),
+        (
+            lambda train, images, labels, folds: train(images[1:], labels[1:])(images),
+            "all drawings are classified by one network",
+        ),
+        (in_runs, "number 15 is never classified: 17 can't be divided by 5"),
+        (swapped, "are the two swapped?"),
+        (on_the_next_fold, "train it on all drawings outside of its fold"),
+        (one_fold, "is your `return` inside the loop?"),
+        (fold_by_fold, "in another order than the drawings"),
+    ],
+)
+def test_a_prediction_by_the_wrong_network_is_explained(attempt: Attempt, expected: str) -> None:
+    verdict = check_cross_validate(attempt)
+    assert not verdict.passed and expected in verdict.message

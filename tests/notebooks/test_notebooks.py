@@ -12,11 +12,9 @@ from tools.execute_notebooks import tidy
 
 PATHS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 NOTEBOOKS = [pytest.param(nbformat.read(path, as_version=4), id=path.stem) for path in PATHS]
-# whose results are folded below a question
-WITH_QUESTIONS = [*NOTEBOOKS[:4], *NOTEBOOKS[5:]]
 LONGEST_CELL = 20
 CHECKED = "nbval-check-output"
-BREAK = "check_break_it"  # its strokes are not for later
+BREAK = "check_break_it"  # later cells have no use for its strokes
 # By `plots.show`, and by `use`: "Going on with your own function."
 SAYS_NOTHING = ("<!-- Run this cell", "Going on with", "Yours has not passed")
 ANSWER = "<details><summary>Answer</summary>"
@@ -89,18 +87,14 @@ def test_nothing_volatile_is_stored(notebook: NotebookNode) -> None:
 def test_at_least_three_cells_have_outputs_that_any_machine_must_reproduce(
     notebook: NotebookNode,
 ) -> None:
-    checked = [
-        cell
-        for cell in code_cells(notebook)
-        if CHECKED in tags(cell) or "# NBVAL_CHECK_OUTPUT" in cell.source
-    ]
+    checked = [cell for cell in code_cells(notebook) if CHECKED in tags(cell)]
     assert len(checked) >= 3
     assert all(
         cell.outputs for cell in checked
     )  # a cell without stored output is compared with nothing
 
 
-@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_cell_that_answers_a_question_stands_between_the_question_and_the_words_of_the_answer(
     notebook: NotebookNode,
 ) -> None:
@@ -119,7 +113,7 @@ def test_a_cell_that_answers_a_question_stands_between_the_question_and_the_word
             state = "asked"
 
 
-@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_the_answer_to_a_question_is_folded_and_its_first_line_which_is_shown_says_nothing(
     notebook: NotebookNode,
 ) -> None:
@@ -134,7 +128,7 @@ def test_the_answer_to_a_question_is_folded_and_its_first_line_which_is_shown_sa
             assert line.startswith(SAYS_NOTHING) or line.endswith(":"), line
 
 
-@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_no_code_that_a_learner_reads_describes_a_picture_or_tests_the_course(
     notebook: NotebookNode,
 ) -> None:
@@ -148,7 +142,7 @@ def test_no_code_that_a_learner_reads_describes_a_picture_or_tests_the_course(
             )
 
 
-@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_what_was_written_in_an_exercise_is_used(notebook: NotebookNode) -> None:
     code = "\n".join(cell.source for cell in code_cells(notebook))
     written = re.findall(r"^(check_\w+)\(\w+\)$", code, re.MULTILINE)
@@ -194,7 +188,7 @@ def test_links_lead_somewhere(notebook: NotebookNode) -> None:
     assert local and all((ROOT / "notebooks" / target).exists() for target in local)
 
 
-@pytest.mark.parametrize("notebook", WITH_QUESTIONS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_it_ends_with_three_to_five_links_to_read_on(notebook: NotebookNode) -> None:
     _, _, end = markdown(notebook).partition("**Read on**")
     links = re.findall(r"\]\((https://[^)\s]+)\)", end)
