@@ -12,6 +12,7 @@ import ipywidgets
 import numpy as np
 import torch
 import traitlets
+from IPython.display import display
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,6 +28,41 @@ def style_widget() -> ipywidgets.HTML:
     style = ipywidgets.HTML(STYLE)
     style.add_class("digitlab-style")
     return style
+
+
+def still_style(widget: str) -> str:
+    """The style of a picture, class ``digitlab-still``, that stands where a widget can't run.
+
+    Beside a widget that runs, the picture is hidden: in JupyterLab by the one in the same output,
+    else by any. Where no kernel knows it, JupyterLab puts "model not found", hidden here as well.
+
+    Args:
+        widget: the class of the widget.
+    """
+    return f"""<style>
+.jp-OutputArea:has(.{widget}) .jp-OutputArea-child:has(.digitlab-still),
+body:not(:has(.jp-OutputArea)):has(.{widget}) .digitlab-still {{ display: none; }}
+.jp-OutputArea:has(.digitlab-still)
+  .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{ display: none; }}
+.digitlab-still {{ margin: 8px 0; max-width: 100%; }}
+.digitlab-still figure {{ margin: 0; font-size: 12px; }}
+.digitlab-still img {{ border-radius: 6px; max-width: 100%; }}
+</style>"""
+
+
+def display_with_still(widget: ipywidgets.Widget, still: str, words: str) -> None:
+    """Show a widget, and store what stands in its place where no kernel runs.
+
+    In JupyterLab a widget that no kernel knows hides whatever else its output has: so that is an
+    output of its own, which :func:`still_style` hides beside a widget that runs.
+
+    Args:
+        widget: what to show.
+        still: HTML of what stands in its place.
+        words: the same in plain text.
+    """
+    display({"text/html": still, "text/plain": words}, raw=True)
+    display(widget._repr_mimebundle_(), raw=True)
 
 
 # --- callbacks ------------------------------------------------------------------------------------
