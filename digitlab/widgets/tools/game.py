@@ -52,6 +52,7 @@ class Game(Tool):
 
     def __init__(self, pad: DrawPad, *, seed: int | None = None) -> None:
         super().__init__(pad, "Ten digits against the clock")
+        self.add_class("digitlab-game")
         self.rounds: list[Round] = []
         self.seconds: float | None = None
         self._random = random.Random(seed)
