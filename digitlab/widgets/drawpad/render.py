@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 from digitlab.evaluation import Prediction
 from digitlab.ink import Strokes
 from digitlab.widgets.common import figure_html, image_html, still_style
+from digitlab.widgets.drawpad.smoothing import smooth
 
 INVITATION = "Draw a digit, 0 to 9."
 NOT_PREDICTED = "Press Predict."
@@ -39,7 +40,8 @@ def still_html(strokes: Strokes, size: float, line_width: float, words: str = ""
     image = Image.new("L", (round(scale * size),) * 2)
     draw, radius = ImageDraw.Draw(image), scale * line_width / 2
     for stroke in strokes:
-        points = [(scale * float(x), scale * float(y)) for x, y in stroke]
+        line = smooth([(float(x), float(y)) for x, y in stroke])
+        points = [(scale * x, scale * y) for x, y in line]
         draw.line(points, fill=255, width=round(2 * radius))
         for x, y in points:  # round ends and corners
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
