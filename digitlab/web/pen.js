@@ -7,12 +7,14 @@
  */
 
 import { Pad } from "./pad.js";
+import { makeElement } from "./view.js";
 
 /** @typedef {import("./ink.js").Stroke} Stroke */
 /** @typedef {[name: string, x?: number, y?: number]} Action what the pen did: down, move, up, undo */
 
 // Milliseconds without an answer, beyond the connection's own, after which the kernel counts as busy.
 const PATIENCE = 300;
+const FRAME = 16; // milliseconds between two messages of a pen that moves
 const REMINDER = 5000; // milliseconds after which a busy kernel is asked again: an answer may be lost
 const CHECKUP = 1000; // milliseconds between two looks at whether there is a kernel
 const BUSY = "The kernel is busy. Your drawing waits, and is predicted as soon as it is free.";
@@ -67,7 +69,7 @@ class Pen {
   }
 
   build() {
-    const host = document.createElement("div");
+    const host = makeElement("div");
     // Closed: to the page, the pad has one canvas, that of ipycanvas.
     const shadow = host.attachShadow({ mode: "closed" });
     const style = document.createElement("style");
@@ -171,13 +173,18 @@ class Pen {
   }
 
   /**
-   * Send the outbox. While the kernel is busy it waits: one long message is handled faster than
-   * hundreds of short ones.
+   * Send the outbox. While the kernel is behind it waits: one long message is handled faster than
+   * many short ones, and what is shown is never older than the kernel's last one.
    */
   flush({ now = false } = {}) {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    if (this.outbox.length && (now || !this.isLate())) this.send(this.outbox.splice(0));
+    if (this.outbox.length && (now || !this.isBehind())) this.send(this.outbox.splice(0));
+  }
+
+  /** Whether more messages wait for an answer than can be on their way. */
+  isBehind() {
+    return this.isLate() || this.open.length > 1 + Math.ceil(this.way / FRAME);
   }
 
   /** @param {Action[]} actions */
@@ -194,7 +201,12 @@ class Pen {
   }
 
   get patience() {
-    return PATIENCE + (Number.isFinite(this.trip) ? this.trip : 0);
+    return PATIENCE + this.way;
+  }
+
+  /** Milliseconds that the connection takes, as far as is known. */
+  get way() {
+    return Number.isFinite(this.trip) ? this.trip : 0;
   }
 
   /** @param {any} message */
@@ -324,21 +336,16 @@ class Pen {
   }
 
   /**
-   * Put a sentence into the read-out, in place of what the kernel has put there; or that back.
+   * Put a sentence into the read-out; the style sheet hides the kernel's own as long as it is there.
    *
    * @param {string} sentence
    */
   say(sentence) {
     const readout = this.root.querySelector(".digitlab-prediction");
     if (!readout) return;
-    if (sentence) {
-      if (this.covered?.readout !== readout) this.covered = { readout, parts: [...readout.childNodes] };
-      if (readout.textContent !== sentence) readout.replaceChildren(sentence);
-    } else if (this.covered) {
-      // The kernel's next words came with a read-out of their own.
-      if (this.covered.readout === readout) readout.replaceChildren(...this.covered.parts);
-      this.covered = undefined;
-    }
+    let matter = readout.querySelector(".digitlab-matter");
+    if (!matter) readout.append((matter = makeElement("div", "digitlab-matter")));
+    if (matter.textContent !== sentence) matter.textContent = sentence;
   }
 }
 

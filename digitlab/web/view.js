@@ -46,7 +46,7 @@ export class Reading {
  *
  * @param {Prediction} prediction
  */
-function answer(prediction) {
+export function answer(prediction) {
   if (!prediction.isDigit) {
     return [`${NO_DIGIT} `, makeElement("span", "digitlab-guess", guess(prediction))];
   }
@@ -93,7 +93,7 @@ export function percent(share) {
 }
 
 /** Ten bars, one a digit, that glide to where they belong. */
-class Bars {
+export class Bars {
   constructor() {
     this.element = makeElement("ol", "digitlab-bars");
     this.element.setAttribute("role", "img");

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # "as" exports a name to type checkers, which don't look into
     from digitlab.widgets.kernel_explorer import KernelExplorer as KernelExplorer
     from digitlab.widgets.live_curves import LiveCurves as LiveCurves
     from digitlab.widgets.network_view import NetworkView as NetworkView
+    from digitlab.widgets.tools.base import Workbench as Workbench
     from digitlab.widgets.tools.game import BreakIt as BreakIt
     from digitlab.widgets.tools.game import Game as Game
     from digitlab.widgets.tools.own_hand import OwnHand as OwnHand
@@ -30,6 +31,7 @@ _MODULES = {
     "Photo": "tools.photo",
     "StrokeSteps": "tools.stroke_steps",
     "Why": "tools.why",
+    "Workbench": "tools.base",
 }
 __all__ = [*_MODULES]
 

@@ -12,6 +12,7 @@ import ipywidgets
 import numpy as np
 import torch
 import traitlets
+from IPython.display import display
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -47,6 +48,21 @@ body:not(:has(.jp-OutputArea)):has(.{widget}) .digitlab-still {{ display: none; 
 .digitlab-still figure {{ margin: 0; font-size: 12px; }}
 .digitlab-still img {{ border-radius: 6px; max-width: 100%; }}
 </style>"""
+
+
+def display_with_still(widget: ipywidgets.Widget, still: str, words: str) -> None:
+    """Show a widget, and store what stands in its place where no kernel runs.
+
+    In JupyterLab a widget that no kernel knows hides whatever else its output has: so that is an
+    output of its own, which :func:`still_style` hides beside a widget that runs.
+
+    Args:
+        widget: what to show.
+        still: HTML of what stands in its place.
+        words: the same in plain text.
+    """
+    display({"text/html": still, "text/plain": words}, raw=True)
+    display(widget._repr_mimebundle_(), raw=True)
 
 
 # --- callbacks ------------------------------------------------------------------------------------

@@ -9,13 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import browser
-from tests.support.browser import KERNEL, Pad, Theme
-from tests.support.pen import DIGITS, recordings
+from tests.support.browser import KERNEL, Pad, Stylus, Theme
+from tests.support.pen import DIGITS, on_pad, recordings
 
 pytestmark = pytest.mark.browser
 
 CODE = "from digitlab.widgets import DrawPad\npad = DrawPad()\npad"
-TABLET = 500  # units a side, of the tablet that they were recorded on
 BUSY = """
 import pathlib, time
 for _ in range(2_400):  # two minutes, should the test have failed meanwhile
@@ -58,9 +57,7 @@ def test_digits_that_people_wrote_arrive_whole_and_are_read_right(pad: Pad) -> N
     wrong = []
     for recording in recordings(1):
         browser.run_in_kernel(pad.page, "pad.clear()")
-        pad.replay(
-            [[(x / TABLET, 1 + y / TABLET) for x, y in stroke] for stroke in recording.strokes]
-        )
+        pad.replay(on_pad(recording))
         browser.run_in_kernel(pad.page, f"assert len(pad.strokes) == {len(recording.strokes)}")
         said = pad.root.locator('.digitlab-prediction[aria-busy="false"]').inner_text()
         if not re.search(rf"\b{recording.label} · ", said):
@@ -202,6 +199,40 @@ def test_a_finger_draws_on_a_second_page_with_a_sharp_screen_and_both_pages_show
         assert widths[0] == widths[1]  # a pixel of the drawing for each of the screen
         pad.press("Clear")
         second.wait_for_blank()
+
+
+def test_while_a_pen_is_in_use_touches_draw_nothing(pad: Pad) -> None:
+    stylus = Stylus(pad)
+    stylus.palm("Start", (0.9, 0.9))  # the palm is there first
+    stylus.pen("Pressed", 0.5, 0.2)
+    stylus.palm("Move", (0.8, 0.9))
+    stylus.pen("Moved", 0.5, 0.5)
+    stylus.palm("Move", (0.7, 0.9))
+    stylus.palm("End")
+    stylus.palm("Start", (0.2, 0.8))  # and again
+    stylus.palm("Move", (0.3, 0.8))
+    stylus.pen("Moved", 0.5, 0.9)
+    stylus.pen("Released", 0.5, 0.9)
+    stylus.palm("End")
+    browser.settle(pad.page)
+    browser.run_in_kernel(
+        pad.page, "assert {x for stroke in pad.strokes for x, _ in stroke} == {140}, pad.strokes"
+    )
+    pad.expect_digit(1)
+    pad.page.wait_for_timeout(600)  # long after the pen was there, a finger draws
+    pad.touch([[(0.2, 0.9), (0.8, 0.9)]])
+    browser.settle(pad.page)
+    browser.run_in_kernel(pad.page, "assert len(pad.strokes) == 2, pad.strokes")
+
+
+def test_bars_glide_except_for_those_who_want_less_motion(pad: Pad) -> None:
+    pad.draw_digit(1)
+    pad.expect_digit(1)
+    bar, transition = pad.bars.locator("i").first, "bar => getComputedStyle(bar).transitionDuration"
+    assert bar.evaluate(transition) == "0.14s"
+    pad.page.emulate_media(reduced_motion="reduce")
+    assert bar.evaluate(transition) == "0s"
+    pad.page.emulate_media(reduced_motion="no-preference")
 
 
 # --- seeing and steering --------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A pad whose kernel restarts, shuts down, or was never there; and a page that is opened again."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import browser
 from tests.support.browser import KERNEL, Pad
@@ -76,18 +76,42 @@ def test_without_a_kernel_the_pad_says_so_and_a_page_loaded_again_shows_a_pictur
     pad: Pad, page: Page
 ) -> None:
     still = page.get_by_role("img", name="A digit on the drawing pad")
+    browser.run_code(
+        page, "from digitlab.widgets import Why, Workbench\nWorkbench([pad, Why(pad)])"
+    )
+    browser.run_code(page, "Why(pad)")
     pad.draw_digit(2)
     pad.expect_digit(2)
-    expect(still).to_be_hidden()
+    expect(still.filter(visible=True)).to_have_count(0)
     browser.save(page)
     browser.run_in_page(page, f"await {SESSION}.shutdown()")
     expect_stopped(pad)
     page.goto(page.url)
     browser.wait_for_kernel(page)
-    expect(still).to_be_visible()
-    expect(page.get_by_text("once the notebook runs")).to_be_visible()
-    expect(page.get_by_text("model not found")).to_be_hidden()
+    expect(still.filter(visible=True)).to_have_count(2)
+    expect(page.get_by_text("once the notebook runs").filter(visible=True)).to_have_count(3)
+    expect(page.get_by_text("model not found").filter(visible=True)).to_have_count(0)
     browser.run_all(page)
-    expect(still).to_be_hidden()
+    expect(still.filter(visible=True)).to_have_count(0)
     pad.draw_digit(5)
     pad.expect_digit(5)
+
+
+def test_in_notebook_7_too_a_restart_and_a_shutdown_are_shown_and_a_cell_brings_the_pad_back(
+    chromium: Browser, server: str
+) -> None:
+    with browser.new_page(chromium) as page:
+        page.goto(f"{server}/notebooks/{browser.COURSE.name}")
+        browser.wait_for_kernel(page)
+        browser.run_code(page, CODE)
+        pad = Pad(page)
+        pad.draw_digit(4)
+        pad.expect_digit(4)
+        browser.restart_kernel(page)
+        expect_stopped(pad)
+        browser.run_code(page, CODE)
+        pad = Pad(page, index=1)
+        pad.draw_digit(7)
+        pad.expect_digit(7)
+        browser.run_in_page(page, f"await {SESSION}.shutdown()")
+        expect_stopped(pad)

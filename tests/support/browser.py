@@ -448,7 +448,7 @@ class Pad:
         self.root = page.locator(".digitlab-drawpad").nth(index)
         self.canvas = self.root.locator("canvas")
         self.readout = self.root.locator(".digitlab-prediction")
-        self.bars = self.root.locator("svg.digitlab-bars")
+        self.bars = self.root.locator(".digitlab-bars")
         self.picture = self.root.locator(".digitlab-picture img")
         self.pen = self.root.get_by_role("button", name="Pen: ")
 
@@ -542,6 +542,30 @@ class Pad:
         self.page.mouse.move(0, 0)  # no pointer is in the way
         picture = Image.open(io.BytesIO(self.canvas.screenshot())).convert("L")
         return float((np.asarray(picture)[4:-4, 4:-4] > 200).mean())  # without the corners
+
+
+class Stylus:
+    """A pen and a palm over a pad; places are in the unit square."""
+
+    def __init__(self, pad: Pad) -> None:
+        self._session = pad.page.context.new_cdp_session(pad.page)
+        self._box = settled_box(pad.canvas)
+
+    def pen(self, event: Literal["Pressed", "Moved", "Released"], x: float, y: float) -> None:
+        """Press the pen on the pad, move it, lift it."""
+        place = dict(zip("xy", _place((x, y), self._box), strict=True))
+        down = event != "Released"
+        options = {"button": "left", "buttons": int(down), "clickCount": 1, "pointerType": "pen"}
+        self._session.send(
+            "Input.dispatchMouseEvent", {"type": f"mouse{event}", **place, **options}
+        )
+
+    def palm(self, event: Literal["Start", "Move", "End"], *points: Point) -> None:
+        """Touch the pad, with as many fingers as there are points."""
+        touched = [dict(zip("xy", _place(point, self._box), strict=True)) for point in points]
+        self._session.send(
+            "Input.dispatchTouchEvent", {"type": f"touch{event}", "touchPoints": touched}
+        )
 
 
 _COUNT_WHITE = """canvas => {

@@ -10,6 +10,7 @@ from digitlab.data import data_folder
 from digitlab.handwriting.recorded import Recording, read_unipen
 from digitlab.ink import Point
 
+TABLET = 500  # units a side, of the tablet that people wrote on
 MARGIN = 0.1  # left free around a digit, as most people do
 
 DIGITS: dict[int, list[list[Point]]] = {
@@ -20,10 +21,20 @@ DIGITS: dict[int, list[list[Point]]] = {
     for digit in range(10)
 }
 
+# As on a poster: two thin lines around nothing. The network sees a 0.
+_LEFT = [(80.0, 200.0), (80.0, 44.0), (66.0, 54.0)]
+_RIGHT = [(64.0, 34.0), (90.0, 0.0), (120.0, 0.0), (120.0, 200.0), (80.0, 200.0)]
+OUTLINED_ONE: list[list[Point]] = [_LEFT + _RIGHT]
+
 
 def strokes(digit: int, size: float = 280) -> list[list[Point]]:
     """The strokes of a digit on a pad of ``size`` by ``size`` pixels."""
     return [[(x * size, y * size) for x, y in stroke] for stroke in DIGITS[digit]]
+
+
+def on_pad(recording: Recording) -> list[list[Point]]:
+    """The strokes of a recorded drawing in the unit square, y downwards."""
+    return [[(x / TABLET, 1 + y / TABLET) for x, y in stroke] for stroke in recording.strokes]
 
 
 def recordings(each: int) -> list[Recording]:

@@ -1,14 +1,11 @@
 """The drawing pad without a browser: events are fed in as the page would send them."""
 
 import asyncio
-import base64
 import contextlib
-import io
 import math
 import re
 from collections.abc import Callable
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,7 +13,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipycanvas.canvas import _CANVAS_MANAGER, _CMD_LIST
-from PIL import Image
 from torch import nn
 
 from digitlab import DigitCNN, ink, rasterize
@@ -26,6 +22,7 @@ from digitlab.widgets.common import png_data_uri
 from digitlab.widgets.drawpad import canvas as sketch
 from digitlab.widgets.drawpad import pad as drawpad
 from digitlab.widgets.drawpad import render
+from digitlab.widgets.drawpad.reading import Reading
 from digitlab.widgets.drawpad.smoothing import trace
 from tests.support import pen
 
@@ -82,7 +79,9 @@ def draw(pad: DrawPad, strokes: list[list[ink.Point]]) -> None:
 
 
 def text(pad: DrawPad) -> str:
-    return re.sub(r"<[^>]*>", "", pad._readout.value)
+    """What the pad says of its drawing."""
+    state = pad._reading.state
+    return str(state["message"] if state["prediction"] is None else pad.prediction)
 
 
 # --- drawing and predicting -----------------------------------------------------------------------
@@ -107,10 +106,9 @@ def test_a_digit_drawn_by_finger_is_predicted(pad: DrawPad, digit: int) -> None:
     assert pad.prediction.digit == digit
 
 
-def test_an_untouched_pad_invites_and_shows_ten_labelled_empty_bars(pad: DrawPad) -> None:
+def test_an_untouched_pad_invites_and_shows_no_prediction(pad: DrawPad) -> None:
     assert text(pad) == render.INVITATION
-    assert re.findall(r">(\d)</text>", pad._bars.value) == list("0123456789")
-    assert "winner" not in pad._bars.value
+    assert pad._reading.state["prediction"] is None and pad._reading.state["picture"] == ""
     assert pad.strokes == []
     assert pad.predict() is None
 
@@ -119,7 +117,7 @@ def test_what_the_network_sees_is_what_the_prediction_was_made_from(pad: DrawPad
     pad.set_strokes(pen.strokes(3))
     assert pad.image is not None
     assert pad.image.shape == (1, 28, 28)
-    assert png_data_uri(pad.image) in pad._picture.value
+    assert pad._reading.state["picture"] == png_data_uri(pad.image)
 
 
 def test_hovering_draws_nothing(pad: DrawPad) -> None:
@@ -333,10 +331,9 @@ def test_predictions_can_be_observed(pad: DrawPad) -> None:
 
 def test_a_screen_reader_waits_for_the_end_of_the_stroke(pad: DrawPad) -> None:
     mouse(pad, "down", 10, 10)
-    assert 'aria-busy="true"' in pad._readout.value
+    assert pad._reading.state["isDrawing"]
     mouse(pad, "up", 10, 10)
-    assert 'aria-busy="false"' in pad._readout.value
-    assert 'role="status"' in pad._readout.value
+    assert not pad._reading.state["isDrawing"]
 
 
 # --- the pen's width ------------------------------------------------------------------------------
@@ -354,7 +351,7 @@ def test_each_press_takes_the_next_pen_and_the_digit_is_drawn_and_predicted_agai
         assert pad.canvas.line_width / line == pytest.approx(pad.pen_width / ink.PEN_WIDTH)
         assert pad.image is not None
         assert torch.equal(pad.image, rasterize(pen.strokes(3), pen_width=pad.pen_width))
-        assert png_data_uri(pad.image) in pad._picture.value
+        assert pad._reading.state["picture"] == png_data_uri(pad.image)
         assert (
             pad.prediction is not None
             and pad.prediction is not before
@@ -527,7 +524,7 @@ def test_the_button_for_predicting_stands_out_only_where_it_is_needed(pad: DrawP
 def test_a_model_that_raises_becomes_a_sentence_and_the_pad_lives_on(shipped: DigitCNN) -> None:
     pad = DrawPad(Broken(), size=SIZE)
     draw(pad, pen.strokes(7))
-    assert "RuntimeError: the &lt;network&gt; is broken" in text(pad)
+    assert "RuntimeError: the <network> is broken" in text(pad)
     assert len(pad.strokes) == 1
     pad.model = shipped
     pad._predict_button.click()
@@ -672,7 +669,7 @@ def test_in_a_kernel_an_example_writes_itself_point_by_point(
     async def watch() -> None:
         pad.write_example(4, seed=1)
         await until(lambda: pad.strokes and len(pad.strokes[0]) > 3)
-        assert pad._sketch.pen_is_down and 'aria-busy="true"' in pad._readout.value
+        assert pad._sketch.pen_is_down and pad._reading.state["isDrawing"]
         mouse(pad, "move", 1, 1)  # hovering meanwhile does not draw
         mouse(pad, "out", 1, 1)
         send(pad, "client_ready")
@@ -921,13 +918,7 @@ def no_loop() -> None:
 # --- how it looks ---------------------------------------------------------------------------------
 
 
-def prediction(digit: int, confidence: float, *, is_digit: bool = True) -> Prediction:
-    probabilities = torch.full((10,), (1 - confidence) / 9)
-    probabilities[digit] = confidence
-    return Prediction(probabilities, digit=digit, confidence=confidence, is_digit=is_digit)
-
-
-def between(
+def prediction(
     first: int, second: int, likeliest: float, next_one: float, *, is_digit: bool = True
 ) -> Prediction:
     probabilities = torch.zeros(10)
@@ -935,59 +926,34 @@ def between(
     return Prediction(probabilities, digit=first, confidence=likeliest, is_digit=is_digit)
 
 
-def looks(prediction: Prediction) -> dict[str, list[str]]:
-    """The digits of the bars by how they look."""
-    found: dict[str, list[str]] = {}
-    for row in ElementTree.fromstring(render.bars_svg(prediction)):
-        found.setdefault(row.attrib["class"], []).append(row.find("text").text or "")  # type: ignore[union-attr]
-    return found
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (prediction(9, 4, 0.9999, 0.0001), "9 · 99 %"),
+        (prediction(9, 4, 0.6, 0.3), "9 · 60 %. Not sure: 4 or 9?"),
+        (prediction(9, 4, 0.7, 0.3), "9 · 70 %"),
+        (prediction(9, 4, 0.3, 0.2, is_digit=False), f"{render.NO_DIGIT} 9 · 30 %"),
+    ],
+)
+def test_a_prediction_is_put_into_words_with_its_doubt(made: Prediction, words: str) -> None:
+    assert render.prediction_sentence(made) == words
 
 
-def test_the_runner_up_stands_out_unless_it_has_nothing() -> None:
-    assert looks(between(9, 4, 0.8, 0.15))["runner-up"] == ["4"]
-    assert "runner-up" not in looks(between(9, 4, 0.99, 0.004))
-
-
-def test_the_winner_is_grey_if_it_is_no_digit() -> None:
-    assert looks(between(9, 4, 0.2, 0.1, is_digit=False))["winner no-digit"] == ["9"]
-
-
-@pytest.mark.parametrize(("value", "expected"), [(0.982, "98 %"), (0.9999, "99 %"), (1, "99 %")])
-def test_pad_and_text_give_a_percentage_alike_and_never_claim_certainty(
-    value: float, expected: str
+def test_a_reading_is_one_message_with_all_that_the_page_shows(
+    pad: DrawPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    four = prediction(4, value)
-    assert str(four) == f"4 · {expected}" == re.sub("<[^>]*>", "", render.readout_html(four))
+    sent: list[Any] = []
+    monkeypatch.setattr(Reading, "send_state", lambda _, key=None: sent.append(key))
+    pad.set_strokes(pen.strokes(3))
+    assert sent == ["state"]
+    shown = pad._reading.state["prediction"]
+    assert pad.prediction is not None
+    assert (shown["digit"], shown["isDigit"]) == (3, True)
+    assert shown["runnerUp"] == pad.prediction.runner_up
+    assert shown["probabilities"] == pad.prediction.probabilities.tolist()
 
 
-def test_two_digits_that_are_about_equally_likely_are_both_named() -> None:
-    assert "Not sure: 4 or 9?" in render.readout_html(between(9, 4, 0.6, 0.3))
-    assert "Not sure" not in render.readout_html(between(9, 4, 0.7, 0.3))
-    assert "Not sure" not in render.readout_html(between(9, 4, 0.2, 0.2, is_digit=False))
-
-
-def test_what_may_not_be_a_digit_is_said_in_words_with_the_best_guess() -> None:
-    html = render.readout_html(prediction(7, 0.34, is_digit=False))
-    assert "This does not look like a digit" in html
-    assert "7 · 34 %" in html
-
-
-def test_bars_are_proportional_and_the_winner_is_marked_by_more_than_colour() -> None:
-    svg = ElementTree.fromstring(render.bars_svg(prediction(3, 0.64)))
-    widths = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='bar']")]
-    tracks = [float(bar.attrib["width"]) for bar in svg.findall(".//rect[@class='track']")]
-    assert widths[3] == pytest.approx(0.64 * tracks[3], abs=0.1)
-    assert widths[0] == pytest.approx(0.04 * tracks[0], abs=0.1)
-    winners = [row for row in svg if row.find("path") is not None]
-    assert [row.find("text").text for row in winners] == ["3"]  # type: ignore[union-attr]
-    assert "3: 64 %" in svg.attrib["aria-label"]
-
-
-def test_the_picture_has_its_pixels_and_alt_text() -> None:
-    image = torch.rand(1, 28, 28)
-    html = render.picture_html(image)
-    encoded = re.search(r'src="data:image/png;base64,([^"]*)"', html)
-    assert encoded is not None
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))))
-    assert np.abs(pixels / 255 - image[0].numpy()).max() < 0.003
-    assert 'alt="What the network sees' in html
+def test_where_no_kernel_runs_a_picture_says_how_to_bring_the_pad_to_life(pad: DrawPad) -> None:
+    assert "Run All Cells" in pad.still_html() and "·" not in pad.still_html()
+    pad.set_strokes(pen.strokes(3))
+    assert "<figcaption>3 · 99 %<br>" in pad.still_html()

@@ -131,9 +131,10 @@ class Sketch:
         changes = [name for name, point in actions if self._do(holder, name, point)]
         if not changes:
             return
-        only_moved = set(changes) == {"move"}
-        if only_moved:  # a short message; straight, until the end of the stroke
-            self.canvas.stroke_lines(np.array(self.strokes[-1][known - 1 :], dtype=np.float32))
+        if set(changes) == {"move"}:
+            if holder in (EXAMPLE, CANVAS):  # a page shows its own ink until the stroke's end
+                # A short message: straight lines, until then.
+                self.canvas.stroke_lines(np.array(self.strokes[-1][known - 1 :], dtype=np.float32))
         elif self.pen_is_down:
             self._redraw()
         try:

@@ -15,16 +15,22 @@ from typing import Any, ClassVar
 import ipywidgets
 import torch
 import traitlets
-from IPython.display import display
 from torch import nn
 
 from digitlab import evaluation, ink
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction
 from digitlab.handwriting import write_digit
-from digitlab.widgets.common import button, error_sentence, guarded, style_widget
+from digitlab.widgets.common import (
+    button,
+    display_with_still,
+    error_sentence,
+    guarded,
+    style_widget,
+)
 from digitlab.widgets.drawpad import render
 from digitlab.widgets.drawpad.canvas import Path, Sketch, as_drawing
+from digitlab.widgets.drawpad.reading import Reading
 
 # Seconds, the minimum between two live predictions: a frame of the page. It is longer where a
 # prediction takes longer: then half of the kernel's time is left for what the page sends meanwhile.
@@ -113,17 +119,7 @@ class DrawPad(ipywidgets.Box):
         return f"DrawPad({count} stroke{'s' if count != 1 else ''}{predicted})"
 
     def _ipython_display_(self, **_: object) -> None:
-        """Show the pad, and store a picture of it for where no kernel runs.
-
-        In JupyterLab a widget that no kernel knows hides whatever else its output has: so the
-        picture is an output of its own, which the style sheet hides beside a pad that runs.
-        """
-        strokes = self._sketch.strokes or self._as_example(
-            write_digit(3, style="plain", messiness=0)
-        )
-        still = render.still_html(strokes, self.size, self._sketch.line_width)
-        display({"text/html": still, "text/plain": "A drawing pad"}, raw=True)
-        display(self._repr_mimebundle_(), raw=True)
+        display_with_still(self, self.still_html(), "A drawing pad")
 
     # --- public: all that can be done on the page, from code --------------------------------------
 
@@ -192,6 +188,13 @@ class DrawPad(ipywidgets.Box):
             if pad.prediction:
                 pad.predict()
 
+    def still_html(self) -> str:
+        """Picture the pad as HTML, for where no kernel runs: with an example if it is empty."""
+        example = self._as_example(write_digit(3, style="plain", messiness=0))
+        words = render.prediction_sentence(self.prediction) if self.prediction else ""
+        strokes = self._sketch.strokes or example
+        return render.still_html(strokes, self.size, self._sketch.line_width, words)
+
     def predict(self) -> Prediction | None:
         """Predict the drawing now and show the result. None if nothing is drawn.
 
@@ -232,21 +235,19 @@ class DrawPad(ipywidgets.Box):
         self._pen_button = button(self, "", DrawPad._take_next_pen, tooltip="Take the next pen")
         self._pen_button.add_class("digitlab-pen")
         self._name_pen()
-        self._readout, self._picture, self._bars = (ipywidgets.HTML() for _ in range(3))
+        self._reading = Reading()
 
     def _columns(self) -> tuple[ipywidgets.Widget, ...]:
         """Drawing on the left, prediction on the right; on a narrow page one above the other."""
         drawing = [self._clear_button, self._undo_button, self._example_button]
         predicting = [self._predict_button, self._live_switch, self._pen_button]
         buttons, settings = ipywidgets.HBox(drawing), ipywidgets.HBox(predicting)
-        head = ipywidgets.HBox([self._readout, self._picture])
         canvas = ipywidgets.Box([self.canvas])
         left = ipywidgets.VBox([canvas, buttons, settings], layout={"max_width": f"{self.size}px"})
-        right = ipywidgets.VBox([head, self._bars])
-        named = {"canvas": canvas, "buttons": buttons, "settings": settings, "head": head}
-        for name, box in {**named, "left": left, "right": right}.items():
+        named = {"canvas": canvas, "buttons": buttons, "settings": settings, "left": left}
+        for name, box in named.items():
             box.add_class(f"digitlab-{name}")
-        return style_widget(), self._sketch.pen, left, right
+        return style_widget(), self._sketch.pen, left, self._reading
 
     def _warm_up(self) -> None:
         """Predict a blank picture: the first forward pass is much slower than the others.
@@ -323,13 +324,10 @@ class DrawPad(ipywidgets.Box):
     # --- showing ----------------------------------------------------------------------------------
 
     def _show(self, message: str = "") -> None:
-        """Bring read-out, picture and bars up to date."""
+        """Show what is predicted now, or ``message``."""
         message = message or (render.NOT_PREDICTED if self._sketch.strokes else render.INVITATION)
-        self._readout.value = render.readout_html(
-            self.prediction, message, busy=self._sketch.pen_is_down
-        )
-        self._picture.value = render.picture_html(self.image)
-        self._bars.value = render.bars_svg(self.prediction)
+        is_drawing = self._sketch.pen_is_down
+        self._reading.show(self.prediction, self.image, message, is_drawing=is_drawing)
 
     def _show_error(self, error: Exception) -> None:
         """Show on the pad what went wrong; the drawing stays."""

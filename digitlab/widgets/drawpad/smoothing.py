@@ -48,6 +48,36 @@ def trace(path: Path, stroke: list[Point]) -> None:
     path.line_to(x if len(stroke) > 1 else x + DOT, y)
 
 
+def smooth(stroke: list[Point]) -> list[Point]:
+    """Points along the line that :func:`trace` leads through a stroke, close to each other."""
+    line = _Line()
+    trace(line, stroke)
+    return line.points
+
+
+class _Line:
+    """A path that keeps the points along it."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+
+    def move_to(self, x: float, y: float) -> None:
+        self.points.append((x, y))
+
+    line_to = move_to
+
+    def quadratic_curve_to(self, cp1x: float, cp1y: float, x: float, y: float) -> None:
+        from_x, from_y = self.points[-1]
+        for at in (0.25, 0.5, 0.75, 1.0):  # Bernstein's form of the curve
+            start, control, end = (1 - at) ** 2, 2 * at * (1 - at), at**2
+            self.points.append(
+                (
+                    start * from_x + control * cp1x + end * x,
+                    start * from_y + control * cp1y + end * y,
+                )
+            )
+
+
 def _is_corner(before: Point, here: Point, after: Point) -> bool:
     x, y = here[0] - before[0], here[1] - before[1]
     next_x, next_y = after[0] - here[0], after[1] - here[1]

@@ -1,18 +1,43 @@
 """What the tools around a drawing pad share: how they look, and a line that says what happened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TypeVar
 
 import ipywidgets
 
-from digitlab.widgets.common import STYLE, button, error_sentence
+from digitlab.widgets.common import (
+    STYLE,
+    button,
+    display_with_still,
+    error_sentence,
+    still_style,
+)
 from digitlab.widgets.drawpad import DrawPad
 
 T = TypeVar("T", bound="Tool")
+NOT_RUNNING = "A tool of the drawing pad, once the notebook runs: <b>Run, Run All Cells</b>."
 
 
-class Tool(ipywidgets.VBox):
+class Workbench(ipywidgets.VBox):
+    """A drawing pad and its tools, below each other, as in ``Workbench([pad, Why(pad)])``.
+
+    Other than a ``VBox``, it stores what stands in its place where no kernel runs: a picture of the
+    pad.
+    """
+
+    def __init__(self, children: Sequence[ipywidgets.Widget] = ()) -> None:
+        super().__init__(children)
+        self.add_class("digitlab-workbench")
+
+    def _ipython_display_(self, **_: object) -> None:
+        pads = [child for child in self.children if isinstance(child, DrawPad)]
+        words = f'<div class="digitlab-still">{NOT_RUNNING}</div>'
+        still = pads[0].still_html() if pads else still_style("digitlab") + words
+        display_with_still(self, still, "A drawing pad and its tools" if pads else repr(self))
+
+
+class Tool(Workbench):
     """A panel that goes with a drawing pad.
 
     Args:

@@ -173,7 +173,8 @@ class FineTuner(Tool):
         self.pad.use_model(result.model)
         self._output.value = comparison_html(result)
         self._set_status(
-            "Fine-tuned. Every pad has the new network now: try it, then keep it or go back."
+            f"Fine-tuned. {gain_sentence(result)} Every pad has the new network now: try it, then "
+            "keep it or go back."
         )
 
 
@@ -197,6 +198,16 @@ def comparison_html(result: FineTuned) -> str:
     table = f"<thead><tr>{head}</tr></thead><tbody>{own}{sure}{mnist}</tbody>"
     note = "* Each by a network that was fine-tuned on most of the others, and not on it."
     return f"<table>{table}</table><p>{note}</p>"
+
+
+def gain_sentence(result: FineTuned) -> str:
+    """Say what your drawings gained, also where no more of them are right than before."""
+    if result.own_after is None:
+        return ""
+    before, after = _surety(result.own_before), _surety(result.own_after)
+    if before == after:
+        return f"The right digit of your drawings has {after}, as before."
+    return f"The right digit of your drawings went from {before} to {after}."
 
 
 def _row(

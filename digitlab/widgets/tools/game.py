@@ -13,10 +13,12 @@ from torch import Tensor
 from digitlab.data import work_folder
 from digitlab.drawings import Collection
 from digitlab.evaluation import Prediction
+from digitlab.evaluation.second_opinion import PLAIN, distances
+from digitlab.ink import rasterize
 from digitlab.widgets.common import button, figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
-from digitlab.widgets.tools.base import Tool, digit_buttons, row
+from digitlab.widgets.tools.base import Tool, Workbench, digit_buttons, row
 
 LONGEST = 600  # seconds after which the clock stops, for games that were left
 
@@ -50,6 +52,7 @@ class Game(Tool):
 
     def __init__(self, pad: DrawPad, *, seed: int | None = None) -> None:
         super().__init__(pad, "Ten digits against the clock")
+        self.add_class("digitlab-game")
         self.rounds: list[Round] = []
         self.seconds: float | None = None
         self._random = random.Random(seed)
@@ -129,7 +132,7 @@ class Game(Tool):
         self._result.value = result_html(self.rounds)
 
 
-class BreakIt(ipywidgets.VBox):
+class BreakIt(Workbench):
     """Find a drawing that you read as one digit and the network predicts, surely, as another.
 
     Args:
@@ -191,8 +194,23 @@ class Hunt(Tool):
                 f"The network predicts {prediction}: wrong, but not sure of it. "
                 "It has to be over 90 %."
             )
+        elif (times := self._times_as_far(digit, prediction.digit)) > PLAIN:
+            self._set_status(
+                f"Of 4,000 digits that people wrote, a {prediction.digit} is most like yours; "
+                f"the first {digit} is {times:.1f} times as far from it. A person, too, would read "
+                f"a {prediction.digit}: change the drawing."
+            )
         else:
             self._keep(digit, prediction)
+
+    def _times_as_far(self, claimed: int, predicted: int) -> float:
+        """Compare the drawing with digits that people wrote: nobody here knows what a person reads.
+
+        Returns:
+            How many times as far the nearest digit of the claimed kind is as that of the predicted.
+        """
+        far = distances(rasterize(self.pad.strokes, pen_width=self.pad.pen_width))
+        return float(far[claimed] / far[predicted].clamp(min=1e-6))
 
     def _keep(self, digit: int, prediction: Prediction) -> None:
         self.gallery.collection.add(
@@ -200,8 +218,8 @@ class Hunt(Tool):
         )
         self.gallery.refresh()
         self._set_status(
-            f"Got it! You read a {digit}, and the network predicts {prediction}. "
-            "It is in your gallery."
+            f"Got it! You read a {digit}, and the network predicts {prediction}. It is in your "
+            "gallery. Does somebody else read it as you do? That can't be checked here."
         )
 
 

@@ -1,16 +1,15 @@
 """Your handwriting: keep what you draw with its label, and fine-tune the network on it."""
 
-import ipywidgets
-
 from digitlab.data import Mnist
 from digitlab.drawings import Collection
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
+from digitlab.widgets.tools.base import Workbench
 from digitlab.widgets.tools.fine_tuner import FineTuner
 from digitlab.widgets.tools.labels import Labels
 
 
-class OwnHand(ipywidgets.VBox):
+class OwnHand(Workbench):
     """Say what the pad's drawing was, look through what is kept, fine-tune the network on it.
 
     Args:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
-import torch
 from PIL import Image
 
 from digitlab import evaluation
@@ -13,7 +12,8 @@ from digitlab.evaluation import Prediction
 from digitlab.photo import Box, NotOneDigit, find_digit
 from digitlab.photo.reading import Array, resize
 from digitlab.widgets.common import figure_html, guarded, image_html
-from digitlab.widgets.drawpad import DrawPad, render
+from digitlab.widgets.drawpad import DrawPad
+from digitlab.widgets.drawpad.reading import Reading
 from digitlab.widgets.tools.base import Tool, row
 from digitlab.widgets.tools.upload import Upload
 
@@ -21,7 +21,6 @@ FORMATS = ("PNG", "JPEG", "WEBP")  # what the button offers; a stranger may uplo
 MOST_BYTES = 10_000_000  # Jupyter's connection to a page drops messages above 10 MiB
 LONGER_SIDE = 320  # pixels of the photo on the page
 MARGIN = 6  # pixels on the page between a digit and the frame around it
-SIDE = 140  # pixels on the page along the side of what the network sees
 
 
 class Photo(Tool):
@@ -32,6 +31,7 @@ class Photo(Tool):
 
     Attributes:
         prediction: of the last picture, or None.
+        reading: what is shown of it: answer, bars, and the digit as the network sees it.
     """
 
     def __init__(self, pad: DrawPad) -> None:
@@ -44,7 +44,10 @@ class Photo(Tool):
         )
         self.upload.observe(self._on_upload, "value")
         self._pictures = ipywidgets.HTML()
-        self.children = [self._head, row(self.upload), self._status, self._pictures]
+        self.reading = Reading()
+        self.reading.layout.display = "none"  # until there is something to be seen
+        found = row(self._pictures, self.reading)
+        self.children = [self._head, row(self.upload), self._status, found]
         self.add_class("digitlab-photo")
         self._set_status("One digit on a plain ground; PNG, JPEG or WebP of at most 10 MB.")
 
@@ -60,6 +63,7 @@ class Photo(Tool):
         """
         self.prediction = None
         self._pictures.value = ""
+        self.reading.layout.display = "none"
         self._set_status("Looking for a digit …")
         if len(content) > MOST_BYTES:
             most = f"{MOST_BYTES / 1e6:.0f} MB"
@@ -72,13 +76,10 @@ class Photo(Tool):
             self._pictures.value = photo_html(error.gray, error.boxes)
             raise
         self.prediction = evaluation.predict(self.pad.model, found.image)
-        self._pictures.value = (
-            photo_html(found.gray, [found.box])
-            + seen_html(found.image)
-            + figure_html(render.bars_svg(self.prediction), "", css_class="digitlab-answers")
-        )
-        of = "Of this animation, the first picture: " if is_animated(content) else ""
-        self._set_status(of + render.prediction_sentence(self.prediction))
+        self._pictures.value = photo_html(found.gray, [found.box])
+        self.reading.show(self.prediction, found.image)
+        self.reading.layout.display = None
+        self._set_status("Of this animation, the first picture:" if is_animated(content) else "")
         return self.prediction
 
     @guarded
@@ -120,9 +121,3 @@ def _frame(box: Box) -> str:
         f"height: calc({bottom} - {top} + {2 * MARGIN}px)"
     )
     return f'<div style="{style}"></div>'
-
-
-def seen_html(image: torch.Tensor) -> str:
-    """The digit that was found, ``(1, 28, 28)`` float in [0, 1]."""
-    alt = "The digit found in it, as the network sees it"
-    return figure_html(image_html(image, alt, width=SIDE), "What the network sees")

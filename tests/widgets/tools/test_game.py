@@ -154,7 +154,8 @@ def test_an_error_in_a_game_becomes_a_sentence_and_the_game_goes_on(
         (
             Always(9, 20),
             4,
-            "Got it! You read a 4, and the network predicts 9 · 99 %. It is in your gallery.",
+            "Got it! You read a 4, and the network predicts 9 · 99 %. It is in your gallery. "
+            "Does somebody else read it as you do? That can't be checked here.",
             1,
         ),
         (Always(4, 20), 4, "So does the network: 4 · 99 %. Change the drawing, and try again.", 0),
@@ -186,6 +187,24 @@ def test_only_what_fools_a_sure_network_is_a_find(
     assert [(find.label, find.read, find.pen_width) for find in game.gallery.collection] == [
         (4, 9, 1.6)
     ] * finds
+
+
+@pytest.mark.parametrize("claim", [1, 3, 8])
+def test_a_plain_seven_is_no_find_whatever_a_learner_says_to_read(
+    claim: int, pad: DrawPad, tmp_path: Path
+) -> None:
+    game = BreakIt(pad, Collection(tmp_path / "my_finds"))
+    pad.set_strokes(pen.strokes(7))
+    game.hunt.buttons[claim].click()
+    assert said(game.hunt).startswith("Of 4,000 digits that people wrote, a 7 is most like yours")
+    assert not game.gallery.collection.drawings()
+
+
+def test_a_one_that_is_outlined_as_on_a_poster_is_a_find(pad: DrawPad, tmp_path: Path) -> None:
+    game = BreakIt(pad, Collection(tmp_path / "my_finds"))
+    pad.set_strokes(pen.OUTLINED_ONE)
+    game.hunt.buttons[1].click()
+    assert said(game.hunt).startswith("Got it! You read a 1, and the network predicts 0")
 
 
 def test_exactly_ninety_per_cent_is_not_over_ninety_for_the_pad_and_for_the_exercise(
