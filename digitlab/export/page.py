@@ -12,7 +12,6 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,7 @@ from digitlab.export.destination import as_digit_cnn, check_destination
 from digitlab.files import write_atomically
 from digitlab.handwriting import write_digit
 from digitlab.model import DigitCNN
-
-_WEB = Path(__file__).parent.parent / "web"
-_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const|let) (\w+))", re.MULTILINE)
+from digitlab.web import bundle, source
 
 _BITS = 16  # of a weight in the page
 # fc1 has 95 % of the weights, and each of its units adds up 3,136 products, whose errors cancel.
@@ -79,7 +75,7 @@ def render_page(model: nn.Module, description: Mapping[str, Any] | None = None) 
             finite.
     """
     network = pack_network(as_digit_cnn(model))
-    css, modules = _source("page.css"), bundle("page")
+    css, modules = source("page.css"), bundle("page")
     policy = {
         "default-src": "'none'",
         "script-src": _hash_of(modules),
@@ -97,7 +93,7 @@ def render_page(model: nn.Module, description: Mapping[str, Any] | None = None) 
         "modules": modules,
     }
     # All marks at once: what is put in may hold what looks like one.
-    return re.sub(r"<!-- (\w+) -->", lambda mark: parts[mark[1]], _source("page.html"))
+    return re.sub(r"<!-- (\w+) -->", lambda mark: parts[mark[1]], source("page.html"))
 
 
 def pack_network(model: DigitCNN) -> dict[str, Any]:
@@ -141,39 +137,6 @@ def _deflate(data: bytes) -> bytes:
     # 2 % smaller.
     encoder = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)
     return encoder.compress(data) + encoder.flush()
-
-
-def bundle(name: str) -> str:
-    """One script from a module of ``digitlab/web`` and those that it imports, each only once.
-
-    A file on a disk may not import others, so each module becomes a function that is called at
-    once, and returns what it exports.
-
-    Raises:
-        ValueError: a module, directly or not, imports itself.
-    """
-    return "\n".join(_bundled(name, within=()).values())
-
-
-def _bundled(name: str, within: tuple[str, ...]) -> dict[str, str]:
-    """The scripts of a module and of those it imports, by their names; imported ones come first."""
-    if name in within:
-        raise ValueError(f"a module can't import itself: {' → '.join([*within, name])}")
-    source = _source(f"{name}.js")
-    scripts: dict[str, str] = {}
-    for found in _IMPORT.finditer(source):
-        scripts |= _bundled(found[2], within=(*within, name))
-    body = _IMPORT.sub(lambda found: f"const {found[1]} = {found[2]}Module;", source)
-    exports = ", ".join(found[1] for found in _EXPORT.finditer(body))
-    body = _EXPORT.sub("", body)
-    if within:
-        body = f"const {name}Module = (() => {{\n{body}\nreturn {{ {exports} }};\n}})();\n"
-    return {**scripts, name: body}
-
-
-@cache
-def _source(name: str) -> str:
-    return (_WEB / name).read_text(encoding="utf-8")
 
 
 def _hash_of(text: str) -> str:

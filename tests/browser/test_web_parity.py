@@ -30,17 +30,18 @@ from digitlab import (
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
 from digitlab.export import export_page
-from digitlab.export.page import _WEB, pack_network
+from digitlab.export.page import pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
 from digitlab.model import Calibration
+from digitlab.web import FOLDER
 from tests.support import engines
 from tests.support.engines import Engine
 from tests.support.pen import DIGITS
 
 pytestmark = pytest.mark.browser
 
-MODULES = {path.name: path.read_text(encoding="utf-8") for path in _WEB.glob("*.js")}
+MODULES = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
 PEN_DIGITS = data_folder() / "pen_digits" / "pendigits-orig.tra"
 EACH_TIME = 1_000  # images for the page at a time; it takes seconds
 

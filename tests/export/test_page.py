@@ -14,8 +14,8 @@ import torch
 
 from digitlab import DigitCNN, predict, rasterize
 from digitlab.checkpoint import load_info
-from digitlab.export import export_page, page
-from digitlab.export.page import bundle, pack_network, render_page
+from digitlab.export import export_page
+from digitlab.export.page import pack_network, render_page
 
 MOST_BYTES = 1_200_000  # of the file, with which it still goes by mail and opens at once on a phone
 TRAP = "</script><script>alert(1)</script><!-- css --> \\u2028 ]]>"
@@ -81,30 +81,6 @@ def test_the_policy_admits_the_pages_own_script_and_style_and_no_request(exporte
 
 def test_no_mark_of_the_template_is_left(exported: str) -> None:
     assert re.findall(r"<!-- (?:csp|css|network|modules) -->", exported) == []
-
-
-def test_every_module_is_in_the_page_once_and_after_those_that_it_imports() -> None:
-    script = bundle("page")
-    in_notebooks = {"pen", "upload"}  # scripts of widgets, which the page has no use for
-    names = {path.stem for path in page._WEB.glob("*.js")} - {"page"} - in_notebooks
-    places = {name: script.index(f"const {name}Module = (() => {{") for name in names}
-    assert all(script.count(f"const {name}Module =") == 1 for name in names)
-    for name in names:
-        source = (page._WEB / f"{name}.js").read_text(encoding="utf-8")
-        for imported in re.findall(r'^import .* from "\./(\w+)\.js";$', source, re.MULTILINE):
-            assert places[imported] < places[name]
-    assert not re.search(r"^\s*(import|export)\b", script, re.MULTILINE)
-    assert "</script" not in script.lower()
-
-
-def test_modules_that_import_each_other_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "one.js").write_text('import { two } from "./two.js";\n')
-    (tmp_path / "two.js").write_text('import { one } from "./one.js";\n')
-    monkeypatch.setattr(page, "_WEB", tmp_path)
-    with pytest.raises(ValueError, match="one → two → one"):
-        bundle("one")
 
 
 def test_whatever_the_description_says_it_stays_data(shipped: DigitCNN) -> None:
