@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digitlab.evaluation import Evaluation
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # What shells report of a program that a signal stopped: 128 and the signal's number
 _INTERRUPTED = 130  # SIGINT
 _PIPE_CLOSED = 141  # SIGPIPE
+
+_SHIPPED = Path()  # stands for the weights that come along, where none would mean no network
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,11 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("path", type=Path, metavar="PATH", help="NAME.html or NAME.onnx")
     _add_weights_option(export)
+    _add_beside_option(export)
     export.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     export.set_defaults(run=_export)
 
     app = commands.add_parser("app", help="serve that page on this computer")
     _add_weights_option(app)
+    _add_beside_option(app)
     app.add_argument("--port", type=int, default=5000, help="where to listen (default: 5000)")
     app.set_defaults(run=_app)
 
@@ -187,6 +191,17 @@ def _add_data_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_weights_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="weights to load (default: the shipped ones)")
+
+
+def _add_beside_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        nargs="?",
+        const=_SHIPPED,
+        metavar="WEIGHTS",
+        help="compare with a second network on the page (without WEIGHTS: the shipped one)",
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -286,32 +301,45 @@ def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _export(options: argparse.Namespace) -> int:
     from digitlab import load_model
-    from digitlab.checkpoint import load_info
     from digitlab.export import export_onnx, export_page
     from digitlab.export.destination import check_destination
 
     suffix = options.path.suffix
     if suffix not in (".html", ".onnx"):
         raise ValueError(f"name a file that ends in .html or .onnx, got {options.path}")
+    if suffix == ".onnx" and options.beside:
+        raise ValueError("an ONNX file holds one network; --beside is for pages, NAME.html")
     check_destination(options.path, suffix, overwrite=options.overwrite)
-    model = load_model(options.weights)
     if suffix == ".html":
-        info = load_info(options.weights)
-        path = export_page(model, options.path, description=info, overwrite=options.overwrite)
+        path = export_page(path=options.path, overwrite=options.overwrite, **_shown(options))
         print(f"{path}: open it in a browser; it needs nothing else, not even the internet")
     else:
+        model = load_model(options.weights)
         path = export_onnx(model, options.path, overwrite=options.overwrite)
         print(f"{path}: images (N, 1, 28, 28) in [0, 1] → logits and probabilities (N, 10)")
     return 0
 
 
-def _app(options: argparse.Namespace) -> int:
+def _shown(options: argparse.Namespace) -> dict[str, Any]:
+    """What a page is made of: a network, and the one beside it if there is one."""
     from digitlab import load_model
     from digitlab.checkpoint import load_info
+    from digitlab.export.page import Exhibit
+
+    def exhibit(weights: Path | None) -> Exhibit:
+        path = None if weights == _SHIPPED else weights
+        name = path.stem if path else "digitlab's network"
+        return Exhibit(load_model(path), name, load_info(path))
+
+    beside = None if options.beside is None else exhibit(options.beside)
+    return {**exhibit(options.weights)._asdict(), "beside": beside}
+
+
+def _app(options: argparse.Namespace) -> int:
     from digitlab.export.page import render_page
     from digitlab.export.server import PageServer
 
-    page = render_page(load_model(options.weights), load_info(options.weights))
+    page = render_page(**_shown(options))
     with PageServer(page, port=options.port) as server:
         print(f"The page is at {server.address}; Ctrl+C ends it", flush=True)
         server.serve_forever()

@@ -147,6 +147,20 @@ def test_export_writes_a_page_that_tells_what_is_known_of_the_network(
     assert main(["export", str(path), "--overwrite"]) == 0
 
 
+def test_export_puts_a_second_network_beside_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = save_model(DigitCNN(), tmp_path / "mine.pth")
+    page = tmp_path / "page.html"
+    assert main(["export", str(page), "--weights", str(mine), "--beside"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert '"name":"mine"' in text and '"name":"digitlab\'s network"' in text
+    assert main(["export", str(page), "--beside", str(tmp_path / "none.pth"), "--overwrite"]) == 1
+    assert "none.pth" in capsys.readouterr().err and page.read_text(encoding="utf-8") == text
+    assert main(["export", str(tmp_path / "net.onnx"), "--beside"]) == 1
+    assert "--beside is for pages" in capsys.readouterr().err
+
+
 def test_export_writes_onnx(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `export`")
     assert main(["export", str(tmp_path / "net.onnx")]) == 0

@@ -1,4 +1,4 @@
-/** The exported page: pad, reading and layers, put together. */
+/** The exported page: pad, readings and layers, put together. */
 
 import { rasterize } from "./ink.js";
 import { Layers } from "./layers.js";
@@ -19,22 +19,28 @@ const part = (selector) => /** @type {HTMLElement} */ (document.querySelector(se
 
 // The pad comes first: one can draw while the network is unpacked.
 const pad = new Pad(part(".digitlab-canvas"), { onChange: askForPrediction });
-const reading = new Reading(part(".digitlab-reading"));
-/** @type {Network | undefined} */
-let network;
-/** @type {Layers | undefined} */
+const readings = [new Reading(part(".digitlab-reading"))];
+/** @type {Network[]} one, or two that are compared */
+let networks = [];
+/** @type {Layers | undefined} of the network that is shown */
 let layers;
 let frame = 0; // the one in which the next prediction is made; 0 if none is asked for
 connectTools();
+askForPrediction();
 
 const page = await unpackPage(part("#network").textContent ?? "").catch((error) => {
-  reading.readout.textContent = `The network can't be unpacked; a newer browser can: ${error}`;
+  readings[0].readout.textContent = `The network can't be unpacked; a newer browser can: ${error}`;
   throw error;
 });
-describe(part(".digitlab-description"), page.description);
-network = new Network(page.network);
-network.predict(new Float32Array(28 * 28)); // the first time is slower: better now than with ink
-layers = new Layers(part(".digitlab-layers"), part(".digitlab-panel"), network);
+networks = page.networks.map(({ network }) => new Network(network));
+// The first time is slower: better now than with ink.
+for (const network of networks) network.predict(new Float32Array(28 * 28));
+layers = new Layers(part(".digitlab-layers"), part(".digitlab-panel"), networks[0]);
+if (networks.length > 1) compare();
+page.networks.forEach(({ name, description }) => {
+  if (networks.length > 1) part(".digitlab-description").append(makeElement("h3", "", name));
+  describe(part(".digitlab-description"), description);
+});
 askForPrediction(); // of what was drawn meanwhile
 
 /** Predict in the next frame: once, however often the drawing changes until then. */
@@ -42,15 +48,26 @@ function askForPrediction() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
     const image = pad.strokes.length ? rasterize(pad.strokes, pad.penWidth) : null;
-    const prediction = (image && network?.predict(image)) ?? null;
-    reading.show(prediction, image, pad.isDrawing);
-    layers?.show(prediction !== null);
+    readings.forEach((reading, i) => {
+      const prediction = (image && networks[i]?.predict(image)) ?? null;
+      reading.show(prediction, image, pad.isDrawing);
+    });
+    layers?.show(image !== null);
+    part("[data-action=undo]").setAttribute("aria-disabled", String(!pad.strokes.length));
+    part("[data-action=redo]").setAttribute("aria-disabled", String(!pad.undone.length));
   });
 }
 
 function connectTools() {
   /** @type {Object<string, () => void>} */
-  const actions = { undo: () => pad.undo(), clear: () => pad.clear(), example: writeExample };
+  const actions = {
+    undo: () => pad.undo(),
+    redo: () => pad.redo(),
+    clear: () => pad.clear(),
+    example: writeExample,
+    saveDrawing: () => savePng(pad.canvas, "drawing.png"),
+    savePicture: () => savePng(readings[0].picture.canvas, "drawing_28x28.png"),
+  };
   for (const [name, action] of Object.entries(actions)) {
     part(`[data-action=${name}]`).addEventListener("click", action);
   }
@@ -65,6 +82,45 @@ function connectTools() {
     if (event.shiftKey) pad.redo();
     else pad.undo();
   });
+}
+
+/** Give the second network a reading of its own, and let one choose whose layers are shown. */
+function compare() {
+  const element = makeElement("div", "digitlab-reading");
+  part(".digitlab-readings").append(element);
+  readings.push(new Reading(element));
+  part(".digitlab-drawpad").classList.add("digitlab-pair");
+  part("#about-title").textContent = "About these networks";
+  const choice = part(".digitlab-choice");
+  choice.hidden = false;
+  const select = /** @type {HTMLSelectElement} */ (choice.querySelector("select"));
+  page.networks.forEach(({ name }, i) => {
+    readings[i].setName(name);
+    select.append(makeElement("option", "", name));
+  });
+  select.addEventListener("change", () => {
+    if (layers) layers.network = networks[select.selectedIndex];
+    askForPrediction();
+  });
+}
+
+/**
+ * Save what a canvas shows, on black.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} name of the file
+ */
+function savePng(canvas, name) {
+  const copy = document.createElement("canvas");
+  copy.width = canvas.width;
+  copy.height = canvas.height;
+  const context = /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d"));
+  context.fillRect(0, 0, copy.width, copy.height);
+  context.drawImage(canvas, 0, 0);
+  const link = document.createElement("a");
+  link.href = copy.toDataURL("image/png");
+  link.download = name;
+  link.click();
 }
 
 /** Write a random example, but none twice in a row. */

@@ -19,10 +19,19 @@ export class Reading {
     // Sixty answers a second are noise to the ear: what is spoken changes with the pen lifted.
     this.spoken = makeElement("div", "digitlab-spoken");
     this.spoken.setAttribute("role", "status");
+    this.element = element;
+    this.name = ""; // of the network, where there are two
     const head = makeElement("div", "digitlab-head");
     head.append(this.readout, this.picture.element);
     element.append(head, this.bars.element, this.spoken);
     this.show(null, null, false);
+  }
+
+  /** @param {string} name of the network, which tells its reading from another one's */
+  setName(name) {
+    this.name = name;
+    this.element.prepend(makeElement("h3", "digitlab-name", name));
+    this.bars.name = name;
   }
 
   /**
@@ -36,7 +45,8 @@ export class Reading {
     this.readout.classList.toggle("digitlab-empty", !prediction);
     this.picture.show(image);
     this.bars.show(prediction);
-    const spoken = isDrawing || !prediction ? "" : predictionSentence(prediction);
+    const sentence = isDrawing || !prediction ? "" : predictionSentence(prediction);
+    const spoken = sentence && this.name ? `${this.name}: ${sentence}` : sentence;
     if (this.spoken.textContent !== spoken) this.spoken.textContent = spoken;
   }
 }
@@ -95,6 +105,7 @@ export function percent(share) {
 /** Ten bars, one a digit, that glide to where they belong. */
 export class Bars {
   constructor() {
+    this.name = ""; // of the network, where there are two
     this.element = makeElement("ol", "digitlab-bars");
     this.element.setAttribute("role", "img");
     this.rows = DIGITS.map((digit) => {
@@ -119,7 +130,8 @@ export class Bars {
       if (share.textContent !== texts[digit]) share.textContent = texts[digit];
     });
     const spoken = texts.map((text, digit) => `${digit}: ${text}`).join(", ");
-    this.element.setAttribute("aria-label", `Probabilities: ${prediction ? spoken : "none yet"}`);
+    const whose = this.name ? `Probabilities, ${this.name}` : "Probabilities";
+    this.element.setAttribute("aria-label", `${whose}: ${prediction ? spoken : "none yet"}`);
   }
 
   /**

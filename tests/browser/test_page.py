@@ -1,16 +1,20 @@
 """The exported page, opened from a file with the network cut: drawn on, asked, looked into."""
 
+import copy
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from digitlab import DigitCNN, predict, rasterize
 from digitlab.checkpoint import load_info
 from digitlab.export import export_page
+from digitlab.export.page import Exhibit
 from digitlab.widgets.drawpad.render import prediction_sentence
 from tests.browser.test_drawpad import CONTRASTS
 from tests.support.pen import DIGITS, recordings
@@ -168,6 +172,10 @@ def test_strokes_are_taken_back_and_brought_again_and_all_are_wiped(web: WebPage
     whole = web.ink()
     web.button("Undo").click()
     assert 0 < web.ink() < whole
+    web.button("Redo").click()
+    assert (web.ink(), web.answer()) == (whole, four)
+    expect(web.button("Redo")).to_be_disabled()
+    web.page.keyboard.press("Control+Z")
     web.page.keyboard.press("Control+Shift+Z")
     assert (web.ink(), web.answer()) == (whole, four)
     web.button("Clear").click()
@@ -221,6 +229,56 @@ def test_while_one_draws_the_bars_move_and_nothing_is_spoken(web: WebPage) -> No
     expect(web.spoken).to_have_text("")
     mouse.up()
     expect(web.spoken).to_have_text(web.answer())
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("Save the drawing", None), ("Save the 28 × 28", (28, 28))]
+)
+def test_the_drawing_is_saved_as_white_ink_on_black(
+    web: WebPage, tmp_path: Path, name: str, size: tuple[int, int] | None
+) -> None:
+    web.draw(DIGITS[2])
+    more = web.page.locator(".digitlab-more")
+    more.evaluate("element => { element.open = true; }")
+    with web.page.expect_download() as download:
+        web.button(name).click()
+    download.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as picture:
+        assert size in (None, picture.size)
+        assert picture.convert("L").getpixel((0, 0)) == 0
+        assert picture.convert("L").getextrema() == (0, 255)
+    more.evaluate("element => { element.open = false; }")
+
+
+def test_two_networks_predict_what_one_drawing_is(
+    chromium: Browser, shipped: DigitCNN, tmp_path: Path
+) -> None:
+    other = copy.deepcopy(shipped)
+    with torch.no_grad():  # what was a 4 is a 9 to this one, and the other way round
+        swapped = [0, 1, 2, 3, 9, 5, 6, 7, 8, 4]
+        other.fc2.weight.copy_(other.fc2.weight[swapped])
+        other.fc2.bias.copy_(other.fc2.bias[swapped])
+    path = export_page(
+        shipped, tmp_path / "page.html", name="mine", beside=Exhibit(other, "<i>yours</i>")
+    )
+    with opened(chromium, path, width=360, height=740) as web:
+        web.draw(DIGITS[4])
+        web.settle()
+        answers = web.readout.all_inner_texts()
+        assert [answer.split()[0] for answer in answers] == ["4", "9"]
+        names = web.page.locator(".digitlab-name").all_inner_texts()
+        assert names == ["mine", "<i>yours</i>"]
+        logits = web.layer("10 logits")
+        for shown, largest in (("mine", 4), ("<i>yours</i>", 9)):
+            web.page.get_by_label("Shown:").select_option(shown)
+            web.settle()
+            logits.press("Home")
+            values = []
+            for _ in range(10):
+                values.append(float(str(logits.get_attribute("aria-valuetext")).split(": ")[1]))
+                logits.press("ArrowDown")
+            assert values.index(max(values)) == largest
+        assert web.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 # --- the whole network ----------------------------------------------------------------------------
@@ -300,7 +358,7 @@ def test_every_part_is_reached_by_keyboard(web: WebPage) -> None:
     web.draw([LINE])
     reached = []
     web.page.locator("h1").click()
-    for _ in range(11):
+    for _ in range(13):
         web.page.keyboard.press("Tab")
         reached.append(
             web.page.evaluate(
@@ -310,7 +368,8 @@ def test_every_part_is_reached_by_keyboard(web: WebPage) -> None:
                 }"""
             )
         )
-    parts = ["Drawing area", "Undo", "Clear", "Example", "Pen: medium", "28 × 28 pixels", *LAYERS]
+    tools = ["Undo", "Redo", "Clear", "Example", "Pen: medium", "More"]
+    parts = ["Drawing area", *tools, "28 × 28 pixels", *LAYERS]
     assert all(part in text for part, text in zip(parts, reached, strict=False))
 
 

@@ -30,17 +30,18 @@ from digitlab import (
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
 from digitlab.export import export_page
-from digitlab.export.page import _WEB, pack_network
+from digitlab.export.page import pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
 from digitlab.model import Calibration
+from digitlab.web import FOLDER
 from tests.support import engines
 from tests.support.engines import Engine
 from tests.support.pen import DIGITS
 
 pytestmark = pytest.mark.browser
 
-MODULES = {path.name: path.read_text(encoding="utf-8") for path in _WEB.glob("*.js")}
+MODULES = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
 PEN_DIGITS = data_folder() / "pen_digits" / "pendigits-orig.tra"
 EACH_TIME = 1_000  # images for the page at a time; it takes seconds
 
@@ -54,7 +55,7 @@ PREDICT = """
     const {Network} = await import("/network.js");
     const {unpackPage} = await import("/unpack.js");
     const page = await unpackPage(await (await fetch("/page")).text());
-    const network = new Network(page.network);
+    const network = new Network(page.networks[0].network);
     const images = new Float32Array(await (await fetch("/images")).arrayBuffer());
     const answers = new Float32Array(images.length / 784 * 12);
     for (let i = 0; i < images.length / 784; i++) {
@@ -240,7 +241,7 @@ def predicted(
     engine: Engine, model: DigitCNN, images: Tensor, modules: dict[str, str]
 ) -> NDArray[np.float32]:
     """For each image ten probabilities, the digit, and whether it is one."""
-    content = json.dumps({"network": pack_network(model), "description": None, "examples": []})
+    content = json.dumps({"networks": [{"network": pack_network(model)}], "examples": []})
     answers = []
     with served(modules | {"page": content}) as site:
         engine.open(site.address)
@@ -293,7 +294,7 @@ def test_all_layers_have_the_numbers_of_pytorchs(
         const layers = [conv1, pool1, conv2, pool2, fc1, logits].flatMap(layer => [...layer]);
         await fetch("/answer", {method: "POST", body: new Float32Array(layers)});""",
     )
-    content = json.dumps({"network": pack_network(shipped), "description": None, "examples": []})
+    content = json.dumps({"networks": [{"network": pack_network(shipped)}], "examples": []})
     with served(MODULES | {"page": content}) as site:
         site.files["/images"] = images[0].numpy().tobytes()
         engine.open(site.address)

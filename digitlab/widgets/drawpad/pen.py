@@ -8,7 +8,7 @@ import ipywidgets
 import traitlets
 from ipycanvas import Canvas
 
-from digitlab.export.page import bundle
+from digitlab.web import bundle
 
 
 class Pen(anywidget.AnyWidget):

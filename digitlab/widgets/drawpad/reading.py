@@ -7,7 +7,7 @@ import torch
 import traitlets
 
 from digitlab.evaluation import Prediction
-from digitlab.export.page import bundle
+from digitlab.web import bundle
 from digitlab.widgets.common import png_data_uri
 
 

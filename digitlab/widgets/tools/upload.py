@@ -5,7 +5,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from digitlab.export.page import bundle
+from digitlab.web import bundle
 
 
 class Upload(anywidget.AnyWidget):
