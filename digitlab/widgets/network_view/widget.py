@@ -15,10 +15,10 @@ from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction, predict
 from digitlab.export.destination import as_digit_cnn
 from digitlab.export.page import pack_network
-from digitlab.web import bundle, source
 from digitlab.handwriting import write_digit
 from digitlab.ink import SIZE, as_unit_float, rasterize
 from digitlab.model import DigitCNN, unwrap
+from digitlab.web import bundle, source
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.network_view import render
 
