@@ -56,11 +56,13 @@ def measure_lab(opened: Browser, rounds: int) -> list[Measure]:
     """The second ``make lab``, to a kernel that is ready, and to the end of the first cell."""
     ready, ran = zip(*(lab_seconds(opened) for _ in range(rounds)), strict=True)
     return [
-        Measure("`make lab`, the second time, to a kernel ready for the first cell", ready,
-                aim="10 s at most"),
-        Measure("the same to the end of that cell, which imports PyTorch", ran,
-                aim="20 s at most"),
-    ]  # fmt: skip
+        Measure(
+            "`make lab`, the second time, to a kernel ready for the first cell",
+            ready,
+            aim="10 s at most",
+        ),
+        Measure("the same to the end of that cell, which imports PyTorch", ran, aim="20 s at most"),
+    ]
 
 
 def lab_seconds(opened: Browser) -> tuple[float, float]:
@@ -86,8 +88,9 @@ def measure_page(opened: Browser, rounds: int) -> Measure:
         finally:
             server.shutdown()
             thread.join()
-    return Measure("the page, from its address to the first stroke possible", found,
-                   aim="500 ms at most")  # fmt: skip
+    return Measure(
+        "the page, from its address to the first stroke possible", found, aim="500 ms at most"
+    )
 
 
 def measure_imports(rounds: int) -> list[Measure]:

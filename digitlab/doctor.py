@@ -322,11 +322,13 @@ def _examine_torch_pair() -> Iterator[Check]:
 def _examine_front_ends() -> Iterator[Check]:
     from jupyter_core.paths import jupyter_path
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     tested = read_constraints()
     for front in FRONT_ENDS:
         for requirement in map(Requirement, importlib.metadata.requires(front.widgets) or []):
-            if requirement.name == front.package:
+            # Older releases of ipywidgets write the name with a hyphen.
+            if canonicalize_name(requirement.name) == canonicalize_name(front.package):
                 installed = installed_version(front.package)
                 yield check_package(requirement, installed, tested.get(front.package))
         found = [Path(folder) / LABEXTENSION.format(front.extension) for folder in jupyter_path()]

@@ -98,6 +98,12 @@ def test_the_front_ends_of_this_environment_fit_their_python_halves():
     assert all(check.ok for check in checks), checks
 
 
+def test_a_front_end_is_checked_however_its_name_is_written(monkeypatch):
+    asked = {"ipywidgets": ["jupyterlab-widgets~=3.0.12"]}  # as ipywidgets 8.1.5 has it
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: asked.get(name, []))
+    assert "jupyterlab-widgets" in [check.name for check in doctor._examine_front_ends()]
+
+
 def test_another_python_than_that_of_the_course_is_found(tmp_path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv-oldest").mkdir()

@@ -186,6 +186,19 @@ def test_a_problem_ends_in_one_line_and_exit_status_1(monkeypatch, capsys):
     assert capsys.readouterr().err == "this is missing: do that\n"
 
 
+def test_where_there_is_no_make_one_command_sets_up_and_opens_the_course(monkeypatch):
+    called = []
+    monkeypatch.setattr(environment, "set_up", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(environment.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(environment.subprocess, "call", lambda command: called.append(command) or 0)
+    assert environment.main(["--open"]) == 0
+    venv = ROOT / ".venv"
+    assert called == [
+        ("lab", None, venv, "tested"),
+        [environment.python_of(venv), "-m", "digitlab", "lab"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
