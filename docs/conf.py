@@ -26,7 +26,8 @@ nb_execution_mode = "off"  # the outputs are those stored
 nb_render_markdown_format = "myst"  # figures, which have a width
 nb_code_prompt_show = "Show what the cell gives"
 nb_code_prompt_hide = "Hide what the cell gives"
-myst_enable_extensions = ["attrs_inline", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "dollarmath", "tasklist"]
+myst_disable_syntax = ["myst_line_comment"]  # a line may begin with "% of …"
 myst_heading_anchors = 4
 html_math_renderer = "mathml"  # below: it needs no script, least of all one from elsewhere
 

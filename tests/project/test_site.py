@@ -140,6 +140,11 @@ def test_a_notebook_has_its_figures_and_folded_answers_and_no_tests(path: Path, 
     assert len(re.findall(rf'<img alt="[^"]{{20,}}"[^>]+{path.stem}', html)) == len(figures)
     assert html.count('<details class="admonition hide') == len(answers)
     assert "A test of this notebook" not in html
+    words = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    for cell in cells:  # a line that looks like a comment is none
+        if cell.cell_type == "markdown":
+            for line in re.findall(r"^%\W*([\w ]+)", cell.source, re.MULTILINE):
+                assert line.strip() in words
     assert not re.search(r"(VBox|DrawPad|Curves)\((children|\d strokes|waiting)", html)
 
 
@@ -205,7 +210,7 @@ def test_the_workflow_publishes_the_branch_that_the_buttons_open() -> None:
 @needs_sphinx
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_page_predicts_what_is_drawn_in_the_colours_around_it(
+def test_the_first_page_predicts_what_is_drawn_in_the_colours_of_the_system(
     scheme: str, site: Path, browser: Browser
 ) -> None:
     with new_page(browser, color_scheme=scheme) as page:
