@@ -7,6 +7,7 @@ import pytest
 from benchmarks import (
     best_ingredients,
     best_recipe,
+    challenge,
     confidence,
     photos,
     pixel_path,
@@ -23,6 +24,7 @@ from benchmarks.speed import Measure, alternate
     [
         best_ingredients,
         best_recipe,
+        challenge,
         confidence,
         photos,
         pixel_path,
