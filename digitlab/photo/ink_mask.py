@@ -8,10 +8,10 @@ four other things differ from it, too, and each is told from ink by what it lack
   The paper's brightness behind the ink comes from a morphological closing, which fills what is
   darker than its surroundings and narrower than a window, and leaves the edges of wide areas, such
   as shadows, as they are (Serra 1982, "Image Analysis and Mathematical Morphology").
-- **Noise** has less contrast than ink (:func:`_lines`).
+- **Noise** has less contrast than ink (:func:`_lines`), or a shorter outline.
 - **Soft shadows** have no sharp outline (:func:`_sharp_pieces`).
-- **Ruled and squared lines** are paler than the ink (:func:`_lines`) and run out
-  of the picture (:func:`_sharp_pieces`).
+- **Ruled and squared lines** are paler than the ink beside them (:meth:`_Lines.of`) and run out of
+  the picture (:func:`_sharp_pieces`).
 """
 
 from __future__ import annotations
