@@ -431,6 +431,12 @@ def _uneven_ink(random: np.random.Generator) -> Changes:
     return {"fading": random.uniform(0.3, 0.6), "angle": random.uniform(-15, 15), "noise": noise}
 
 
+def _pale_ink(random: np.random.Generator) -> Changes:
+    """Pencil that is hardly darker than its paper, across the edge of a shadow."""
+    grey = random.uniform(0.5, 0.7)
+    return {"ink": (grey, grey, grey), "pen": 0.05, "noise": 0.02, **_uneven_light(random)}
+
+
 FAULTS: dict[str, Callable[[np.random.Generator], Changes]] = {
     "any size": _size,
     "off-centre": _off_center,
@@ -455,6 +461,7 @@ FAULTS: dict[str, Callable[[np.random.Generator], Changes]] = {
     "touching an edge": _at_the_edge,
     "equally bright colours": _equally_bright,
     "uneven ink": _uneven_ink,
+    "pale ink in a shadow": _pale_ink,
 }
 
 

@@ -8,10 +8,10 @@ four other things differ from it, too, and each is told from ink by what it lack
   The paper's brightness behind the ink comes from a morphological closing, which fills what is
   darker than its surroundings and narrower than a window, and leaves the edges of wide areas, such
   as shadows, as they are (Serra 1982, "Image Analysis and Mathematical Morphology").
-- **Noise** has less contrast than ink (:func:`_lines`).
+- **Noise** has less contrast than ink (:func:`_lines`), or a shorter outline.
 - **Soft shadows** have no sharp outline (:func:`_sharp_pieces`).
-- **Ruled and squared lines** are paler than the ink (:func:`_lines`) and run out
-  of the picture (:func:`_sharp_pieces`).
+- **Ruled and squared lines** are paler than the ink beside them (:meth:`_Lines.of`) and run out of
+  the picture (:func:`_sharp_pieces`).
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _TINY = 100
 _GLARE = 0.15
 # The photo's shorter side divided by the windows of the closing: for thin pens to thick ones.
 _WINDOWS = (20, 10, 5, 2.5)
-_MIN_CONTRAST = 0.18  # of ink with its paper, in natural logarithms: ink at most 0.84 as bright
+_MIN_CONTRAST = 0.1  # of ink with its paper, in natural logarithms: ink at most 0.9 as bright
 _MIN_SIZE = 0.08  # longer side of what may be a digit, in shorter sides of the photo
 _MIN_EDGE_STEP = 0.4  # of a sharp edge, in contrasts of the ink
-_MIN_SHARP_SHARE = 0.85  # least part of an outline that is sharp
-# The same where the contrast is three times the least: no shadow's rim is as dark as that, and of
-# hairlines, which are two pixels wide, some pixels of the outline have no clear normal.
-_MIN_SHARP_SHARE_DARK = 0.75
-_DARK = 3 * _MIN_CONTRAST
+# Contrasts, and the least part of an outline that is sharp. No shadow's rim is as dark as the
+# second; and of hairlines, which are two pixels wide, some pixels have no clear normal.
+_MIN_SHARP_SHARE = ((0.2, 0.54), (0.95, 0.75))
+_MIN_SCORE = 12.0  # outline in pixels, times contrast: the paler it is, the longer ink must be
+_MIN_SHARE = 0.5  # of the best piece's contrast: printed lines are paler than the ink
 # Largest part of an outline that may lie on the picture's border: a line or two that are cut.
 _HARDLY_CUT = 0.2
 # Score, in those of the best piece, from which one that is whole is the digit, and what is cut is
@@ -147,17 +147,17 @@ def _ink_on_a_photo(gray: Array, cut: float) -> Array | None:
         ),
         key=lambda lines: lines.score,
     )
-    return best.ink() if best.score else None
+    return best.ink() if best.score > _MIN_SCORE else None
 
 
 def _denoise(gray: Array) -> tuple[Array, float]:
     """Blur a noisy picture until it is quiet, or thin lines begin to suffer; also: what is left."""
-    smooth, noise = gray, _noise(gray)
+    # Unblurred, a hairline would be half as dark wherever it falls between two rows of pixels.
     for width in (0.7, 1.0, 1.4, 2.0, 2.5):  # pixels
-        if noise < _QUIET:
-            break
         smooth = ndimage.gaussian_filter(gray, width)
         noise = _noise(smooth)
+        if noise < _QUIET:
+            break
     return smooth, noise + _GREY_TOLERANCE
 
 
@@ -181,7 +181,6 @@ class _Lines:
         least: ``(H, W)``, the contrast that ink has at least.
         reach: pixels: half the width of the boldest line that fits into the window.
         cut: which part of the ink's outline may lie on the border.
-        level: the ink's contrast.
         score: grows with the length and sharpness of the ink's outline.
         pieces: ``(H, W)``, which pixels are ink.
     """
@@ -191,23 +190,33 @@ class _Lines:
     least: Array
     reach: float
     cut: float
-    level: float
     score: float
     pieces: Mask
 
-    def at(self, level: float, share: float) -> _Lines:
-        """Take for ink what has the given share of a contrast."""
-        least = np.maximum(level * share, self.least)
-        score, pieces = _sharp_pieces(self.contrast, self.brightness, least, self.reach, self.cut)
-        return replace(self, level=level, score=score, pieces=pieces)
+    def of(self, contrast: Array) -> _Lines:
+        """Find the pieces of ink in a map of contrasts.
+
+        A pixel belongs to a line if it has half of the contrast around it. So ink may get paler
+        along a line, and a ruled line that it crosses breaks off: nobody prints paper whose lines
+        compete with what is written on it.
+        """
+        inside = contrast > np.maximum(0.5 * self.strongest(contrast), self.least)
+        score, pieces = _sharp_pieces(contrast, self.brightness, inside, self.reach, self.cut)
+        return replace(self, contrast=contrast, score=score, pieces=pieces)
+
+    def strongest(self, contrast: Array) -> Array:
+        """The highest contrast around each pixel."""
+        return np.asarray(ndimage.maximum_filter(contrast, 2 * round(self.reach) + 1))
 
     def ink(self) -> Array:
         """The ink, as :func:`find_ink` returns it."""
-        level = _without_dots(self.contrast, self.pieces, self.level)
-        lines = self if level == self.level else self.at(level, 0.5)
+        highest = float(self.contrast[self.pieces].max())
+        level = _without_dots(self.contrast, self.pieces, highest)
+        lines = self if level == highest else self.of(np.minimum(self.contrast, level))
         near = ndimage.binary_dilation(lines.pieces, TOUCHING, 2)  # with the grey rim of the ink
-        # Up to 0.3 of the ink's contrast is paper, from 0.7 on a pixel is covered.
-        ink = np.clip((self.contrast / level - 0.3) / 0.4, 0, 1)
+        around = self.strongest(np.where(lines.pieces, lines.contrast, 0))
+        # Up to 0.25 of the line's contrast is paper, from 0.65 on a pixel is covered.
+        ink = np.clip((lines.contrast / np.maximum(around, 1e-6) - 0.25) / 0.4, 0, 1)
         return np.where(near, ink, 0).astype(np.float32)
 
 
@@ -226,49 +235,48 @@ def _lines(brightness: Array, noises: Array, window: int, cut: float) -> _Lines:
     contrast = closed - brightness
     # Closing fills the dips of noise as well, and so lifts all paper: take that off.
     contrast = np.maximum(contrast - np.median(contrast / noises) * noises, 0)
-    least = np.maximum(_MIN_CONTRAST, 6 * noises)  # six standard deviations happen nowhere by noise
+    # Noise has four standard deviations in single pixels, and not all along a line.
+    least = np.maximum(_MIN_CONTRAST, 4 * noises)
     reach, nothing = max(3.0, window / 4), np.zeros(contrast.shape, dtype=bool)
-    lines = _Lines(brightness, contrast, least, reach, cut, level=0.0, score=0.0, pieces=nothing)
-    # The ink's contrast is the highest level at which something with a sharp outline is left.
-    level = max(float(contrast.max()), 1e-6)
-    while level > _MIN_CONTRAST and not lines.at(level, 1.0).score:
-        level *= 0.8
-    # Ruled lines have less than half of that contrast: nobody prints paper whose lines compete with
-    # what is written on it.
-    return lines.at(level, 0.5)
+    return _Lines(brightness, contrast, least, reach, cut, 0.0, nothing).of(contrast)
 
 
 def _sharp_pieces(
-    contrast: Array, brightness: Array, least: Array, reach: float, cut: float
+    contrast: Array, brightness: Array, dark: Mask, reach: float, cut: float
 ) -> tuple[float, Mask]:
-    """Pieces of more than the least contrast whose outline is sharp: ink, and not shadows.
+    """The dark pieces whose outline is sharp: ink, and not shadows.
 
     Returns:
         The best piece's score, the sum of its contrast over the outline; and a mask of all pieces.
     """
-    labels, count = ndimage.label(contrast > least, TOUCHING)
+    labels, count = ndimage.label(dark, TOUCHING)
     borders = [np.append(0, side) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
     contacts = np.bincount(np.concatenate(borders), minlength=count + 1)  # pixels on the border
     starts = [side[1:][side[1:] != side[:-1]] for side in borders]
     places = np.bincount(np.concatenate(starts), minlength=count + 1)
     # Ruled lines run out of the picture at two places or more; so does a loop that is cut open.
     inside = (_are_large(labels) & ((places <= 1) | (cut == 1)))[labels]
-    edge = inside & ~ndimage.binary_erosion(inside)
-    if not edge.any():
+    if not inside.any():
         return 0.0, inside
     sizes = np.maximum(np.bincount(labels[inside], minlength=count + 1), 1)
     means = np.bincount(labels[inside], contrast[inside], count + 1) / sizes
-    numbers = labels[edge]
-    lengths = np.maximum(np.bincount(numbers, minlength=count + 1), 1)  # of the outlines, in pixels
-    steps = np.clip(_edge_steps(brightness, inside, edge, reach) / means[numbers], 0, 1)
-    needed = np.where(means >= _DARK, _MIN_SHARP_SHARE_DARK, _MIN_SHARP_SHARE) * lengths
-    is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= needed
+    # The pixels around: a line of a single pixel has no normal in its own.
+    outline = ndimage.binary_dilation(inside, TOUCHING) & ~inside
+    numbers = ndimage.maximum_filter(np.where(inside, labels, 0), 3)[outline]
+    lengths = np.maximum(np.bincount(numbers, minlength=count + 1), 1)  # in pixels
+    steps = np.clip(_edge_steps(brightness, inside, outline, reach) / means[numbers], 0, 1)
+    is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= lengths * np.interp(
+        means, *_MIN_SHARP_SHARE
+    )
     is_ink &= contacts <= cut * lengths
-    scores = np.bincount(numbers, steps * contrast[edge], count + 1) * is_ink
+    gains = (steps - _MIN_EDGE_STEP) * means[numbers]
+    scores = np.bincount(numbers, gains, count + 1) * is_ink
     is_whole = contacts == 0
     if (scores * is_whole).max() > _WHOLE_SCORE * scores.max():
         is_ink &= is_whole
-    return float((scores * is_ink).max()), inside & is_ink[labels]
+    best = (scores * is_ink).argmax()
+    is_ink &= means > _MIN_SHARE * means[best]
+    return float(scores[best]), inside & is_ink[labels]
 
 
 def _are_large(labels: NDArray[np.int32]) -> Mask:
@@ -277,21 +285,21 @@ def _are_large(labels: NDArray[np.int32]) -> Mask:
     return np.asarray(np.array([0, *sides]) >= _MIN_SIZE * min(labels.shape))
 
 
-def _edge_steps(brightness: Array, inside: Mask, edge: Mask, reach: float) -> Array:
-    """How much brighter it gets from within a line to beyond its edge, for each pixel of the edge.
+def _edge_steps(brightness: Array, inside: Mask, outline: Mask, reach: float) -> Array:
+    """How much brighter it gets from within a line to beyond its edge, for each pixel around.
 
     Args:
         brightness: ``(H, W)``.
         inside: ``(H, W)``, the pieces.
-        edge: ``(H, W)``, the P pixels at their edges.
+        outline: ``(H, W)``, the P pixels around them.
         reach: pixels to look at on either side.
     """
     # The normals of the outline. The filter smooths the stairs of single pixels; of a line of two
     # pixels a box would make one plateau, whose slope is 0.
     smooth = ndimage.gaussian_filter(inside.astype(np.float32), 1.2, truncate=2)
-    slopes = -np.stack(np.gradient(smooth))[:, edge]
+    slopes = -np.stack(np.gradient(smooth))[:, outline]
     outwards = slopes / np.maximum(np.hypot(*slopes), 1e-6)  # (2, P), of length 1
-    distances = np.linspace(-reach, reach, 9)  # the middle one is the edge
-    places = np.argwhere(edge).T[:, None] + outwards[:, None] * distances[:, None]  # (2, 9, P)
+    distances = np.linspace(-reach, reach, 9)  # the middle one is the outline
+    places = np.argwhere(outline).T[:, None] + outwards[:, None] * distances[:, None]  # (2, 9, P)
     seen = ndimage.map_coordinates(brightness, places, order=1, mode="nearest")
     return np.asarray(seen[5:].max(axis=0) - seen[:4].min(axis=0), dtype=np.float32)

@@ -142,12 +142,13 @@ def _find_on(sheet: Sheet, gray: Array) -> Found:
         raise SeveralDigits(boxes, gray)
     if not digits:
         raise NotOneDigit(f"no digit found; {_ADVICE}", gray)
-    core = np.isin(labels, digits[0].labels) & (ink > _SOLID)
+    inside = np.isin(labels, digits[0].labels)
+    core = inside & (ink > _SOLID)
     width = _line_width(core)
     if width > 0.45 * digits[0].longer_side:  # MNIST's boldest have 0.35
         raise NotOneDigit(f"no digit found, only a blot; {_ADVICE}", gray)
-    # The digit, its grey rim, and faint parts of its lines; what is farther off is not its.
-    near = ndimage.distance_transform_edt(~core) <= 2 * width
+    # The digit with the faint parts of its lines, and its grey rim; what is farther off is not its.
+    near = inside | (ndimage.distance_transform_edt(~core) <= 2 * width)
     digit = _crop(np.where(near, ink, 0).astype(np.float32))
     picture = _place(_scale_to_box(_with_wide_line(digit)))
     return Found(torch.from_numpy(picture).unsqueeze(0), boxes[0], gray)
@@ -290,13 +291,14 @@ def _are_one_digit(first: _Piece, second: _Piece) -> bool:
     """Whether two pieces are parts of one digit: within one another's box, or near and not as tall.
 
     Two digits side by side are about equally tall, and are joined only if they nearly touch; the
-    bar of a 5 or the stem of a 4 may stand farther off.
+    bar of a 5 or the stem of a 4 may stand farther off, and so may what stands below the rest.
     """
     overlap = np.minimum(first.high, second.high) - np.maximum(first.low, second.low) + 1
     if (overlap > 0.5 * np.minimum(first.sides, second.sides)).all():
         return True
     short, tall = sorted([first.sides[0], second.sides[0]])
-    reach = (0.08 if short > 0.6 * tall else 0.22) * max(first.longer_side, second.longer_side)
+    are_beside = short > 0.6 * tall and overlap[0] > overlap[1]
+    reach = (0.08 if are_beside else 0.22) * max(first.longer_side, second.longer_side)
     if -overlap.min() > reach:  # their boxes are farther apart than that: no need to measure
         return False
     distances, _ = spatial.cKDTree(first.edge).query(second.edge, distance_upper_bound=reach)

@@ -315,6 +315,20 @@ def test_a_digit_of_28_pixels_saved_as_jpeg_is_classified_as_before(
     assert same >= 39
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_ink_that_gets_paler_along_a_line_is_still_of_the_digit(
+    noise: float, shipped: DigitCNN
+) -> None:
+    faded = [photo(digit, fading=0.6, noise=noise, angle=5) for digit in (2, 3, 5)]
+    assert [classify(shipped, picture) for picture in faded] == [2, 3, 5]
+
+
+def test_a_line_interrupted_across_is_one_digit(shipped: DigitCNN) -> None:
+    nine = shape(9)
+    nine[5 * SHEET // 8 : 3 * SHEET // 4] = 0
+    assert classify(shipped, photograph(nine, SMALL, np.random.default_rng(0))) == 9
+
+
 def test_a_detached_top_is_a_part_of_its_five(shipped: DigitCNN) -> None:
     five = shape(5)
     body, top = five.copy(), five.copy()
