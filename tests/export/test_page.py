@@ -85,7 +85,7 @@ def test_no_mark_of_the_template_is_left(exported: str) -> None:
 
 def test_every_module_is_in_the_page_once_and_after_those_that_it_imports() -> None:
     script = bundle("page")
-    in_notebooks = {"pen", "upload"}  # scripts of widgets, which the page has no use for
+    in_notebooks = {"pen", "reading", "upload"}  # scripts of widgets, which the page has no use for
     names = {path.stem for path in page._WEB.glob("*.js")} - {"page"} - in_notebooks
     places = {name: script.index(f"const {name}Module = (() => {{") for name in names}
     assert all(script.count(f"const {name}Module =") == 1 for name in names)
