@@ -185,8 +185,8 @@ def recorded(pad: Pad, count: int) -> tuple[list[float], list[float], list[float
     """Write digits that people wrote, as fast as a good pen reports them.
 
     Returns:
-        How many points of each are not in Python; the share that is classified right; and that of
-        those where the pad has no doubt.
+        How many points of each are not in Python; the share that is classified right; and the share
+        that is so without a doubt, neither between two digits nor whether it is one.
     """
     lost, right, sure = [], 0, 0
     chosen = recordings(10)[:: max(1, 100 // count)]
@@ -197,7 +197,7 @@ def recorded(pad: Pad, count: int) -> tuple[list[float], list[float], list[float
         browser.settle(pad.page)
         lost.append(points_lost(pad, places))
         said = pad.readout.inner_text()
-        right += said.startswith(f"{recording.label} · ")
+        right += re.search(rf"\b{recording.label} · ", said) is not None  # perhaps as a best guess
         sure += re.fullmatch(rf"{recording.label} · \d+ %", said.strip()) is not None
     return lost, [right / len(chosen)], [sure / len(chosen)]
 

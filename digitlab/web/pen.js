@@ -173,8 +173,8 @@ class Pen {
   }
 
   /**
-   * Send the outbox. While the kernel is behind it waits: one long message is handled faster than
-   * many short ones, and what is shown is never older than the kernel's last one.
+   * Send the outbox. While the kernel is behind, it waits: one long message is handled faster than
+   * many short ones, and no queue of old drawings comes about.
    */
   flush({ now = false } = {}) {
     cancelAnimationFrame(this.frame);
