@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from digitlab import Mnist, load_model
+from digitlab import DigitCNN, Mnist, load_model, save_model
 from digitlab.__main__ import main
 from digitlab.checkpoint import load_info
 from tests.support import ROOT
