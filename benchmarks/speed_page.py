@@ -2,10 +2,11 @@
 
     python -m benchmarks.speed_page [--quick]
 
-Needs Chromium, as the browser tests do. The page itself notes the times: from the start of its
-loading to the pad and to the network; from the pointer's event to ink; from the mouse button's
-release to the last change of the bars; and the frames in a second that have a prediction of a line
-that is being drawn, with all layers shown.
+Needs Chromium, as the browser tests do. Beside it stands the same page with onnxruntime-web, which
+is fetched from npm, and left out where that is not possible. The pages themselves note the times:
+from the start of loading to the pad and to the network; from the pointer's event to ink; from
+the mouse button's release to the last change of the bars; and the frames in a second that show a
+new prediction of a line that is being drawn, with all layers.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks.onnxruntime_page import onnxruntime_page
 from benchmarks.speed import Measure, arguments, finish, seconds
 from digitlab import load_model
 from digitlab.checkpoint import load_info
@@ -39,20 +42,21 @@ WATCH_OPENING = """
         if (document.querySelector('.digitlab-layers canvas')) window.allAt ??= performance.now();
     }).observe(document, {subtree: true, childList: true});"""
 WATCH_DRAWING = """() => {
-    Object.assign(window, {released: 0, answered: 0, inked: [], readings: 0, moved: false});
+    Object.assign(window, {released: 0, answered: 0, inked: [], readings: 0, shown: false});
     addEventListener('pointerup', event => { window.released = event.timeStamp; }, true);
     // The last to hear of it: by then the pad has drawn.
     addEventListener('pointermove', event => {
         if (!event.buttons) return;
-        window.moved = true;
         window.inked.push(performance.now() - event.timeStamp);
     });
-    new MutationObserver(() => { window.answered = performance.now(); }).observe(
-        document.querySelector('.digitlab-reading'),
+    new MutationObserver(() => {
+        window.answered = performance.now();
+        window.shown = true;
+    }).observe(document.querySelector('.digitlab-reading'),
         {subtree: true, childList: true, attributes: true, characterData: true});
     const count = () => {
-        window.readings += window.moved;
-        window.moved = false;
+        window.readings += window.shown;
+        window.shown = false;
         requestAnimationFrame(count);
     };
     count();
@@ -64,39 +68,55 @@ ANSWERED = """() => window.answered > window.released && performance.now() - win
 def main() -> None:
     """Measure, print, and write the results and the tables."""
     options = arguments(__doc__)
-    openings, drawings = (2, 3) if options.quick else (OPENINGS, DRAWINGS)
     with tempfile.TemporaryDirectory() as folder, browser.chromium() as opened:
         file = export_page(load_model(), Path(folder) / "page.html", description=load_info())
-        opening = [open_seconds(opened, file.as_uri()) for _ in range(openings)]
-        with browser.new_page(opened) as page:
-            page.add_init_script(WATCH_OPENING)
-            page.goto(file.as_uri())
-            page.wait_for_function("() => window.allAt")
-            page.evaluate(WATCH_DRAWING)
-            answers = [answer_seconds(page, number % 10) for number in range(drawings)]
-            inked = [value / 1000 for value in page.evaluate("window.inked")]
-            rate = live_rate(page)
+        own = measured(opened, file.as_uri(), file.stat().st_size, quick=options.quick)
         visits = visitor_seconds(file.read_text(encoding="utf-8"))
-        size = file.stat().st_size / 1000
+        with onnxruntime_page() as served:
+            others = served and measured(opened, *served, quick=options.quick)
+    aims = (
+        "1,200 kB at most",
+        "500 ms at most",
+        "",
+        "16 ms at most, a frame",
+        "16 ms at most",
+        "33 ms at most",
+        "30 at least",
+    )
     measures = [
-        Measure("the page, one file", [size], "kB", "1,200 kB at most"),
-        Measure(
-            "opening the page to the first stroke possible",
-            [pad for pad, _ in opening],
-            aim="500 ms at most",
-        ),
-        Measure("opening the page to the network at work", [network for _, network in opening]),
-        Measure("the page: pointer to ink", inked, aim="16 ms at most, a frame"),
-        Measure("the page: mouse-up to new bars", answers, aim="16 ms at most"),
-        Measure(
-            "the page: mouse-up to new bars, 95th percentile",
-            [sorted(answers)[math.ceil(0.95 * len(answers)) - 1]],
-            aim="33 ms at most",
-        ),
-        Measure("the page: readings while drawing, all layers shown", rate, "/s", "30 at least"),
-        Measure(f"the page for {VISITORS} visitors at once, from `make app`", [visits]),
+        replace(measure, what=f"the page: {measure.what}", aim=aim)
+        for measure, aim in zip(own, aims, strict=True)
     ]
+    measures.append(Measure(f"the page: {VISITORS} visitors at once, from `make app`", [visits]))
+    for measure in others or ():
+        measures.append(replace(measure, what=f"with onnxruntime-web: {measure.what}"))
     finish(NAME, measures, keep=not options.quick)
+
+
+def measured(opened: Browser, address: str, size: int, *, quick: bool) -> list[Measure]:
+    """Measure a page of ``size`` bytes."""
+    openings, drawings = (2, 3) if quick else (OPENINGS, DRAWINGS)
+    opening = [open_seconds(opened, address) for _ in range(openings)]
+    with browser.new_page(opened) as page:
+        page.add_init_script(WATCH_OPENING)
+        page.goto(address)
+        page.wait_for_function("() => window.allAt")
+        page.evaluate(WATCH_DRAWING)
+        answers = [answer_seconds(page, number % 10) for number in range(drawings)]
+        inked = [value / 1000 for value in page.evaluate("window.inked")]
+        rate = live_rate(page)
+    return [
+        Measure("all that is loaded", [size / 1000], "kB"),
+        Measure("opening to the first stroke possible", [pad for pad, _ in opening]),
+        Measure("opening to the network at work", [network for _, network in opening]),
+        Measure("pointer to ink", inked),
+        Measure("mouse-up to new bars", answers),
+        Measure(
+            "mouse-up to new bars, 95th percentile",
+            [sorted(answers)[math.ceil(0.95 * len(answers)) - 1]],
+        ),
+        Measure("readings while drawing, all layers shown", rate, "/s"),
+    ]
 
 
 def open_seconds(opened: Browser, address: str) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def page(path: Path) -> None:
         _exported_page(chromium, 1180, color_scheme="dark") as web,
     ):
         web.draw(DIGITS[5])
-        for key in ("Home", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight"):
+        for key in ("Home", "ArrowDown", "ArrowDown", "ArrowRight"):  # to a map that is not black
             web.layer("32 maps").press(key)
         web.layer("32 maps").blur()
         _screenshot(partial(web.page.screenshot, full_page=True), path)
