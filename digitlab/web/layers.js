@@ -263,6 +263,7 @@ class LayerView {
     this.canvas.setAttribute("aria-label", `${title}: ${made}`);
     this.canvas.setAttribute("aria-valuemin", "1");
     this.canvas.setAttribute("aria-valuemax", String(count));
+    this.canvas.setAttribute("aria-valuenow", "1");
     const frame = makeElement("div", "digitlab-frame");
     frame.style.setProperty("--columns", String(this.canvas.width * scale));
     frame.append(this.canvas, this.marks);
