@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import predict
+from digitlab.evaluation.second_opinion import PLAIN, times_as_far
 from digitlab.exercises._check import (
     Attempt,
     Mistake,
@@ -174,8 +175,9 @@ def check_break_it(attempt: Attempt) -> None:
     first, second = two(attempt(load_model()), what="what you return", request=request)
     digit = _as_digit(first)
     try:
+        image = rasterize(unpack(second))
         # By a fresh network: what the attempt was given it may have changed.
-        prediction = predict(load_model(), rasterize(unpack(second)))
+        prediction = predict(load_model(), image)
     except ValueError as error:
         raise Mistake(f"the second thing should be strokes: {error}") from error
     if prediction.digit == digit:
@@ -189,6 +191,11 @@ def check_break_it(attempt: Attempt) -> None:
         raise Mistake(
             f"the network takes your {digit} for {prediction}, but hesitates; "
             "it should be sure (over 90 %)"
+        )
+    if (times := times_as_far(image, digit, prediction.digit)) > PLAIN:
+        raise Mistake(
+            f"of 4,000 digits that people wrote, a {prediction.digit} is most like yours, and the "
+            f"first {digit} is {times:.1f} times as far from it: would a person read a {digit}?"
         )
 
 

@@ -153,19 +153,22 @@ class NetworkView(anywidget.AnyWidget):
         return None if self.image is None else predict(self.model, self.image)
 
     def follow(self, pad: DrawPad) -> Self:
-        """Show what is predicted on a drawing pad, while it is drawn; return the view.
+        """Show what is drawn on a drawing pad, while it is drawn; return the view.
 
-        A blank pad leaves what is shown until something is drawn.
+        A view of the pad's own network goes on to another one with the pad. A blank pad leaves what
+        is shown until something is drawn.
         """
         if self._pad is not None:
             self._pad.unobserve(self._on_prediction, "prediction")
-        self._pad = pad
+        self._pad, self._shows_the_pads = pad, pad.model is self.model
         pad.observe(self._on_prediction, "prediction")
         if pad.image is not None:
             self.image = pad.image
         return self
 
     def _on_prediction(self, change: Any) -> None:
+        if self._shows_the_pads and change.owner.model is not self.model:
+            self.use_model(change.owner.model)
         self.image = change.owner.image
 
     # --- the unit, here with row and column, and in the page with its place in a flat array -------

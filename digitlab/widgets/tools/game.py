@@ -13,8 +13,7 @@ from torch import Tensor
 from digitlab.data import work_folder
 from digitlab.drawings import Collection
 from digitlab.evaluation import Prediction
-from digitlab.evaluation.second_opinion import PLAIN, distances
-from digitlab.ink import rasterize
+from digitlab.evaluation.second_opinion import PLAIN, times_as_far
 from digitlab.widgets.common import button, figure_html, image_html
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.tools.album import Album
@@ -178,8 +177,8 @@ class Hunt(Tool):
         Raises:
             ValueError, OSError: as in :meth:`digitlab.drawings.Collection.add`.
         """
-        prediction = self.pad.predict()
-        if prediction is None:
+        prediction, image = self.pad.predict(), self.pad.image
+        if prediction is None or image is None:
             self._set_status("There is nothing on the pad yet.")
         elif prediction.digit == digit:
             self._set_status(
@@ -194,7 +193,7 @@ class Hunt(Tool):
                 f"The network predicts {prediction}: wrong, but not sure of it. "
                 "It has to be over 90 %."
             )
-        elif (times := self._times_as_far(digit, prediction.digit)) > PLAIN:
+        elif (times := times_as_far(image, digit, prediction.digit)) > PLAIN:
             self._set_status(
                 f"Of 4,000 digits that people wrote, a {prediction.digit} is most like yours; "
                 f"the first {digit} is {times:.1f} times as far from it. A person, too, would read "
@@ -202,15 +201,6 @@ class Hunt(Tool):
             )
         else:
             self._keep(digit, prediction)
-
-    def _times_as_far(self, claimed: int, predicted: int) -> float:
-        """Compare the drawing with digits that people wrote: nobody here knows what a person reads.
-
-        Returns:
-            How many times as far the nearest digit of the claimed kind is as that of the predicted.
-        """
-        far = distances(rasterize(self.pad.strokes, pen_width=self.pad.pen_width))
-        return float(far[claimed] / far[predicted].clamp(min=1e-6))
 
     def _keep(self, digit: int, prediction: Prediction) -> None:
         self.gallery.collection.add(
