@@ -13,7 +13,13 @@ from digitlab.files import user_path, write_atomically
 
 FIRST = "notebooks/01_explore_the_data.ipynb"
 # The notebooks and what they link to; pyproject.toml puts the same files into a wheel.
-PATTERNS = ("notebooks/[0-9]*.ipynb", "figures/*.png", "docs/glossary.md", "data/README.md")
+PATTERNS = (
+    "notebooks/[0-9]*.ipynb",
+    "figures/*.png",
+    "figures/sliding_window.webp",
+    "docs/glossary.md",
+    "data/README.md",
+)
 IN_WHEEL = Path(__file__).parent / "course_files"
 CLONE = Path(__file__).resolve().parent.parent
 

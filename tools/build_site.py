@@ -32,7 +32,8 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 COURSE = [*(f"notebooks/{path.stem}" for path in NOTEBOOKS), "docs/glossary"]
 BEHIND_IT = ["docs/teaching", "benchmarks/README", "docs/api", "data/README"]
 BEHIND_IT += ["CONTRIBUTING", "CHANGELOG", "CODE_OF_CONDUCT"]
-FILES = ("README.md", "figures/*.png", "CITATION.cff", "pyproject.toml")  # that pages refer to
+FIGURES = ("figures/*.png", "figures/sliding_window.webp")
+FILES = ("README.md", *FIGURES, "CITATION.cff", "pyproject.toml")  # that pages refer to
 TAGS = {"answer": "hide-output", "course-test": "remove-cell"}  # ours, and those of MyST-NB
 
 LIVE_PAD = """\
