@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -193,7 +194,13 @@ def check_backward(backward: Attempt) -> None:
         w1, w2 = torch.randn(pixels, units), torch.randn(units, classes)
         given = (images, labels, w1, torch.randn(units), w2, torch.randn(classes))
         with torch.no_grad(), _no_autograd():
-            returned = backward(*(tensor.clone() for tensor in given))
+            copies = [tensor.clone() for tensor in given]
+            returned = backward(*copies)
+        if any(not torch.equal(copy_, tensor) for copy_, tensor in zip(copies, given, strict=True)):
+            raise Mistake(
+                "your function changes what it was given: it only returns the slopes, and leaves "
+                "the step to others"
+            )
         right = _backpropagate(*given)
         parts = _five(returned)
         losses = {
@@ -262,15 +269,16 @@ def _no_autograd() -> Iterator[None]:
             "the slopes yourself"
         )
 
-    names = ("backward", "grad")
-    kept = {name: getattr(torch.autograd, name) for name in names}
-    for name in names:
-        setattr(torch.autograd, name, refuse)
+    # The last one is that of `torch.func.jacfwd` and `jvp`, which work from left to right.
+    doors = [(torch.autograd, "backward"), (torch.autograd, "grad"), (forward_ad, "make_dual")]
+    kept = [getattr(module, name) for module, name in doors]
+    for module, name in doors:
+        setattr(module, name, refuse)
     try:
         yield
     finally:
-        for name, function in kept.items():
-            setattr(torch.autograd, name, function)
+        for (module, name), function in zip(doors, kept, strict=True):
+            setattr(module, name, function)
 
 
 # --- Overfit one batch
@@ -566,8 +574,9 @@ def _curves() -> dict[str, Curve]:
     for name, (lowest, highest, recorded) in _RECORDED.items():
         losses = torch.tensor([float(loss) for loss in recorded.split()])
         curves[name] = _rates(lowest, highest, len(losses)), losses
-    for exponent in (-5, -2, 1):
-        rates = _rates(10.0 ** (exponent - 3), 10.0 ** (exponent + 2), 100)
+    # Powers of ten before the lowest point: it differs, so that no fixed place of the list will do.
+    for exponent, before in ((-5, 4), (-2, 3), (1, 2)):
+        rates = _rates(10.0 ** (exponent - before), 10.0 ** (exponent - before + 5), 100)
         name = f"a made-up test with its lowest loss near 1e{exponent}"
         curves[name] = rates, _made_up(rates, exponent)
     rates = _rates(1e-6, 1.0, 120)

@@ -243,6 +243,11 @@ def in_bytes_by_absolute_differences(
         ),
         (
             check_pixel_statistics,
+            lambda i: ((i / 255).mean(), (i[i > 0] / 255).std()),
+            "that is of the ink alone",
+        ),
+        (
+            check_pixel_statistics,
             lambda i: (i / 255).flatten(1).mean(1)[:2],
             "the mean of 12 images",
         ),

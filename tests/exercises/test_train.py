@@ -208,15 +208,29 @@ def by_autograd(
         loss = cross_entropy((images @ w1 + b1).relu() @ w2 + b2, labels)
         if call == "grad":
             return loss, *torch.autograd.grad(loss, (w1, b1, w2, b2))
+        if call == "jacfwd":
+            slope = torch.func.jacfwd(
+                lambda w: cross_entropy((images @ w + b1).relu() @ w2, labels)
+            )
+            return loss, slope(w1), b1, w2, b2
         loss.backward()
         return loss, w1.grad, b1.grad, w2.grad, b2.grad
 
 
-@pytest.mark.parametrize("call", ["backward", "grad"])
+@pytest.mark.parametrize("call", ["backward", "grad", "jacfwd"])
 def test_backpropagation_by_autograd_is_recognised(call: str) -> None:
     verdict = check_backward(lambda *arguments: by_autograd(*arguments, call=call))
     assert "leave them out" in verdict.message
     torch.ones(1, requires_grad=True).sum().backward()  # works again
+
+
+def test_backpropagation_must_leave_the_step_to_others() -> None:
+    def also_steps(images: Tensor, labels: Tensor, *parameters: Tensor) -> tuple[Any, ...]:
+        returned = backward(images, labels, *parameters)
+        parameters[0].sub_(returned[1])
+        return returned
+
+    assert "changes what it was given" in check_backward(also_steps).message
 
 
 @pytest.mark.parametrize("returned", [None, 3.0, (1, 2)])
@@ -443,6 +457,8 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
         (lambda rates, losses: rates[0], "too low"),
         (lambda rates, losses: rates[-1], "too high"),
         (lambda rates, losses: 3e-3, "too low"),
+        (lambda rates, losses: rates[len(rates) // 2], "for a made-up test"),
+        (lambda rates, losses: rates[len(rates) // 3], "for a made-up test"),
         (lambda rates, losses: 500.5, "but the rates of this test are between"),
         (lambda rates, losses: losses.min(), "is the lowest loss; return the learning rate"),
         (lambda rates, losses: smooth(losses).argmin(), "looks like a position in the list"),
