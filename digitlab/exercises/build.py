@@ -65,7 +65,7 @@ def _untrained_loss(classes: int) -> float:
 
 
 @check(
-    "Your loops and PyTorch agree on every size tried. You have written the heart of the network.",
+    "Your function and PyTorch agree on every size tried. Convolution is the heart of it all.",
     ours=_conv2d,
 )
 def check_conv2d(attempt: Attempt) -> None:
@@ -199,7 +199,7 @@ def check_untrained_loss(attempt: Attempt) -> None:
             "that is the share of wrong guesses; the loss is minus a logarithm": (
                 torch.tensor(1 - 1 / classes)
             ),
-            "that is the number of classes; which probability has each of them?": (
+            "that is the number of classes; which probability does each of them have?": (
                 torch.tensor(classes)
             ),
             "the right answer alone counts: one logarithm, not a sum over the classes": (

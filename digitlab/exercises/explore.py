@@ -145,7 +145,11 @@ def check_nearest_mean(attempt: Attempt) -> None:
         train_images = _noisy(patterns[train_labels])
         # Moved by a pixel, so that each is far from any mean.
         images = _noisy(patterns[torch.randint(10, (25,))].roll(1, dims=-1))
-        predicted = attempt(train_images.clone(), train_labels.clone(), images.clone())
+        given = train_images, train_labels, images
+        copies = [tensor.clone() for tensor in given]
+        predicted = attempt(*copies)
+        if any(not torch.equal(copy, tensor) for copy, tensor in zip(copies, given, strict=True)):
+            raise Mistake("your function changes what it was given: make new tensors instead")
         what = f"the list of digits for {len(images)} images of {height}×{width} pixels"
         if isinstance(predicted, tuple) and hasattr(predicted, "indices"):
             raise Mistake(

@@ -189,7 +189,7 @@ def check_backward(backward: Attempt) -> None:
     The network is ``relu(images @ w1 + b1) @ w2 + b2``, the loss the mean cross-entropy. The
     attempt must use no automatic differentiation.
     """
-    for count, pixels, units, classes in ((1, 2, 3, 2), (4, 5, 3, 4), (6, 3, 5, 3)):
+    for count, pixels, units, classes in ((4, 5, 3, 4), (1, 2, 3, 2), (6, 3, 5, 3)):
         images, labels = torch.rand(count, pixels), torch.randint(classes, (count,))
         w1, w2 = torch.randn(pixels, units), torch.randn(units, classes)
         given = (images, labels, w1, torch.randn(units), w2, torch.randn(classes))
@@ -269,8 +269,10 @@ def _no_autograd() -> Iterator[None]:
             "the slopes yourself"
         )
 
-    # The last one is that of `torch.func.jacfwd` and `jvp`, which work from left to right.
-    doors = [(torch.autograd, "backward"), (torch.autograd, "grad"), (forward_ad, "make_dual")]
+    # What `backward` and `grad` call, under whatever name these were imported; then what
+    # `torch.func.jacfwd` and `jvp` call, which work from left to right.
+    engine = "_engine_run_backward"
+    doors = [(torch.autograd, engine), (torch.autograd.graph, engine), (forward_ad, "make_dual")]
     kept = [getattr(module, name) for module, name in doors]
     for module, name in doors:
         setattr(module, name, refuse)
@@ -296,13 +298,14 @@ def _overfit_batch(
 ) -> list[float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses: list[float] = []
-    while not losses or losses[-1] >= threshold:
+    while True:
         loss = functional.cross_entropy(model(images), labels)
         losses.append(loss.item())
+        if losses[-1] < threshold:
+            return losses
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return losses
 
 
 @check(
@@ -472,6 +475,7 @@ _RECORDED = {
 }
 _LOWEST_GOOD = 1 / 25  # of the rate where the smoothed loss is lowest: a tenth, and some smoothing
 _HIGHEST_GOOD = 0.9  # likewise: after heavy smoothing, the steepest place comes late
+_CLOSE = 0.45  # likewise; right ways are further below on one curve at least, by 0.3 or less
 
 
 def _pick_learning_rate(rates: Tensor, losses: Tensor) -> float:
@@ -485,7 +489,7 @@ def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
     """Check ``pick_learning_rate(rates, losses)``: one at which the loss falls, and won't blow up.
 
     Any rate will do from where a fifth of the fall is done (or a 25th of the lowest point's rate,
-    if that is less) to just below the lowest point, unless it is the lowest point that is meant.
+    if that is less) to just below the lowest point, unless all are close to the lowest point.
     """
     curves = _curves()
     picked = {
@@ -498,6 +502,12 @@ def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
                 "each of your rates is that of the lowest smoothed loss (where entry `i` belongs "
                 f"to `rates[i + {width // 2}]`): go three to ten times lower"
             )
+    ratios = [rate / _good_range(*curves[name])[1] for name, rate in picked.items()]
+    if min(ratios) > _CLOSE:
+        raise Mistake(
+            "each of your rates lies right before the lowest point of the smoothed loss: go three "
+            "to ten times lower"
+        )
 
 
 def _try_picking(attempt: Attempt, name: str, rates: Tensor, losses: Tensor) -> float:
