@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -332,7 +333,7 @@ def _try_overfitting(
     before, first = _flat(model.parameters()), _loss(model, images, labels)
     _watch_gradients(model)
     try:
-        with _stopped_if_stuck(model):
+        with _stopped_if_stuck(model) as counted:
             returned = attempt(model, images.clone(), labels.clone(), threshold)
             losses = as_numbers(returned, what="what you return")  # a generator trains only here
     except _Stuck:
@@ -355,6 +356,11 @@ def _try_overfitting(
             f"the first loss that you return is {float(losses[0]):.3f}, but before any step it is "
             f"{first:.3f}: note the loss of every step from the first on"
         )
+    if counted["steps"] > 2 * len(losses):
+        raise Mistake(
+            f"your optimizer took {counted['steps']} steps, and you return {len(losses)} losses: "
+            "append the loss of every step"
+        )
     if not losses[-1] < threshold:
         raise Mistake(
             f"the last loss that you return is {float(losses[-1]):.3f}: "
@@ -363,8 +369,9 @@ def _try_overfitting(
 
 
 @contextmanager
-def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
-    """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself."""
+def _stopped_if_stuck(model: nn.Module) -> Iterator[Counter[str]]:
+    """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself; count the steps."""
+    counted: Counter[str] = Counter()
     passes = steps = 0
 
     def count_pass(*_: Any) -> None:
@@ -376,6 +383,7 @@ def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
     def count_step(*_: Any) -> None:
         nonlocal steps
         steps += 1
+        counted["steps"] += 1
         if steps > _MOST_STEPS:
             raise Mistake(
                 "your optimizer takes step after step by the same gradient: compute the loss, and "
@@ -387,7 +395,7 @@ def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
         register_optimizer_step_post_hook(count_step),  # of all optimizers: it isn't known which
     ]
     try:
-        yield
+        yield counted
     finally:
         for hook in hooks:
             hook.remove()

@@ -376,6 +376,10 @@ def without_appending(
         (with_the_loss_outside, "compute it again, with `model(images)`, in each round"),
         (without_appending, "is it the newest loss that you compare with the threshold?"),
         (lambda *arguments: overfit(*arguments)[:1], "what you return has the shape (1,)"),
+        (
+            lambda *arguments: (losses := overfit(*arguments))[:: len(losses) - 1],
+            "append the loss of every step",
+        ),
         (changed_overfit(steps=5), "your training ends, or gets stuck, at a loss of"),
         (changed_overfit(learning_rate=1e-7), "try another learning rate"),
         (changed_overfit(forget=False), "the gradients add up from step to step"),
