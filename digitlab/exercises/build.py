@@ -65,7 +65,7 @@ def _untrained_loss(classes: int) -> float:
 
 
 @check(
-    "Your loops and PyTorch agree on every size tried. You have written the heart of the network.",
+    "Your function and PyTorch agree on every size tried. Convolution is the heart of it all.",
     ours=_conv2d,
 )
 def check_conv2d(attempt: Attempt) -> None:
@@ -81,7 +81,7 @@ def check_conv2d(attempt: Attempt) -> None:
 def _try_convolution(
     attempt: Attempt, image: Tensor, kernel: Tensor, padding: int, calls: _Calls
 ) -> None:
-    given = image.clone()
+    given, given_kernel = image.clone(), kernel.clone()
     sizes_tried = f"an image of {_by(image)}, a kernel of {_by(kernel)} and padding={padding}"
     hints = {
         "cannot be multiplied": "`@` is the matrix product: multiply place by place, with `*`",
@@ -91,8 +91,9 @@ def _try_convolution(
     if kernel.shape != (3, 3):
         hints[""] = "the kernel may have any size: take it from `kernel.shape`"
     with calls:
-        actual = _try(attempt, given, kernel.clone(), padding, what=sizes_tried, hints=hints)
-    _refuse_changes(given, image)
+        actual = _try(attempt, given, given_kernel, padding, what=sizes_tried, hints=hints)
+    _refuse_changes(given, image, name="image")
+    _refuse_changes(given_kernel, kernel, name="kernel")
     expected = _conv2d(image, kernel, padding)
     (rows, columns), (height, width) = expected.shape, image.shape
     sizes = {
@@ -114,33 +115,37 @@ def _try_convolution(
 def check_max_pool2d(attempt: Attempt) -> None:
     """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
     calls = _Calls("pool|block_reduce|maximum_filter")
-    for (height, width), size in POOLINGS:
+    for image_size, size in POOLINGS:
         # All below zero at first: a maximum that starts at 0 would win.
-        below_zero = 100 * ((height, width) == POOLINGS[0][0])
-        image = _whole_numbers((height, width)) - below_zero
-        given = image.clone()
-        sizes_tried = f"an image of {_by(image)} and size={size}"
-        with calls:
-            actual = _try(attempt, given, size, what=sizes_tried)
-        _refuse_changes(given, image)
-        expected = _max_pool2d(image, size)
-        rows, columns = expected.shape
-        sizes = {
-            "the blocks must not overlap: move on by `size`, not by one": (
-                height - size + 1,
-                width - size + 1,
-            ),
-            "leave out the last rows and columns where they do not fill a block": (
-                -(-height // size),
-                -(-width // size),
-            ),
-            f"each block of {size} × {size} gives one number: H // size rows": (height, width),
-            "use `size`, not 2": (height // 2, width // 2),
-            "did you mix up rows and columns?": (columns, rows),
-        }
-        what, suspects = f"the output for {sizes_tried}", _wrong_poolings(image, size)
-        _compare(actual, expected, what=what, suspects=suspects, sizes=sizes)
+        below_zero = 100 * (image_size == POOLINGS[0][0])
+        _try_pooling(attempt, _whole_numbers(image_size) - below_zero, size, calls)
+    _try_pooling(attempt, torch.rand(6, 8), 2, calls)  # fractions, as in a picture
     calls.refuse()
+
+
+def _try_pooling(attempt: Attempt, image: Tensor, size: int, calls: _Calls) -> None:
+    given = image.clone()
+    sizes_tried = f"an image of {_by(image)} and size={size}"
+    with calls:
+        actual = _try(attempt, given, size, what=sizes_tried)
+    _refuse_changes(given, image, name="image")
+    expected = _max_pool2d(image, size)
+    (rows, columns), (height, width) = expected.shape, image.shape
+    sizes = {
+        "the blocks must not overlap: move on by `size`, not by one": (
+            height - size + 1,
+            width - size + 1,
+        ),
+        "leave out the last rows and columns where they do not fill a block": (
+            -(-height // size),
+            -(-width // size),
+        ),
+        f"each block of {size} × {size} gives one number: H // size rows": (height, width),
+        "use `size`, not 2": (height // 2, width // 2),
+        "did you mix up rows and columns?": (columns, rows),
+    }
+    what, suspects = f"the output for {sizes_tried}", _wrong_poolings(image, size)
+    _compare(actual, expected, what=what, suspects=suspects, sizes=sizes)
 
 
 @check("However deep the network is, you know how much one number sees.", ours=_receptive_field)
@@ -152,7 +157,9 @@ def check_receptive_field(attempt: Attempt) -> None:
     for steps in [*STEPS, *(_random_steps(count) for count in (2, 3, 5))]:
         what = f"the side for the steps {steps}" if steps else "the side without any step"
         expected = torch.tensor(_receptive_field(steps))
-        compare(attempt(list(steps)), expected, what=what, suspects=_wrong_fields(steps))
+        hints = {} if steps else {"": "without any step a number is a pixel, and sees one"}
+        side = _try(attempt, list(steps), what=f"the steps {steps}", hints=hints)
+        compare(side, expected, what=what, suspects=_wrong_fields(steps))
 
 
 def _random_steps(count: int) -> list[tuple[int, int]]:
@@ -192,7 +199,7 @@ def check_untrained_loss(attempt: Attempt) -> None:
             "that is the share of wrong guesses; the loss is minus a logarithm": (
                 torch.tensor(1 - 1 / classes)
             ),
-            "that is the number of classes; which probability has each of them?": (
+            "that is the number of classes; which probability does each of them have?": (
                 torch.tensor(classes)
             ),
             "the right answer alone counts: one logarithm, not a sum over the classes": (
@@ -467,10 +474,10 @@ def _by(tensor: Tensor) -> str:
     return "×".join(map(str, tensor.shape))
 
 
-def _refuse_changes(given: Tensor, original: Tensor) -> None:
+def _refuse_changes(given: Tensor, original: Tensor, *, name: str) -> None:
     if not torch.equal(given, original):
         raise Mistake(
-            "your function changes the image that it was given: write into a new tensor instead"
+            f"your function changes the {name} that it was given: write into a new tensor instead"
         )
 
 

@@ -107,6 +107,11 @@ def _compare_statistics(mean: Tensor, std: Tensor, images: Tensor, about: str) -
     suspects["that is the mean of MNIST itself: compute it from `images`"] = torch.tensor(
         MNIST_MEAN
     )
+    ink, ink_only = (
+        pixels[pixels > 0],
+        "that is of the ink alone: the paper's zeros are pixels, too",
+    )
+    suspects[ink_only] = ink.mean()
     what = f"the mean {about}"
     compare(mean, pixels.mean(), what=what, suspects=suspects, tolerance=1e-5)
     suspects = {hint: bytes_.std() / divisor for hint, divisor in wrong_scale.items()}
@@ -116,6 +121,7 @@ def _compare_statistics(mean: Tensor, std: Tensor, images: Tensor, about: str) -
             each.std(1).mean()
         ),
         "that is how much the images' means differ; take all pixels at once": each.mean(1).std(),
+        ink_only: ink.std(),
     }
     # Dividing by the number of pixels, or by one less, are both called the standard deviation.
     rights = pixels.std(), pixels.std(correction=0)
@@ -139,7 +145,11 @@ def check_nearest_mean(attempt: Attempt) -> None:
         train_images = _noisy(patterns[train_labels])
         # Moved by a pixel, so that each is far from any mean.
         images = _noisy(patterns[torch.randint(10, (25,))].roll(1, dims=-1))
-        predicted = attempt(train_images.clone(), train_labels.clone(), images.clone())
+        given = train_images, train_labels, images
+        copies = [tensor.clone() for tensor in given]
+        predicted = attempt(*copies)
+        if any(not torch.equal(copy, tensor) for copy, tensor in zip(copies, given, strict=True)):
+            raise Mistake("your function changes what it was given: make new tensors instead")
         what = f"the list of digits for {len(images)} images of {height}×{width} pixels"
         if isinstance(predicted, tuple) and hasattr(predicted, "indices"):
             raise Mistake(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -188,12 +190,18 @@ def check_backward(backward: Attempt) -> None:
     The network is ``relu(images @ w1 + b1) @ w2 + b2``, the loss the mean cross-entropy. The
     attempt must use no automatic differentiation.
     """
-    for count, pixels, units, classes in ((1, 2, 3, 2), (4, 5, 3, 4), (6, 3, 5, 3)):
+    for count, pixels, units, classes in ((4, 5, 3, 4), (1, 2, 3, 2), (6, 3, 5, 3)):
         images, labels = torch.rand(count, pixels), torch.randint(classes, (count,))
         w1, w2 = torch.randn(pixels, units), torch.randn(units, classes)
         given = (images, labels, w1, torch.randn(units), w2, torch.randn(classes))
         with torch.no_grad(), _no_autograd():
-            returned = backward(*(tensor.clone() for tensor in given))
+            copies = [tensor.clone() for tensor in given]
+            returned = backward(*copies)
+        if any(not torch.equal(copy_, tensor) for copy_, tensor in zip(copies, given, strict=True)):
+            raise Mistake(
+                "your function changes what it was given: it only returns the slopes, and leaves "
+                "the step to others"
+            )
         right = _backpropagate(*given)
         parts = _five(returned)
         losses = {
@@ -262,15 +270,18 @@ def _no_autograd() -> Iterator[None]:
             "the slopes yourself"
         )
 
-    names = ("backward", "grad")
-    kept = {name: getattr(torch.autograd, name) for name in names}
-    for name in names:
-        setattr(torch.autograd, name, refuse)
+    # What `backward` and `grad` call, under whatever name these were imported; then what
+    # `torch.func.jacfwd` and `jvp` call, which work from left to right.
+    engine = "_engine_run_backward"
+    doors = [(torch.autograd, engine), (torch.autograd.graph, engine), (forward_ad, "make_dual")]
+    kept = [getattr(module, name) for module, name in doors]
+    for module, name in doors:
+        setattr(module, name, refuse)
     try:
         yield
     finally:
-        for name, function in kept.items():
-            setattr(torch.autograd, name, function)
+        for (module, name), function in zip(doors, kept, strict=True):
+            setattr(module, name, function)
 
 
 # --- Overfit one batch
@@ -288,13 +299,14 @@ def _overfit_batch(
 ) -> list[float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses: list[float] = []
-    while not losses or losses[-1] >= threshold:
+    while True:
         loss = functional.cross_entropy(model(images), labels)
         losses.append(loss.item())
+        if losses[-1] < threshold:
+            return losses
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return losses
 
 
 @check(
@@ -321,7 +333,7 @@ def _try_overfitting(
     before, first = _flat(model.parameters()), _loss(model, images, labels)
     _watch_gradients(model)
     try:
-        with _stopped_if_stuck(model):
+        with _stopped_if_stuck(model) as counted:
             returned = attempt(model, images.clone(), labels.clone(), threshold)
             losses = as_numbers(returned, what="what you return")  # a generator trains only here
     except _Stuck:
@@ -344,6 +356,11 @@ def _try_overfitting(
             f"the first loss that you return is {float(losses[0]):.3f}, but before any step it is "
             f"{first:.3f}: note the loss of every step from the first on"
         )
+    if counted["steps"] > 2 * len(losses):
+        raise Mistake(
+            f"your optimizer took {counted['steps']} steps, and you return {len(losses)} losses: "
+            "append the loss of every step"
+        )
     if not losses[-1] < threshold:
         raise Mistake(
             f"the last loss that you return is {float(losses[-1]):.3f}: "
@@ -352,8 +369,9 @@ def _try_overfitting(
 
 
 @contextmanager
-def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
-    """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself."""
+def _stopped_if_stuck(model: nn.Module) -> Iterator[Counter[str]]:
+    """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself; count the steps."""
+    counted: Counter[str] = Counter()
     passes = steps = 0
 
     def count_pass(*_: Any) -> None:
@@ -365,6 +383,7 @@ def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
     def count_step(*_: Any) -> None:
         nonlocal steps
         steps += 1
+        counted["steps"] += 1
         if steps > _MOST_STEPS:
             raise Mistake(
                 "your optimizer takes step after step by the same gradient: compute the loss, and "
@@ -376,7 +395,7 @@ def _stopped_if_stuck(model: nn.Module) -> Iterator[None]:
         register_optimizer_step_post_hook(count_step),  # of all optimizers: it isn't known which
     ]
     try:
-        yield
+        yield counted
     finally:
         for hook in hooks:
             hook.remove()
@@ -464,6 +483,7 @@ _RECORDED = {
 }
 _LOWEST_GOOD = 1 / 25  # of the rate where the smoothed loss is lowest: a tenth, and some smoothing
 _HIGHEST_GOOD = 0.9  # likewise: after heavy smoothing, the steepest place comes late
+_CLOSE = 0.45  # likewise; right ways are further below on one curve at least, by 0.3 or less
 
 
 def _pick_learning_rate(rates: Tensor, losses: Tensor) -> float:
@@ -477,7 +497,7 @@ def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
     """Check ``pick_learning_rate(rates, losses)``: one at which the loss falls, and won't blow up.
 
     Any rate will do from where a fifth of the fall is done (or a 25th of the lowest point's rate,
-    if that is less) to just below the lowest point, unless it is the lowest point that is meant.
+    if that is less) to just below the lowest point, unless all are close to the lowest point.
     """
     curves = _curves()
     picked = {
@@ -490,6 +510,12 @@ def check_pick_learning_rate(pick_learning_rate: Attempt) -> None:
                 "each of your rates is that of the lowest smoothed loss (where entry `i` belongs "
                 f"to `rates[i + {width // 2}]`): go three to ten times lower"
             )
+    ratios = [rate / _good_range(*curves[name])[1] for name, rate in picked.items()]
+    if min(ratios) > _CLOSE:
+        raise Mistake(
+            "each of your rates lies right before the lowest point of the smoothed loss: go three "
+            "to ten times lower"
+        )
 
 
 def _try_picking(attempt: Attempt, name: str, rates: Tensor, losses: Tensor) -> float:
@@ -566,8 +592,9 @@ def _curves() -> dict[str, Curve]:
     for name, (lowest, highest, recorded) in _RECORDED.items():
         losses = torch.tensor([float(loss) for loss in recorded.split()])
         curves[name] = _rates(lowest, highest, len(losses)), losses
-    for exponent in (-5, -2, 1):
-        rates = _rates(10.0 ** (exponent - 3), 10.0 ** (exponent + 2), 100)
+    # Powers of ten before the lowest point: it differs, so that no fixed place of the list will do.
+    for exponent, before in ((-5, 4), (-2, 3), (1, 2)):
+        rates = _rates(10.0 ** (exponent - before), 10.0 ** (exponent - before + 5), 100)
         name = f"a made-up test with its lowest loss near 1e{exponent}"
         curves[name] = rates, _made_up(rates, exponent)
     rates = _rates(1e-6, 1.0, 120)

@@ -176,7 +176,8 @@ def responses(
     names = captions[panels - len(maps) :]
     listed = [f"{name}: {_extremes(map_)}" for name, map_ in zip(names, maps, strict=False)]
     first = "A picture, in grey. " if image is not None else ""
-    return describe(ax, f"{first}{label.capitalize()}, red above 0, blue below. {' '.join(listed)}")
+    label = label[:1].upper() + label[1:]
+    return describe(ax, f"{first}{label}, red above 0, blue below. {' '.join(listed)}")
 
 
 def _extremes(response: Tensor) -> str:

@@ -518,6 +518,23 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
             },
             "bias=False",
         ),
+        (
+            check_conv2d,
+            lambda image, kernel, padding: (
+                conv_by_windows(image, kernel, padding) + kernel.zero_().sum()
+            ),
+            "changes the kernel that it was given",
+        ),
+        (
+            check_max_pool2d,
+            lambda image, size: pool_by_windows(image, size).int(),
+            "keep the fractions",
+        ),
+        (
+            check_receptive_field,
+            lambda steps: field_from_the_top(steps) + 0 * steps[0][0],
+            "for the steps [], your code stopped with IndexError",
+        ),
         (check_untrained_loss, lambda classes: math.log(1 / classes), "you forgot the minus"),
         (check_untrained_loss, math.log2, "not the one of base 2"),
         (check_untrained_loss, math.log10, "not the one of base 10"),

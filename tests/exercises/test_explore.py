@@ -243,6 +243,11 @@ def in_bytes_by_absolute_differences(
         ),
         (
             check_pixel_statistics,
+            lambda i: ((i / 255).mean(), (i[i > 0] / 255).std()),
+            "that is of the ink alone",
+        ),
+        (
+            check_pixel_statistics,
             lambda i: (i / 255).flatten(1).mean(1)[:2],
             "the mean of 12 images",
         ),
@@ -295,6 +300,11 @@ def in_bytes_by_absolute_differences(
             "you added up absolute differences",
         ),
         (check_nearest_mean, by_signed_differences, "with their signs"),
+        (
+            check_nearest_mean,
+            lambda train_images, *a: nearest_mean(train_images, *a) + train_images.zero_().sum(),
+            "your function changes what it was given",
+        ),
         (
             check_nearest_mean,
             lambda *a: int(distances(*a).argmin()),

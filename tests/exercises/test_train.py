@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -208,15 +210,53 @@ def by_autograd(
         loss = cross_entropy((images @ w1 + b1).relu() @ w2 + b2, labels)
         if call == "grad":
             return loss, *torch.autograd.grad(loss, (w1, b1, w2, b2))
+        if call == "jacfwd":
+            slope = torch.func.jacfwd(
+                lambda w: cross_entropy((images @ w + b1).relu() @ w2, labels)
+            )
+            return loss, slope(w1), b1, w2, b2
         loss.backward()
         return loss, w1.grad, b1.grad, w2.grad, b2.grad
 
 
-@pytest.mark.parametrize("call", ["backward", "grad"])
+@pytest.mark.parametrize("call", ["backward", "grad", "jacfwd"])
 def test_backpropagation_by_autograd_is_recognised(call: str) -> None:
     verdict = check_backward(lambda *arguments: by_autograd(*arguments, call=call))
     assert "leave them out" in verdict.message
     torch.ones(1, requires_grad=True).sum().backward()  # works again
+
+
+def test_a_gradient_function_is_recognised_by_whatever_name_it_was_imported() -> None:
+    engine = torch.autograd.grad  # as by `from torch.autograd import grad`, before the check
+
+    def attempt(images: Tensor, labels: Tensor, *parameters: Tensor) -> tuple[Any, ...]:
+        with torch.enable_grad():
+            w1, b1, w2, b2 = (parameter.requires_grad_() for parameter in parameters)
+            loss = cross_entropy((images @ w1 + b1).relu() @ w2 + b2, labels)
+            return loss, *engine(loss, (w1, b1, w2, b2))
+
+    assert "leave them out" in check_backward(attempt).message
+
+
+def test_an_optimizer_can_be_made_after_a_refused_gradient_function() -> None:
+    program = """
+import torch
+from digitlab.exercises import check_backward
+def attempt(images, labels, w1, b1, w2, b2):
+    return torch.func.grad(lambda w: (images @ w).sum())(w1)
+assert "leave them out" in check_backward(attempt).message, check_backward(attempt)
+torch.optim.Adam([torch.ones(1, requires_grad=True)])
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_backpropagation_must_leave_the_step_to_others() -> None:
+    def also_steps(images: Tensor, labels: Tensor, *parameters: Tensor) -> tuple[Any, ...]:
+        returned = backward(images, labels, *parameters)
+        parameters[0].sub_(returned[1])
+        return returned
+
+    assert "changes what it was given" in check_backward(also_steps).message
 
 
 @pytest.mark.parametrize("returned", [None, 3.0, (1, 2)])
@@ -336,6 +376,10 @@ def without_appending(
         (with_the_loss_outside, "compute it again, with `model(images)`, in each round"),
         (without_appending, "is it the newest loss that you compare with the threshold?"),
         (lambda *arguments: overfit(*arguments)[:1], "what you return has the shape (1,)"),
+        (
+            lambda *arguments: (losses := overfit(*arguments))[:: len(losses) - 1],
+            "append the loss of every step",
+        ),
         (changed_overfit(steps=5), "your training ends, or gets stuck, at a loss of"),
         (changed_overfit(learning_rate=1e-7), "try another learning rate"),
         (changed_overfit(forget=False), "the gradients add up from step to step"),
@@ -420,6 +464,10 @@ def tenth_of_lowest(rates: Tensor, losses: Tensor) -> float:
     return rates[smooth(losses).argmin() + 2].item() / 10
 
 
+def lowest_after_seven(rates: Tensor, losses: Tensor) -> Tensor:
+    return rates[smooth(losses, 7).argmin() + 3]
+
+
 def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
     mean = smooth(losses, 7)
     middle = (mean[0] + mean.min()) / 2
@@ -443,6 +491,9 @@ def half_way_down(rates: Tensor, losses: Tensor) -> Tensor:
         (lambda rates, losses: rates[0], "too low"),
         (lambda rates, losses: rates[-1], "too high"),
         (lambda rates, losses: 3e-3, "too low"),
+        (lambda rates, losses: lowest_after_seven(rates, losses) / 1.2, "right before the lowest"),
+        (lambda rates, losses: rates[len(rates) // 2], "for a made-up test"),
+        (lambda rates, losses: rates[len(rates) // 3], "for a made-up test"),
         (lambda rates, losses: 500.5, "but the rates of this test are between"),
         (lambda rates, losses: losses.min(), "is the lowest loss; return the learning rate"),
         (lambda rates, losses: smooth(losses).argmin(), "looks like a position in the list"),
