@@ -15,7 +15,6 @@ from digitlab.exercises._check import Attempt
 from digitlab.model import Calibration
 from tests.support.pen import DIGITS
 
-
 # An outlined 1, as on posters: two thin lines around nothing, which the network takes for a 0.
 OUTLINED = [[(40, 100), (40, 21), (37, 26.5), (35, 16), (45, 0), (60, 0), (60, 100), (40, 100)]]
 

@@ -178,6 +178,9 @@ def test_a_right_residual_connection_passes(combine: Callable[[Tensor, Any], Ten
         (combined(lambda x, body: (x + body(x)).relu()), "no ReLU here"),
         (combined(lambda x, body: body(x) - x), "do not subtract"),
         (combined(in_place), "changes its input"),
+        (combined(lambda x, body: x.detach() + body(x)), "leave `detach` and `.data` out"),
+        (combined(lambda x, body: x + body(x).detach()), "leave `detach` and `.data` out"),
+        (combined(torch.no_grad()(lambda x, body: x + body(x))), "leave `torch.no_grad()` out"),
         (Hidden, "not among those of your module"),
         (lambda body: lambda x: x + body(x), "return an nn.Module, and not a function"),
         (lambda body: Residual, "with brackets"),
@@ -229,6 +232,22 @@ def deep_without_norm() -> nn.Module:
     return nn.Sequential(first, *layers, nn.Flatten(), nn.Linear(4 * 49, 10))
 
 
+def averaged(normalize: Callable[[int], nn.Module]) -> nn.Module:
+    """Like `build` of the notebook, which learns slowly without batch norm."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 8), (8, 16), (16, 32)):
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+        layers += [convolution, nn.MaxPool2d(2), normalize(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+
+
+def saturated() -> nn.Module:
+    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(784, 16)]
+    for _ in range(4):
+        layers += [nn.Sigmoid(), nn.Linear(16, 16)]
+    return nn.Sequential(*layers, nn.Sigmoid(), nn.Linear(16, 10))
+
+
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -238,6 +257,9 @@ def deep_without_norm() -> nn.Module:
         lambda: Network(last=nn.LogSoftmax(dim=1)),
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
         lambda: nn.Sequential(nn.LazyConv2d(4, 5, 3), nn.Flatten(), nn.LazyLinear(10)),
+        lambda: nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 10)),
+        lambda: averaged(nn.Identity),
+        lambda: averaged(nn.BatchNorm2d),
     ],
 )
 def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
@@ -254,7 +276,8 @@ def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
         (lambda: Network(last=nn.Softmax(dim=1)), "it ends with softmax"),
         (lambda: Network(last=nn.ReLU()), "it ends with a ReLU"),
         (lambda: Network(mix=OverTheBatch()), "depends on the other images"),
-        (deep_without_norm, "Batch norm helps"),
+        (deep_without_norm, "there are many layers, batch norm helps"),
+        (saturated, "such as a sigmoid"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), "a row of ten for each image"),
         (lambda: Network, "with brackets"),
         (lambda: None, "end with `return`"),
