@@ -160,6 +160,7 @@ def check_temperature(attempt: Attempt) -> None:
     The labels are drawn from the probabilities that the logits stood for before they were
     multiplied, so the best temperature is close to that factor.
     """
+    found: list[float] = []
     for factor in (2.5, 0.5, 1.3):
         logits = 2.5 * torch.randn(2000, 10)
         labels = torch.multinomial(logits.softmax(dim=1), 1).squeeze(1)
@@ -174,6 +175,12 @@ def check_temperature(attempt: Attempt) -> None:
             )
         if result.numel() != 1:
             raise Mistake(f"return one temperature; you returned {result.numel()} numbers")
+        found.append(result.item())
+        if len(set(found)) < len(found):
+            raise Mistake(
+                "you return the same temperature for other logits: "
+                "compute it from the logits and labels that you are given"
+            )
         _check_one_temperature(result.item(), best, logits, labels)
 
 
@@ -258,7 +265,7 @@ def _check_the_line(
     below, allowed = int((digits < line).sum()), round(turned_away * len(digits))
     if allowed - 1 <= below <= allowed:  # one less: some count a tie otherwise
         return
-    found = f"{what}, your line at {line:.4g} turns away {below:,}; it may be {allowed:,}"
+    found = f"{what}, your line at {line:.4g} turns away {below:,}; as many as {allowed:,} may be"
     slips = {
         "did you take the high end? Sort the digits' numbers from the lowest up": (
             digits.quantile(1 - turned_away)
@@ -313,6 +320,7 @@ def check_mcnemar_p(attempt: Attempt) -> None:
             "you count up to the larger number; count up to the smaller one": 2
             - expected
             + 2 * counts[-1] / 2**tosses,
+            "1 comes out if you count up to the larger number; count up to the smaller one": 1.0,
             "that is a number of ways; divide by all of them, 2 to the power of the tosses": (
                 2.0 * sum(counts) if tosses < 100 else math.inf
             ),

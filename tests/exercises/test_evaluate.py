@@ -101,7 +101,7 @@ def with_ones_on_the_diagonal(confusion: Tensor) -> tuple[Tensor, Tensor]:
 
 def dividing_in_place(logits: Tensor, labels: Tensor) -> float:
     losses = {}
-    for temperature in (0.5, 1.0, 2.0):
+    for temperature in (0.5, 1.0, 3.0):
         logits /= temperature
         losses[temperature] = float(functional.cross_entropy(logits, labels))
     return min(losses, key=lambda temperature: losses[temperature])
@@ -319,6 +319,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         (check_temperature, from_grid(1.0, 5), "do you search below 1, too?"),
         (check_temperature, lambda logits, labels: -2, "a temperature is a number above 0"),
         (check_temperature, most_confident, "its cross-entropy is"),
+        (check_temperature, lambda logits, labels: 2.4, "the same temperature for other logits"),
         (
             check_temperature,
             lambda logits, labels: torch.linspace(0.1, 5, 50),
@@ -453,7 +454,7 @@ def heads(first: int, second: int) -> Tensor:
         ("above 1", "never above 1"),
         ("exactly", "the chance of exactly this split"),
         ("too early", "stop one too early"),
-        ("larger", "expected 0.21875"),
+        ("larger", "count up to the smaller one"),
         ("ways", "a number of ways"),
         ("float", "keep whole numbers to the end"),
     ],
