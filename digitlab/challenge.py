@@ -122,8 +122,13 @@ class _Unregistered(TorchFunctionMode):
                 self._remember([tensor])
                 self.count += tensor.numel() * (tensor.numel() > 1)
         result = func(*args, **(kwargs or {}))
-        self._remember([result])
+        if func not in _FROM_OUTSIDE:
+            self._remember([result])
         return result
+
+
+# They make tensors of numbers that stand in the code of `forward`.
+_FROM_OUTSIDE = (torch.tensor, torch.as_tensor, torch.from_numpy)
 
 
 def _place(tensor: Tensor) -> int:

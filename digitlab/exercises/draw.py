@@ -83,10 +83,9 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
         ),
         "it is a pixel off; count rows and columns from 0, aim at 14, and `round` "
         "(`int` cuts off)": _by_mass(ink, round, center=13),
-        "it is a pixel off; aim at 14, not at 13.5": _by_mass(ink, round, center=13.5),
-        "it is a pixel off; aim at 14, and `round` to the nearest pixel (`int` cuts off)": (
-            _by_mass(ink, int)
-        ),
+        # Who aims at 13.5 gets the same as who cuts off.
+        "it is a pixel off; aim at 14, not at 13.5, and `round` to the nearest pixel "
+        "(`int` cuts off)": _by_mass(ink, int),
         "the last row and column of the ink are cut off; a slice ends *before* its end": (
             _by_mass(ink[:-1, :-1], round)
         ),
@@ -101,9 +100,8 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
             _paste(ink, round(14 - top - row) % 28, round(14 - left - column) % 28)
         ),
         "ink has many shades of grey: keep them": (_by_mass(ink, round) > 0).float(),
-        "the shades of grey are gone, as in whole numbers: write into `torch.zeros(28, 28)`": (
-            _by_mass(ink, round).trunc()
-        ),
+        "it is all black: write the ink into `torch.zeros(28, 28)`, which keeps the shades of grey "
+        "(whole numbers cut them off)": torch.zeros(28, 28),
         "its pixels should stay in [0, 1]": 255 * _by_mass(ink, round),
         "it is the ink in the upper left corner; now move its centre of mass to 14": (
             _paste(ink, 0, 0)

@@ -119,11 +119,15 @@ def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> Non
     precision, recall = precision_recall(confusion)
     names = ("precision", "recall")
     try:
-        result = _pair(attempt(confusion.clone()), what=f"your result{where}", names=names)
+        given = confusion.clone()
+        result = _pair(attempt(given), what=f"your result{where}", names=names)
     except ZeroDivisionError:
         if not where:
             raise
         result = torch.tensor(math.nan)  # which is what tensors give where plain numbers raise
+    else:
+        if not torch.equal(given, confusion):
+            raise Mistake("the matrix has changed: others still need it, so work on a copy")
     if where and not torch.isfinite(result).all():
         raise Mistake(f"a matrix{where} makes you divide 0 by 0: return 0 there")
     swapped = torch.stack([recall, precision])
@@ -156,14 +160,27 @@ def check_temperature(attempt: Attempt) -> None:
     The labels are drawn from the probabilities that the logits stood for before they were
     multiplied, so the best temperature is close to that factor.
     """
+    found: list[float] = []
     for factor in (2.5, 0.5, 1.3):
         logits = 2.5 * torch.randn(2000, 10)
         labels = torch.multinomial(logits.softmax(dim=1), 1).squeeze(1)
         logits = factor * logits
         best = fit_temperature(logits, labels)
-        result = as_numbers(attempt(logits.clone(), labels.clone()), what="your temperature")
+        given = logits.clone()
+        result = as_numbers(attempt(given, labels.clone()), what="your temperature")
+        if not torch.equal(given, logits):
+            raise Mistake(
+                "the logits you were given have changed, as by `logits /= …`: "
+                "make new ones, with `logits / …`"
+            )
         if result.numel() != 1:
             raise Mistake(f"return one temperature; you returned {result.numel()} numbers")
+        found.append(result.item())
+        if len(set(found)) < len(found):
+            raise Mistake(
+                "you return the same temperature for other logits: "
+                "compute it from the logits and labels that you are given"
+            )
         _check_one_temperature(result.item(), best, logits, labels)
 
 
@@ -218,7 +235,9 @@ def check_draw_the_line(attempt: Attempt) -> None:
     """
     for count, turned_away in ((400, 0.05), (1000, 0.01), (200, 0.1)):
         digits = torch.rand(count).sqrt().sqrt()  # most of them near 1
-        others = torch.rand(3 * count // 2)
+        # Some lie exactly on a line that is a digit's number: they pass, too.
+        near = digits.sort().values[round(turned_away * count) - 2 :][:4]
+        others = torch.cat([torch.rand(3 * count // 2), near])
         may = f"{turned_away:.0%}".replace("%", " %")
         what = f"for {count:,} digits, of which {may} may be turned away"
         names = ("the line", "the share of others that pass")
@@ -229,6 +248,9 @@ def check_draw_the_line(attempt: Attempt) -> None:
         _check_the_line(line, digits, others, turned_away, what=what)
         right = (others >= line).double().mean()
         suspects = {
+            "what lies exactly on the line reaches it: compare with `>=`": (
+                (others > line).double().mean()
+            ),
             "that is the share that is turned away": 1 - right,
             "it is in percent; return a fraction between 0 and 1": 100 * right,
             "it is a count; divide by the number of others": right * len(others),
@@ -243,7 +265,7 @@ def _check_the_line(
     below, allowed = int((digits < line).sum()), round(turned_away * len(digits))
     if allowed - 1 <= below <= allowed:  # one less: some count a tie otherwise
         return
-    found = f"{what}, your line at {line:.4g} turns away {below:,}; it may be {allowed:,}"
+    found = f"{what}, your line at {line:.4g} turns away {below:,}; as many as {allowed:,} may be"
     slips = {
         "did you take the high end? Sort the digits' numbers from the lowest up": (
             digits.quantile(1 - turned_away)
@@ -298,6 +320,7 @@ def check_mcnemar_p(attempt: Attempt) -> None:
             "you count up to the larger number; count up to the smaller one": 2
             - expected
             + 2 * counts[-1] / 2**tosses,
+            "1 comes out if you count up to the larger number; count up to the smaller one": 1.0,
             "that is a number of ways; divide by all of them, 2 to the power of the tosses": (
                 2.0 * sum(counts) if tosses < 100 else math.inf
             ),
@@ -361,7 +384,7 @@ def check_occlusion(attempt: Attempt) -> None:
         weights = torch.randn(1, height, width)
 
         def probability(picture: Tensor, weights: Tensor = weights) -> float:
-            return float((picture * weights).sum().sigmoid())
+            return float((torch.as_tensor(picture) * weights).sum().sigmoid())
 
         given = picture.clone()
         result = attempt(probability, given)

@@ -71,7 +71,7 @@ def signal(spreads: Mapping[str, Sequence[float]], *, ax: Axes | None = None) ->
     ax.set(yscale="log", xlabel="layer", ylabel="standard deviation\nover images (logarithmic)")
     ax.xaxis.set_major_locator(FixedLocator(list(range(0, 100, 5))))
     ax.legend()
-    return describe(ax, f"How large the numbers are, layer by layer. {'; '.join(listed)}.")
+    return describe(ax, f"How far the images differ, layer by layer. {'; '.join(listed)}.")
 
 
 def _rounded(value: float) -> str:

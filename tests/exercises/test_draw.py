@@ -15,7 +15,6 @@ from digitlab.exercises._check import Attempt
 from digitlab.model import Calibration
 from tests.support.pen import DIGITS
 
-
 # An outlined 1, as on posters: two thin lines around nothing, which the network takes for a 0.
 OUTLINED = [[(40, 100), (40, 21), (37, 26.5), (35, 16), (45, 0), (60, 0), (60, 100), (40, 100)]]
 
@@ -72,6 +71,7 @@ def centered_by_box(image: Tensor) -> Tensor:
         (counting_pixels, "weigh it by its brightness"),
         (counting_from_the_canvas, "from the edge of the cut-out, not of the canvas"),
         (lambda image: centered_by_mass(image, 13.5), "aim at 14, not at 13.5"),
+        (lambda image: torch.zeros(28, 28), "it is all black"),
         (lambda image: paste(crop(image), 0, 0), "now move its centre of mass to 14"),
         (lambda image: centered_by_mass(image * (image > 0.5)), "the faint ink is missing"),
         (
@@ -79,7 +79,7 @@ def centered_by_box(image: Tensor) -> Tensor:
             "black rows and columns within the ink are missing",
         ),
         (lambda image: centered_by_mass(image.int()), "Was no ink found?"),
-        (lambda image: centered_by_mass(image).int(), "the shades of grey are gone"),
+        (lambda image: centered_by_mass(image).int(), "(whole numbers cut them off)"),
         (lambda image: centered_by_mass(image).ceil(), "ink has many shades of grey"),
         (lambda image: centered_by_mass(image) * 255, "its pixels should stay in [0, 1]"),
         (centered_by_box, "MNIST puts the centre of mass there"),
@@ -91,7 +91,7 @@ def centered_by_box(image: Tensor) -> Tensor:
             "centre of mass there",
         ),
         (lambda image: centered_by_mass(crop(image)[:-1, :-1]), "a slice ends *before* its end"),
-        (lambda image: centered_by_mass(image, to_pixel=int), "it is a pixel off"),
+        (lambda image: centered_by_mass(image, to_pixel=int), "(`int` cuts off)"),
         (lambda image: None, "does your function end with `return`?"),
     ],
 )

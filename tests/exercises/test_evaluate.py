@@ -93,6 +93,20 @@ def of_all(confusion: Tensor) -> tuple[Tensor, Tensor]:
     ).clamp(min=1)
 
 
+def with_ones_on_the_diagonal(confusion: Tensor) -> tuple[Tensor, Tensor]:
+    result = precision_recall(confusion)
+    confusion.fill_diagonal_(1)
+    return result
+
+
+def dividing_in_place(logits: Tensor, labels: Tensor) -> float:
+    losses = {}
+    for temperature in (0.5, 1.0, 3.0):
+        logits /= temperature
+        losses[temperature] = float(functional.cross_entropy(logits, labels))
+    return min(losses, key=lambda temperature: losses[temperature])
+
+
 def from_grid(low: float, high: float) -> Callable[[Tensor, Tensor], float]:
     def search(logits: Tensor, labels: Tensor) -> float:
         grid = torch.arange(low, high, 0.02).tolist()
@@ -277,6 +291,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             "where 4 is never predicted makes you divide 0 by 0",
         ),
         (check_precision_recall, of_all, "did you divide by all images?"),
+        (check_precision_recall, with_ones_on_the_diagonal, "work on a copy"),
         (
             check_precision_recall,
             lambda confusion: precision_recall(confusion)[0],
@@ -295,6 +310,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         (check_temperature, least_loss, "that is the least cross-entropy"),
         (check_temperature, place_of_the_least, "is that a place in your list?"),
         (check_temperature, softmax_first, "Did you take the softmax before `cross_entropy`?"),
+        (check_temperature, dividing_in_place, "make new ones, with `logits / …`"),
         (
             check_temperature,
             lambda logits, labels: 1 / 0,
@@ -303,6 +319,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         (check_temperature, from_grid(1.0, 5), "do you search below 1, too?"),
         (check_temperature, lambda logits, labels: -2, "a temperature is a number above 0"),
         (check_temperature, most_confident, "its cross-entropy is"),
+        (check_temperature, lambda logits, labels: 2.4, "the same temperature for other logits"),
         (
             check_temperature,
             lambda logits, labels: torch.linspace(0.1, 5, 50),
@@ -355,6 +372,11 @@ def line_at(quantile: Callable[[Tensor, Tensor, float], Tensor], share: str = "p
     return attempt
 
 
+def above_the_line(digits: Tensor, others: Tensor, turned_away: float) -> tuple[float, float]:
+    line, _ = by_sorting(digits, others, turned_away)
+    return line, sum(other > line for other in others.tolist()) / len(others)
+
+
 def right_line(digits: Tensor, others: Tensor, turned_away: float) -> Tensor:
     return digits.quantile(turned_away)
 
@@ -374,6 +396,7 @@ def test_a_line_may_be_found_by_sorting_or_as_a_quantile(attempt: Any) -> None:
         (line_at(lambda d, o, share: d.quantile(share / 100)), "is a share"),
         (line_at(lambda d, o, share: torch.tensor(share * len(d))), "a place in the sorted list"),
         (line_at(lambda d, o, share: torch.tensor(0.5)), "your line at 0.5 turns away"),
+        (above_the_line, "compare with `>=`"),
         (line_at(right_line, "failed"), "the share that is turned away"),
         (line_at(right_line, "percent"), "it is in percent"),
         (line_at(right_line, "count"), "it is a count"),
@@ -431,7 +454,7 @@ def heads(first: int, second: int) -> Tensor:
         ("above 1", "never above 1"),
         ("exactly", "the chance of exactly this split"),
         ("too early", "stop one too early"),
-        ("larger", "expected 0.21875"),
+        ("larger", "count up to the smaller one"),
         ("ways", "a number of ways"),
         ("float", "keep whole numbers to the end"),
     ],

@@ -95,7 +95,7 @@ def norm_in_place(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return result
 
 
-@pytest.mark.parametrize("attempt", [norm, norm_by_pytorch, lambda *a: norm(*a).tolist()])
+@pytest.mark.parametrize("attempt", [norm, lambda *a: norm(*a).tolist()])
 def test_right_batch_norm_passes(attempt: Attempt) -> None:
     assert check_batch_norm(attempt).passed
 
@@ -123,6 +123,8 @@ def test_right_batch_norm_passes(attempt: Attempt) -> None:
             "not by n - 1",
         ),
         (norm_in_place, "changes the tensor that it was given"),
+        (norm_by_pytorch, "PyTorch's own batch norm made them"),
+        (lambda x, w, b: functional.batch_norm(x, None, None, w, b, True), "PyTorch's own"),
         (lambda x, w, b: x[0], "has the shape"),
     ],
 )
@@ -154,6 +156,19 @@ class Hidden(Residual):
         return x + self.bodies[0](x)
 
 
+class WithScale(Residual):
+    """With a learned factor besides."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body, lambda x, body: x + self.scale * body(x))
+        self.scale = nn.Parameter(torch.ones(1))
+
+
+def hooked(body: nn.Module) -> nn.Module:
+    body.register_forward_hook(lambda module, inputs, output: inputs[0] + output)
+    return body
+
+
 def combined(combine: Callable[[Tensor, Any], Tensor]) -> Attempt:
     return lambda body: Residual(body, combine)
 
@@ -164,10 +179,16 @@ def in_place(x: Tensor, body: nn.Module) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "combine", [lambda x, body: x + body(x), lambda x, body: torch.add(body(x), x)]
+    "attempt",
+    [
+        combined(lambda x, body: x + body(x)),
+        combined(lambda x, body: torch.add(body(x), x)),
+        hooked,
+    ],
 )
-def test_a_right_residual_connection_passes(combine: Callable[[Tensor, Any], Tensor]) -> None:
-    assert check_residual(combined(combine)).passed
+def test_a_right_residual_connection_passes(attempt: Attempt) -> None:
+    verdict = check_residual(attempt)
+    assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize(
@@ -178,7 +199,11 @@ def test_a_right_residual_connection_passes(combine: Callable[[Tensor, Any], Ten
         (combined(lambda x, body: (x + body(x)).relu()), "no ReLU here"),
         (combined(lambda x, body: body(x) - x), "do not subtract"),
         (combined(in_place), "changes its input"),
+        (combined(lambda x, body: x.detach() + body(x)), "leave `detach` and `.data` out"),
+        (combined(lambda x, body: x + body(x).detach()), "leave `detach` and `.data` out"),
+        (combined(torch.no_grad()(lambda x, body: x + body(x))), "leave `torch.no_grad()` out"),
         (Hidden, "not among those of your module"),
+        (WithScale, "parameters of its own"),
         (lambda body: lambda x: x + body(x), "return an nn.Module, and not a function"),
         (lambda body: Residual, "with brackets"),
         (lambda body: None, "end with `return`"),
@@ -220,6 +245,11 @@ class OverTheBatch(nn.Module):
         return logits - logits.mean(dim=0)
 
 
+class FixedWeights(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * torch.tensor([1.0] * 10)
+
+
 ONE = Network()
 
 
@@ -227,6 +257,22 @@ def deep_without_norm() -> nn.Module:
     layers = [nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()) for _ in range(20)]
     first = nn.Sequential(nn.Conv2d(1, 4, 4, stride=4), nn.ReLU())
     return nn.Sequential(first, *layers, nn.Flatten(), nn.Linear(4 * 49, 10))
+
+
+def averaged(normalize: Callable[[int], nn.Module]) -> nn.Module:
+    """Like `build` of the notebook, which learns slowly without batch norm."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 8), (8, 16), (16, 32)):
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+        layers += [convolution, nn.MaxPool2d(2), normalize(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+
+
+def saturated() -> nn.Module:
+    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(784, 16)]
+    for _ in range(4):
+        layers += [nn.Sigmoid(), nn.Linear(16, 16)]
+    return nn.Sequential(*layers, nn.Sigmoid(), nn.Linear(16, 10))
 
 
 @pytest.mark.parametrize(
@@ -238,6 +284,9 @@ def deep_without_norm() -> nn.Module:
         lambda: Network(last=nn.LogSoftmax(dim=1)),
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
         lambda: nn.Sequential(nn.LazyConv2d(4, 5, 3), nn.Flatten(), nn.LazyLinear(10)),
+        lambda: nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 10)),
+        lambda: averaged(nn.Identity),
+        lambda: averaged(nn.BatchNorm2d),
     ],
 )
 def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
@@ -253,8 +302,11 @@ def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
         (lambda: Network(idle=True), "`conv3.weight` is never used"),
         (lambda: Network(last=nn.Softmax(dim=1)), "it ends with softmax"),
         (lambda: Network(last=nn.ReLU()), "it ends with a ReLU"),
+        (lambda: Network(last=nn.Sigmoid()), "it ends with a sigmoid"),
+        (lambda: Network(mix=FixedWeights()), "neither trained nor counted"),
         (lambda: Network(mix=OverTheBatch()), "depends on the other images"),
-        (deep_without_norm, "Batch norm helps"),
+        (deep_without_norm, "there are many layers, batch norm helps"),
+        (saturated, "such as a sigmoid"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), "a row of ten for each image"),
         (lambda: Network, "with brackets"),
         (lambda: None, "end with `return`"),
