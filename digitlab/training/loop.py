@@ -4,7 +4,7 @@ What it costs on two cores of an x86-64 CPU:
 
 * ``Recipe.quick()``: 99.07 % of MNIST's test images right (mean of 5 seeds, 98.97 to 99.18 %), in
   9.8 s from the files to the final evaluation (median of 5 runs);
-* ``Recipe.best()``: 99.53 % (one seed), and 99.45 % of other people's pen strokes, in 37 minutes
+* ``Recipe.best()``: 99.53 % (mean of 2 seeds), and 99.42 % of strangers' pen strokes, in 37 minutes
   with one thread, beside other programs.
 
 ``digitlab/results/speed_training.json`` and ``best_recipe.json`` have each run, and

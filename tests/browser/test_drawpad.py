@@ -58,7 +58,7 @@ def test_digits_that_people_wrote_arrive_whole_and_are_read_right(pad: Pad) -> N
     for recording in recordings(1):
         browser.run_in_kernel(pad.page, "pad.clear()")
         pad.replay(on_pad(recording))
-        browser.run_in_kernel(pad.page, f"assert len(pad.strokes) == {len(recording.strokes)}")
+        browser.wait_in_kernel(pad.page, f"len(pad.strokes) == {len(recording.strokes)}")
         said = pad.root.locator('.digitlab-prediction[aria-busy="false"]').inner_text()
         if not re.search(rf"\b{recording.label} · ", said):
             wrong.append(f"a {recording.label}: {said}")

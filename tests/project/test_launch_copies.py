@@ -50,7 +50,7 @@ def test_a_copy_is_a_notebook_without_answers_and_without_tests_of_the_course(pa
 def test_above_the_pad_stands_where_else_one_can_draw() -> None:
     cells = copy_of(ROOT / "notebooks" / "05_draw_a_digit.ipynb").cells
     (place,) = [place for place, cell in enumerate(cells) if f"{SITE}/draw.html" in cell.source]
-    assert cells[place + 1].source == "pad = DrawPad(model)\npad"
+    assert cells[place + 1].source.endswith("\npad = DrawPad(model)\npad")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_last_notebook_runs_in_an_empty_folder(
     monkeypatch.setenv("DIGITLAB_WORK", str(tmp_path / "work"))
     copy = copy_of(ROOT / "notebooks" / "05_draw_a_digit.ipynb")
     NotebookClient(copy, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert any("largest difference" in str(cell.get("outputs")) for cell in copy.cells)
+    assert any("draw_a_digit.html: " in str(cell.get("outputs")) for cell in copy.cells)
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -27,6 +27,7 @@ INHERITED = os.environ.get("PYTHONPATH", "")
 NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 NOTICE = "digitlab: working with a small sample"
 SAVED = ("my_mnist_cnn.pth", "my_mnist_cnn.json", ".lock")  # by notebook 3
+SAVED += ("draw_a_digit.html", "my_own_network.pth", "my_own_network.onnx")  # by 5 and 6
 DRAW = "pad.set_strokes([[(60, 20), (35, 90)]])\nprint('read as', pad.prediction.digit)"
 
 ANSWERS = {

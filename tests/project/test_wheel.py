@@ -84,7 +84,8 @@ def test_what_the_notebooks_link_to_is_in_the_wheel(wheel: Path) -> None:
     for name in names:
         if name.endswith(".ipynb"):
             cells = json.loads(zipfile.ZipFile(wheel).read(name))["cells"]
-            text = "\n".join("".join(cell["source"]) for cell in cells)
+            prose = [cell["source"] for cell in cells if cell["cell_type"] == "markdown"]
+            text = "\n".join(map("".join, prose))
             for target in re.findall(r"\]\((?!\w+://|#)([^)\s#]+)", text):
                 assert os.path.normpath(PurePosixPath(name).parent / target) in names, target
 

@@ -329,6 +329,20 @@ def run_in_kernel(page: Page, code: str) -> None:
     settle(page)
 
 
+def wait_in_kernel(page: Page, condition: str) -> None:
+    """Wait until ``condition`` is true in the notebook's kernel, for 1,000 questions at most."""
+    run_in_page(
+        page,
+        f"""for (let tries = 0; tries < 1000; tries++) {{
+            const {{content}} = await {KERNEL}.requestExecute({{code: argument}}).done;
+            if (content.status === 'ok') return;
+        }}
+        throw `never: ${{argument}}`;""",
+        f"assert {condition}",
+    )
+    settle(page)
+
+
 def open_lab(page: Page, address: str) -> None:
     """Open JupyterLab without a notebook, its whole window for the one to come."""
     page.goto(f"{address}/lab?reset")

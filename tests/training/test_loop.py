@@ -411,8 +411,9 @@ def test_an_epoch_shows_as_many_images_as_the_recipe_says_and_others_the_next_ti
     )
     history = fit(model, validation, recipe=recipe, seed=0, device="cpu")
     assert len(history.batch_losses) == 2 * 3
-    first, second = shown[:300], shown[301:601]  # after each epoch comes the validation image
-    assert len(shown) == 2 * 301 and set(first) != set(second)
+    trial, validated = 1, 1  # images, before the first epoch and after each
+    first, second = shown[trial : trial + 300], shown[trial + 300 + validated : -validated]
+    assert len(first) == len(second) == 300 and set(first) != set(second)
 
 
 def test_a_recipe_may_ask_for_more_images_than_there_are(small: Mnist) -> None:
