@@ -18,6 +18,7 @@ PATTERNS = (
     "figures/*.png",
     "figures/sliding_window.webp",
     "docs/glossary.md",
+    "docs/teaching.md",
     "data/README.md",
 )
 IN_WHEEL = Path(__file__).parent / "course_files"
