@@ -11,7 +11,7 @@ from torch import nn
 from digitlab import DigitCNN, DrawPad, write_digit
 from digitlab.evaluation import predict
 from digitlab.explain import feature_maps
-from digitlab.export.page import source
+from digitlab.web import source
 from digitlab.widgets import NetworkView
 from digitlab.widgets.network_view import render
 
@@ -147,6 +147,21 @@ def test_it_follows_a_pad_and_then_another_one(view: NetworkView, untrained: Dig
     assert torch.equal(view.image, other.image)  # type: ignore[arg-type]
     pad.set_strokes([[(0, 0), (9, 9)]])  # it isn't followed any more
     assert torch.equal(view.image, other.image)  # type: ignore[arg-type]
+
+
+def test_a_view_of_a_pads_network_goes_on_to_the_pads_next_one(
+    view: NetworkView, untrained: DigitCNN
+) -> None:
+    pad, trained, another = DrawPad(untrained), DrawPad().model, DrawPad().model
+    view.follow(pad)
+    pad.use_model(trained)
+    pad.set_strokes(SEVEN)
+    assert view.model is trained
+    view.use_model(untrained)
+    view.follow(pad)  # which shows another network: the view keeps its own
+    pad.use_model(another)
+    pad.clear()
+    assert view.model is untrained
 
 
 # --- the still picture ----------------------------------------------------------------------------
