@@ -57,7 +57,7 @@ figures: $(STAMP)-test   ## draw every picture that README shows
 	$(IN_VENV) -m figures.make_figures $(ARGS)
 
 bench: $(STAMP)-test     ## measure what README claims: how good the network is, and how fast
-	for name in $(BENCHMARKS); do $(IN_VENV) -m benchmarks.$$name $(ARGS) || exit 1; done
+	$(IN_VENV) -m benchmarks $(BENCHMARKS) $(ARGS)
 
 lint: $(STAMP)-dev       ## check style and types
 	$(IN_VENV) -m ruff check .

@@ -19,7 +19,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.confidence import auroc, read_letters
-from benchmarks.report import PEN_DIGITS, arguments, markdown_table, publish
+from benchmarks.measure import markdown_table
+from benchmarks.report import PEN_DIGITS, arguments, publish
 from digitlab import DigitCNN, Mnist, Recipe, evaluate, fit, load_mnist
 from digitlab.augment import RandomAffine
 from digitlab.data import data_folder

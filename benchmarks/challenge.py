@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.report import arguments, markdown_table, publish, save_results
+from benchmarks.measure import markdown_table
+from benchmarks.report import arguments, publish, save_results
 from digitlab import load_mnist
 from digitlab.challenge import COLUMNS, Entry, measure, small_network, tiny_network
 

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
+from benchmarks.measure import Measure, targets_table
+from benchmarks.report import PEN_DIGITS, arguments, publish
 from digitlab import DigitCNN, load_mnist, load_model, rasterize
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits, wilson_interval
@@ -46,7 +47,7 @@ def main() -> None:
         **{kind: synthetic(kind) for kind in NON_DIGITS},
     }
     results = measure(load_model(), digits, others)
-    publish(NAME, results, readme_table(results))
+    publish(NAME, results, readme_table(results), measures=measures(results))
 
 
 def read_letters(folder: Path) -> Tensor:
@@ -122,25 +123,36 @@ def auroc(positive: Tensor, negative: Tensor) -> float:
     return float((below + not_above).mean() / 2 / len(negative))
 
 
+def measures(results: dict[str, Any]) -> list[Measure]:
+    """What has a target."""
+    error, accepted = results["calibration_error"], results["accepted"]
+    rejected = {name: 1 - found["share"] for name, found in accepted.items()}
+    synthetic = [rejected[name] for name in NON_DIGITS if name != "letter"]
+    return [
+        Measure("calibration error, MNIST test images", [error["mnist"]], "share", at_most=0.005),
+        Measure("calibration error, pen digits", [error["pen"]], "share", at_most=0.02),
+        Measure(
+            "pen digits accepted as digits", [accepted["pen"]["share"]], "share", at_least=0.98
+        ),
+        Measure("letters by pen rejected", [rejected["letters"]], "share", at_least=0.93),
+        Measure(
+            "letters from pen digits: area under the ROC curve",
+            [results["auroc"]["letters"]],
+            "",
+            at_least=0.99,
+        ),
+        Measure(
+            "scribbles, lines, dots, …: of each kind rejected",
+            [min(synthetic)],
+            "share",
+            at_least=0.95,
+        ),
+    ]
+
+
 def readme_table(results: dict[str, Any]) -> str:
     """Lay the results out for README."""
-    error, share = results["calibration_error"], results["accepted"]
-    rejected = {name: 1 - found["share"] for name, found in share.items()}
-    kinds = [name for name in NON_DIGITS if name != "letter"]
-    synthetic_rejected = [rejected[name] for name in kinds]
-    rows = [
-        ["calibration error, MNIST test images", percent(error["mnist"]), "0.5 % at most"],
-        ["calibration error, pen digits", percent(error["pen"]), "2 % at most"],
-        ["pen digits accepted as digits", percent(share["pen"]["share"], 1), "98 %"],
-        ["letters by pen rejected", percent(rejected["letters"], 1), "93 %"],
-        ["the same, area under the ROC curve", f"{results['auroc']['letters']:.3f}", "0.99"],
-        [
-            "synthetic scribbles, lines, dots, … rejected",
-            f"{percent(min(synthetic_rejected), 1)} or more of each",
-            "95 %",
-        ],
-    ]
-    return markdown_table(["confidence", "measured", "aim"], rows)
+    return targets_table(measures(results))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import PEN_DIGITS, arguments, markdown_table, percent, publish
+from benchmarks.measure import markdown_table, percent
+from benchmarks.report import PEN_DIGITS, arguments, publish
 from benchmarks.shipped_weights import score
 from digitlab import load_model
 from digitlab.data import data_folder

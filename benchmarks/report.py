@@ -7,15 +7,31 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measure import Measure, targets_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "digitlab" / "results"  # in the package, for notebooks quote them
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 # In the data folder: UCI's "Pen-Based Recognition of Handwritten Digits"
 PEN_DIGITS = "pen_digits/pendigits-orig.tra"
+TARGETS = "targets"  # the table of all that has a target
+# In the order of that table; those of speed also have one with their spread.
+QUALITY = ("shipped_weights", "best_recipe", "confidence", "photos", "strangers_photos")
+SPEED = (
+    "speed_start",
+    "speed_training",
+    "speed_loading",
+    "speed_drawing",
+    "speed_browser",
+    "speed_page",
+)
+# Programs that were waiting for a processor, on average over a minute, before this one started
+LOAD_BEFORE = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def arguments(description: str, **more: dict[str, Any]) -> argparse.Namespace:
@@ -31,16 +47,21 @@ def arguments(description: str, **more: dict[str, Any]) -> argparse.Namespace:
 
 
 def machine() -> dict[str, Any]:
-    """Name what decides the results, and the times: commit, processor, cores, device, versions."""
+    """Name what decides the results, and the times: commit, processor, load, device, versions."""
+    import numpy as np
     import torch
+    import torchvision
 
     device = torch.accelerator.current_accelerator(check_available=True)
     return {
         "commit": commit(),
         "processor": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "load_before": LOAD_BEFORE,
         "device": str(device or "cpu"),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
     }
 
 
@@ -53,18 +74,31 @@ def commit() -> str:
         return "unknown"
 
 
-def publish(name: str, results: dict[str, Any], table: str) -> None:
-    """Write a benchmark's results and its table in a README, and print the table."""
-    save_results(name, results)
+def publish(
+    name: str, results: dict[str, Any], table: str, *, measures: Iterable[Measure] = ()
+) -> None:
+    """Write a benchmark's results, its table and that of targets in a README; print the table.
+
+    Args:
+        name: of the benchmark.
+        results: all that was found.
+        table: what the README shows of them.
+        measures: of the results, those that have a target.
+    """
+    save_results(name, results, measures)
     update_readme(name, table)
+    update_targets()
     print(table)
 
 
-def save_results(name: str, results: dict[str, Any]) -> Path:
-    """Write ``digitlab/results/NAME.json``, with the machine added."""
+def save_results(name: str, results: dict[str, Any], measures: Iterable[Measure] = ()) -> Path:
+    """Write ``digitlab/results/NAME.json``, with the machine and the measures added."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    text = json.dumps({"machine": machine(), **results}, indent=2, ensure_ascii=False)
+    found = {"machine": machine(), **results}
+    if rows := [asdict(measure) for measure in measures]:
+        found["measures"] = rows
+    text = json.dumps(found, indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
@@ -75,15 +109,17 @@ def load_results(name: str) -> dict[str, Any]:
     return results
 
 
-def percent(share: float, decimals: int = 2) -> str:
-    """Write a share in [0, 1] as everywhere in the course: ``percent(0.9956)`` is ``99.56 %``."""
-    return f"{100 * share:.{decimals}f} %"
+def all_measures(names: Iterable[str]) -> list[Measure]:
+    """What these benchmarks found, as far as they were run."""
+    found = [load_results(name) for name in names if (RESULTS / f"{name}.json").is_file()]
+    return [Measure(**measure) for results in found for measure in results["measures"]]
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay rows out as a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def update_targets() -> str:
+    """Put the table of all that has a target into its place, and return it."""
+    table = targets_table(all_measures(QUALITY + SPEED))
+    update_readme(TARGETS, table)
+    return table
 
 
 def insert(text: str, name: str, table: str) -> str:

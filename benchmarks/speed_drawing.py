@@ -15,7 +15,8 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.speed import Measure, alternate, arguments, finish
+from benchmarks.measure import Measure
+from benchmarks.speed import alternate, arguments, finish
 from digitlab import DigitCNN, Prediction, load_model, predict, rasterize, write_digit
 
 NAME = "speed_drawing"
@@ -41,7 +42,7 @@ def measure_reading(rounds: int) -> list[Measure]:
     alternate(sides, rounds=3)  # warms up
     times = alternate(sides, rounds=rounds)
     return [
-        Measure(f"a drawing of {name} to probabilities", took, aim="2 ms at most")
+        Measure(f"a drawing of {name} to probabilities", took, at_most=0.002)
         for name, took in times.items()
     ]
 
@@ -67,8 +68,8 @@ def measure_starts(rounds: int) -> list[Measure]:
         later.append(times["digitlab"] - times["torch"])
         pad.append(seconds_in_new_process("DrawPad()", before="from digitlab import DrawPad"))
     return [
-        Measure("`digitlab` imported, after `torch`", later, aim="300 ms at most"),
-        Measure("a new `DrawPad`, its weights loaded", pad, aim="500 ms at most"),
+        Measure("`digitlab` imported, after `torch`", later, at_most=0.3),
+        Measure("a new `DrawPad`, its weights loaded", pad, at_most=0.5),
     ]
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser
 
-from benchmarks.speed import Measure, alternate, arguments, finish, seconds
+from benchmarks.measure import Measure
+from benchmarks.speed import alternate, arguments, finish, seconds
 from benchmarks.speed_drawing import seconds_in_new_process
 from benchmarks.speed_page import open_seconds
 from digitlab import load_model, rasterize, write_digit
@@ -59,9 +60,9 @@ def measure_lab(opened: Browser, rounds: int) -> list[Measure]:
         Measure(
             "`make lab`, the second time, to a kernel ready for the first cell",
             ready,
-            aim="10 s at most",
+            at_most=10,
         ),
-        Measure("the same to the end of that cell, which imports PyTorch", ran, aim="20 s at most"),
+        Measure("the same to the end of that cell, which imports PyTorch", ran, at_most=20),
     ]
 
 
@@ -88,9 +89,7 @@ def measure_page(opened: Browser, rounds: int) -> Measure:
         finally:
             server.shutdown()
             thread.join()
-    return Measure(
-        "the page, from its address to the first stroke possible", found, aim="500 ms at most"
-    )
+    return Measure("the page, from its address to the first stroke possible", found, at_most=0.5)
 
 
 def measure_imports(rounds: int) -> list[Measure]:
@@ -103,9 +102,9 @@ def measure_imports(rounds: int) -> list[Measure]:
         names = "from digitlab import load_model, predict, rasterize"
         prediction.append(seconds_in_new_process(FIRST_PREDICTION, before=names))
     return [
-        Measure("`import digitlab`", package, aim="50 ms at most"),
-        Measure("`from digitlab import DrawPad`, over `import torch`", pad, aim="1 s at most"),
-        Measure("the first prediction, weights included", prediction, aim="200 ms at most"),
+        Measure("`import digitlab`", package, at_most=0.05),
+        Measure("`from digitlab import DrawPad`, over `import torch`", pad, at_most=0.3),
+        Measure("the first prediction, weights included", prediction, at_most=0.2),
     ]
 
 
@@ -125,8 +124,8 @@ def measure_commands(rounds: int) -> list[Measure]:
     more = [one - other for one, other in zip(times["predict"], times["torch"], strict=True)]
     doctor = [seconds(lambda: run("-m", "digitlab", "doctor")) for _ in range(min(rounds, LABS))]
     return [
-        Measure("`python -m digitlab predict`, over `import torch`", more, aim="1 s at most"),
-        Measure("`python -m digitlab doctor`", doctor, aim="15 s at most"),
+        Measure("`python -m digitlab predict`, over `import torch`", more, at_most=0.3),
+        Measure("`python -m digitlab doctor`", doctor, at_most=15),
     ]
 
 

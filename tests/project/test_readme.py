@@ -1,9 +1,11 @@
 """README and benchmarks/README.md say what was measured."""
 
+import sys
 from types import ModuleType
 
 import pytest
 
+from benchmarks import __main__ as runner
 from benchmarks import (
     best_ingredients,
     best_recipe,
@@ -15,8 +17,17 @@ from benchmarks import (
     speed,
     strangers_photos,
 )
-from benchmarks.report import insert, load_results, readme_of
-from benchmarks.speed import Measure, alternate
+from benchmarks.measure import Measure, targets_table
+from benchmarks.report import (
+    QUALITY,
+    SPEED,
+    TARGETS,
+    all_measures,
+    insert,
+    load_results,
+    readme_of,
+)
+from benchmarks.speed import alternate
 
 
 @pytest.mark.parametrize(
@@ -38,21 +49,32 @@ def test_the_results_in_readme_are_the_measured_ones(benchmark: ModuleType) -> N
     assert insert(text, benchmark.NAME, table) == text
 
 
-def test_the_times_in_readme_are_the_measured_ones() -> None:
-    for name, table in ((speed.NAME, speed.readme_table()), (speed.TARGETS, speed.targets_table())):
+def test_the_times_and_the_targets_in_readme_are_the_measured_ones() -> None:
+    targets = targets_table(all_measures(QUALITY + SPEED))
+    for name, table in ((speed.NAME, speed.readme_table()), (TARGETS, targets)):
         text = readme_of(name).read_text(encoding="utf-8")
         assert table.count("\n") > 10 and insert(text, name, table) == text
 
 
-def test_a_measure_shows_its_median_its_spread_and_its_aim() -> None:
-    assert Measure("start", [0.5, 0.25, 1.5], aim="1 s").cells() == [
-        "start",
-        "500 ms",
-        "250 ms – 1.5 s",
-        "1 s",
-    ]
-    assert Measure("ratio", [12.345], "×").cells() == ["ratio", "12.3×", "", ""]
-    assert Measure("accuracy", [0.9897], "share").cells()[1] == "98.97 %"
+def test_a_measure_shows_its_median_its_spread_its_target_and_whether_it_is_met() -> None:
+    start = Measure("start", [0.5, 0.25, 1.5], at_most=1)
+    shown = (start.middle, start.spread, start.target, start.verdict)
+    assert shown == ("500 ms", "250 ms – 1.5 s", "1.0 s at most", "met")
+    ratio = Measure("ratio", [12.345], "×")
+    assert (ratio.middle, ratio.spread, ratio.target, ratio.verdict) == ("12.3×", "", "", "")
+    assert Measure("accuracy", [0.9897], "share", at_least=0.99).verdict == "**missed**"
+    assert Measure("times", [0.5, 2, 3], at_most=1).verdict == "**missed**"  # by the median
+
+
+def test_one_benchmark_that_fails_does_not_keep_the_next_from_running(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "update_targets", lambda: "the table")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "nobody_wrote", "speed_drawing", "--help"])
+    assert runner.main() == 1
+    shown = capfd.readouterr()
+    assert "speed_drawing" in shown.out and shown.out.endswith("the table\n")
+    assert shown.err.endswith("stopped with an error: nobody_wrote\n")
 
 
 def test_sides_are_timed_in_turn() -> None:
