@@ -213,6 +213,8 @@ class _Lines:
         highest = float(self.contrast[self.pieces].max())
         level = _without_dots(self.contrast, self.pieces, highest)
         lines = self if level == highest else self.of(np.minimum(self.contrast, level))
+        if not lines.pieces.any():  # with less contrast, none is longer and sharper than a shadow
+            lines = self
         near = ndimage.binary_dilation(lines.pieces, TOUCHING, 2)  # with the grey rim of the ink
         around = self.strongest(np.where(lines.pieces, lines.contrast, 0))
         # Up to 0.25 of the line's contrast is paper, from 0.65 on a pixel is covered.

@@ -291,14 +291,16 @@ def _are_one_digit(first: _Piece, second: _Piece) -> bool:
     """Whether two pieces are parts of one digit: within one another's box, or near and not as tall.
 
     Two digits side by side are about equally tall, and are joined only if they nearly touch; the
-    bar of a 5 or the stem of a 4 may stand farther off, and so may what stands below the rest.
+    stem of a 4 may stand farther off, so may what stands below the rest, and most of all the bar of
+    a 5, which is too flat to be a digit.
     """
     overlap = np.minimum(first.high, second.high) - np.maximum(first.low, second.low) + 1
     if (overlap > 0.5 * np.minimum(first.sides, second.sides)).all():
         return True
     short, tall = sorted([first.sides[0], second.sides[0]])
     are_beside = short > 0.6 * tall and overlap[0] > overlap[1]
-    reach = (0.08 if are_beside else 0.22) * max(first.longer_side, second.longer_side)
+    reach = 0.08 if are_beside else 0.22 if short > 0.3 * tall else 0.35
+    reach *= max(first.longer_side, second.longer_side)
     if -overlap.min() > reach:  # their boxes are farther apart than that: no need to measure
         return False
     distances, _ = spatial.cKDTree(first.edge).query(second.edge, distance_upper_bound=reach)

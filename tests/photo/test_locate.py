@@ -329,6 +329,31 @@ def test_a_line_interrupted_across_is_one_digit(shipped: DigitCNN) -> None:
     assert classify(shipped, photograph(nine, SMALL, np.random.default_rng(0))) == 9
 
 
+def test_ink_across_the_edge_of_a_shadow_is_found(shipped: DigitCNN) -> None:
+    crossed = {
+        "size": 0.53,
+        "place": (0.95, 0.88),
+        "paper": (0.95, 0.88, 0.45),
+        "ink": (0.1, 0.4, 0.25),
+        "shadow": 0.47,
+        "shadow_disc": (1.0, 1.11, 0.45),
+        "shadow_edge": 0.06,
+        "noise": 0.06,
+        "vignette": 0.4,
+    }
+    digits = (0, 3, 5, 7, 8)
+    photos = [photo(digit, width=624, height=468, **crossed) for digit in digits]
+    assert [classify(shipped, picture) for picture in photos] == list(digits)
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.25])
+def test_a_slanting_bar_high_above_its_five_is_a_part_of_it(gap: float, shipped: DigitCNN) -> None:
+    body = [(0.12, 0.3), (0.1, 0.5), (0.35, 0.47), (0.5, 0.65), (0.42, 0.88), (0.2, 0.98)]
+    bar = [(0.3, 0.22 - gap), (0.6, 0.1 - gap)]
+    five = stroke_shape([np.array([*body, (0.02, 0.9)]), np.array(bar)], pen=0.09)
+    assert classify(shipped, photograph(five, SMALL, np.random.default_rng(0))) == 5
+
+
 def test_a_detached_top_is_a_part_of_its_five(shipped: DigitCNN) -> None:
     five = shape(5)
     body, top = five.copy(), five.copy()
