@@ -20,7 +20,7 @@ const INTERVAL = 20;
 const REMINDER = 5000; // milliseconds after which a busy kernel is asked again: an answer may be lost
 const CHECKUP = 1000; // milliseconds between two looks at whether there is a kernel
 const BUSY = "The kernel is busy. Your drawing waits, and is predicted as soon as it is free.";
-const OFFLINE = "The connection to the kernel is lost. Your drawing waits until it is back.";
+const OFFLINE = "The connection to the kernel is lost. What you draw waits until it is back.";
 const STOPPED =
   "This pad has stopped: its kernel is gone. To draw again, run the cells again (Run, Run All Cells).";
 
@@ -313,7 +313,7 @@ class Pen {
   look() {
     const hasStopped = this.hasStopped();
     if (hasStopped && !this.root.classList.contains("digitlab-stopped")) this.drop();
-    const matter = hasStopped ? STOPPED : !this.isLate() ? "" : this.isOffline() ? OFFLINE : BUSY;
+    const matter = hasStopped ? STOPPED : this.isOffline() ? OFFLINE : this.isLate() ? BUSY : "";
     this.root.classList.toggle("digitlab-stopped", hasStopped);
     this.root.classList.toggle("digitlab-waiting", matter !== "" && !hasStopped);
     for (const part of this.root.querySelectorAll(".digitlab-left")) {
@@ -332,8 +332,8 @@ class Pen {
   }
 
   isOffline() {
-    const status = this.model.widget_manager?.kernel?.connectionStatus ?? "connected";
-    return status !== "connected" || !navigator.onLine;
+    // Not navigator.onLine: without a network, a kernel on this machine can be reached all the same.
+    return (this.model.widget_manager?.kernel?.connectionStatus ?? "connected") !== "connected";
   }
 
   /** Let go of what nobody will keep. */
