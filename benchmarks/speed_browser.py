@@ -3,11 +3,12 @@
     python -m benchmarks.speed_browser [--quick]
 
 Needs Chromium, as the browser tests do, and UCI's pen strokes (``pen_digits/`` in the data folder).
-The page itself notes the times: from the mouse button's release to the last change on the pad, and
-the changes of the bars while a line is drawn for two seconds. Both again after 200 drawings, and in
-a drawing of 2,000 points. Then through a proxy on this machine that makes the kernel look far away:
-also how far the ink is behind the pen, whether a queue was left by two seconds of drawing, and a
-hundred digits that people wrote: whether all their points arrive, and what is predicted.
+All goes through a proxy on this machine that makes the kernel look far away. The page itself notes
+the times: from the mouse button's release to the last change on the pad, and the changes of the
+bars while a line is drawn for two seconds; then whether that has left a queue, and how far the ink
+is behind the pen. A hundred digits that people wrote are drawn as fast as a good pen reports them:
+do all their points arrive, and what is predicted? Times again after 200 drawings, and in a drawing
+of 2,000 points.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import Measure
 from benchmarks.speed import arguments, finish
@@ -28,11 +30,12 @@ from tests.support.pen import DIGITS, on_pad, recordings
 
 NAME = "speed_browser"
 CELL = "from digitlab import DrawPad\npad = DrawPad()\npad"
-DRAWINGS, BETWEEN, LONG = 20, 200, 2_000
+ROUND_TRIPS = (0, 100, 150)  # milliseconds
+DRAWINGS, BETWEEN, LONG = 10, 200, 2_000
 STROKE_SECONDS = 2.0
 WATCH = """pad => {
     window.released = 0; window.answered = 0; window.changes = 0;
-    addEventListener('mouseup', () => { window.released = performance.now(); }, true);
+    addEventListener('pointerup', () => { window.released = performance.now(); }, true);
     new MutationObserver(records => {
         window.answered = performance.now();
         // Once a prediction, whether it is another one or not
@@ -45,9 +48,8 @@ SETTLED = """() => window.answered > window.released && performance.now() - wind
     && document.querySelector('.digitlab-prediction').ariaBusy === 'false'"""
 
 
-ROUND_TRIPS = (0, 100, 150)  # milliseconds
 PEN_SPEED = 450  # pixels a second: as fast as one writes
-BUSY = "import time; time.sleep(3)"  # seconds: longer than the pen needs for its way
+BUSY = "import time; time.sleep(2)"  # seconds: longer than the pen needs for its way
 EVENTS = 120  # places a second that a good mouse or pen reports
 # The page's own ink lies in a closed shadow tree; this keeps a way in.
 OPEN_SHADOWS = """const attach = Element.prototype.attachShadow, shadows = new WeakMap();
@@ -116,69 +118,79 @@ def main() -> None:
     """Measure, print, and write the results and README's table."""
     options = arguments(__doc__)
     drawings, between, long = (2, 3, 100) if options.quick else (DRAWINGS, BETWEEN, LONG)
-    with browser.lab_page(CELL) as page:
-        pad = Pad(page)
-        pad.draw_digit(0)
-        pad.expect_digit(0)  # the kernel is warm
-        pad.root.evaluate(WATCH)
-        first, rate = answers(pad, drawings), live_rate(pad)
-        for number in range(between):
-            pad.press("Clear")
-            pad.draw_digit(number % 10)
-        later, later_rate = answers(pad, drawings), live_rate(pad)
-        browser.run_in_kernel(
-            page, f"pad.set_strokes([[(140 + i % 100, i * 280 / {long}) for i in range({long})]])"
-        )
-        after_long = [answer_seconds(pad) for _ in range(drawings)]
-    measures = [
-        Measure("mouse-up to new bars on the page", first, at_most=0.04),
-        Measure(f"mouse-up to new bars, after {between} drawings", later, at_most=max(first)),
-        Measure(
-            f"mouse-up to new bars, in a drawing of {long:,} points", after_long, at_most=max(first)
-        ),
-        Measure("readings while drawing", rate, "/s", at_least=30),
-        Measure(f"readings while drawing, after {between} drawings", later_rate, "/s", at_least=30),
-    ]
-    for milliseconds in ROUND_TRIPS:
-        measures += far_away(milliseconds, drawings)
+    measures = []
+    with browser.serve() as address, browser.chromium() as chromium:
+        for milliseconds in ROUND_TRIPS:
+            measures += far_away(chromium, address, milliseconds, drawings)
+        with far_pad(chromium, address, 0) as (pad, _):
+            measures += after_much(pad, drawings, between, long)
     finish(NAME, measures, keep=not options.quick)
 
 
-def far_away(milliseconds: int, drawings: int) -> list[Measure]:
-    """Measure with a kernel at the other end of a connection with such a round trip."""
-    trip = f"round trip {milliseconds} ms"
-    with (
-        browser.serve() as address,
-        delayed(address, milliseconds / 2000) as far,
-        browser.chromium() as chromium,
-        browser.new_page(chromium) as page,
-    ):
+@contextmanager
+def far_pad(chromium: Browser, address: str, milliseconds: int) -> Iterator[tuple[Pad, ExitStack]]:
+    """A pad whose kernel is at the other end of a connection with such a round trip; and that."""
+    with ExitStack() as connection, browser.new_page(chromium) as page:
         page.add_init_script(OPEN_SHADOWS)
-        browser.open_lab(page, far)
+        browser.open_lab(page, connection.enter_context(delayed(address, milliseconds / 2000)))
         with browser.one_cell(page, CELL):
             pad = Pad(page)
             pad.draw_digit(0)
-            pad.expect_digit(0)
+            pad.expect_digit(0)  # the kernel is warm
             pad.root.evaluate(WATCH)
-            answered = answers(pad, drawings)
-            rate, queued = live_rate(pad), [seconds_to_settle(page)]
-            pad.wipe()
-            lags = page.evaluate(LAGS, [pad.canvas.element_handle(), PEN_SPEED])
-            browser.settle(page)
-            page.evaluate(f"code => {{ {browser.KERNEL}.requestExecute({{code}}); }}", BUSY)
-            busy_lags = page.evaluate(LAGS, [pad.canvas.element_handle(), PEN_SPEED])
-            lost, right, sure = recorded(pad, 5 * drawings)
-    soon = 0.04 + milliseconds / 1000  # seconds
+            yield pad, connection
+
+
+def far_away(chromium: Browser, address: str, milliseconds: int, drawings: int) -> list[Measure]:
+    """Measure all that depends on how far away the kernel is."""
+    with far_pad(chromium, address, milliseconds) as (pad, connection):
+        answered = answers(pad, drawings)
+        rate, queued = live_rate(pad), [seconds_to_settle(pad.page)]
+        lost, right, sure = recorded(pad, 10 * drawings)
+        pad.wipe()
+        idle = lags(pad)
+        pad.wipe()
+        pad.page.evaluate(f"code => {{ {browser.KERNEL}.requestExecute({{code}}); }}", BUSY)
+        busy = lags(pad)
+        pad.wipe()
+        connection.close()
+        pad.page.wait_for_function(f"{browser.KERNEL}.connectionStatus !== 'connected'")
+        gone = lags(pad)
+    trip, soon = f"round trip {milliseconds} ms", 0.04 + milliseconds / 1000  # seconds
+    least = None if milliseconds else 30  # readings a second
     return [
-        Measure(f"ink behind the pen, {trip}", lags, "px", at_most=2),
-        Measure(f"ink behind the pen, kernel busy, {trip}", busy_lags, "px", at_most=2),
+        Measure(f"ink behind the pen, {trip}", idle, "px", at_most=2),
+        Measure(f"ink behind the pen, kernel busy, {trip}", busy, "px", at_most=2),
+        Measure(f"ink behind the pen, connection lost, {trip}", gone, "px", at_most=2),
         Measure(f"mouse-up to new bars, {trip}", answered, at_most=soon),
         Measure(f"the same after {STROKE_SECONDS:.0f} s of drawing, {trip}", queued, at_most=soon),
-        Measure(f"readings while drawing, {trip}", rate, "/s"),
-        Measure(f"points lost of a recorded digit, {trip}", lost, "points", at_most=0),
+        Measure(f"readings while drawing, {trip}", rate, "/s", at_least=least),
+        Measure(f"points lost of {len(lost)} recorded digits, {trip}", [sum(lost)], "", at_most=0),
         Measure(f"recorded digits, right, {trip}", right, "share", at_least=0.99),
         Measure(f"recorded digits, right and no doubt, {trip}", sure, "share", at_least=0.98),
     ]
+
+
+def after_much(pad: Pad, drawings: int, between: int, long: int) -> list[Measure]:
+    """Measure whether the pad gets slower when much was drawn."""
+    for number in range(between):
+        pad.press("Clear")
+        pad.replay(DIGITS[number % 10])
+    later, rate = answers(pad, drawings), live_rate(pad)
+    browser.run_in_kernel(
+        pad.page, f"pad.set_strokes([[(140 + i % 100, i * 280 / {long}) for i in range({long})]])"
+    )
+    in_long = [answer_seconds(pad) for _ in range(drawings)]
+    return [
+        Measure(f"mouse-up to new bars, after {between} drawings", later, at_most=0.04),
+        Measure(f"mouse-up to new bars, in a drawing of {long:,} points", in_long, at_most=0.04),
+        Measure(f"readings while drawing, after {between} drawings", rate, "/s", at_least=30),
+    ]
+
+
+def lags(pad: Pad) -> list[float]:
+    """How far the ink is behind the pen in each frame, in pixels."""
+    return list(pad.page.evaluate(LAGS, [pad.canvas.element_handle(), PEN_SPEED]))
 
 
 def recorded(pad: Pad, count: int) -> tuple[list[float], list[float], list[float]]:
@@ -190,23 +202,24 @@ def recorded(pad: Pad, count: int) -> tuple[list[float], list[float], list[float
     """
     lost, right, sure = [], 0, 0
     chosen = recordings(10)[:: max(1, 100 // count)]
+    pad.wipe()
+    handle = pad.canvas.element_handle()
     for recording in chosen:
-        pad.wipe()
-        handle = pad.canvas.element_handle()
         places = pad.page.evaluate(REPLAY, [handle, on_pad(recording), EVENTS])
-        browser.settle(pad.page)
-        lost.append(points_lost(pad, places))
+        written = f"len(pad.strokes) == {len(places)} and not pad._sketch.pen_is_down"
+        browser.wait_in_kernel(pad.page, written)
         said = pad.readout.inner_text()
+        lost.append(points_lost(pad, places))
         right += re.search(rf"\b{recording.label} · ", said) is not None  # perhaps as a best guess
         sure += re.fullmatch(rf"{recording.label} · \d+ %", said.strip()) is not None
     return lost, [right / len(chosen)], [sure / len(chosen)]
 
 
 def points_lost(pad: Pad, places: list[list[list[float]]]) -> float:
-    """None, or all of them, if the strokes in Python are not the same."""
+    """None, or all of them, if the strokes in Python are not the same. Clears the pad."""
+    as_sent = f"[[list(point) for point in stroke] for stroke in pad.strokes] == {places}"
     with suppress(Exception):
-        as_sent = f"[[list(point) for point in stroke] for stroke in pad.strokes] == {places}"
-        browser.run_in_kernel(pad.page, f"assert {as_sent}")
+        browser.run_in_kernel(pad.page, f"are_same = {as_sent}\npad.clear()\nassert are_same")
         return 0
     return float(sum(map(len, places)))
 
@@ -216,7 +229,7 @@ def answers(pad: Pad, count: int) -> list[float]:
     found = []
     for number in range(count):
         pad.wipe()
-        pad.draw(DIGITS[number % 10][:-1])
+        pad.replay(DIGITS[number % 10][:-1])
         found.append(answer_seconds(pad, number % 10))
     return found
 
@@ -236,18 +249,12 @@ def seconds_to_settle(page: Page) -> float:
 def live_rate(pad: Pad) -> list[float]:
     """How many times a second the bars change while a circle is drawn."""
     pad.wipe()
-    mouse, box = pad.page.mouse, browser.settled_box(pad.canvas)
-    middle, radius = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), box["width"] / 3
-    mouse.move(middle[0] + radius, middle[1])
-    mouse.down()
+    count = round(EVENTS * STROKE_SECONDS)
+    angles = [2 * math.pi * i / count for i in range(count)]
+    circle = [(0.5 + math.cos(angle) / 3, 0.5 + math.sin(angle) / 3) for angle in angles]
     before, start = changes(pad.page), time.perf_counter()
-    while (passed := time.perf_counter() - start) < STROKE_SECONDS:
-        angle = 2 * math.pi * passed / STROKE_SECONDS
-        mouse.move(middle[0] + radius * math.cos(angle), middle[1] + radius * math.sin(angle))
-        pad.page.wait_for_timeout(10)
-    rate = (changes(pad.page) - before) / passed
-    mouse.up()
-    return [rate]
+    pad.page.evaluate(REPLAY, [pad.canvas.element_handle(), [circle], EVENTS])
+    return [(changes(pad.page) - before) / (time.perf_counter() - start)]
 
 
 def changes(page: Page) -> int:

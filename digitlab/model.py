@@ -127,6 +127,22 @@ def unwrap(model: nn.Module) -> nn.Module:
             return model
 
 
+def as_finite_network(model: nn.Module) -> nn.Module:
+    """The network in whatever wrapper, if all its weights are finite.
+
+    Raises:
+        ValueError: some are not.
+    """
+    network = unwrap(model)
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{name} has values that are not finite; did its training diverge? "
+                "A smaller learning rate helps"
+            )
+    return network
+
+
 def top_two(probabilities: Tensor) -> Tensor:
     """Add up the two largest probabilities: ``(…, classes)`` → ``(…)``."""
     return probabilities.topk(2, dim=-1).values.sum(dim=-1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from digitlab.files import user_path
-from digitlab.model import DigitCNN, unwrap
+from digitlab.model import DigitCNN, as_finite_network
 
 
 def check_destination(path: str | Path, suffix: str, *, overwrite: bool) -> Path:
@@ -46,20 +45,4 @@ def as_digit_cnn(model: nn.Module) -> DigitCNN:
             "the page shows the layers of a DigitCNN: only a DigitCNN can be exported as HTML, got "
             f"a {type(network).__name__}; as ONNX, digitlab.export.export_onnx writes any network"
         )
-    return network
-
-
-def as_finite_network(model: nn.Module) -> nn.Module:
-    """The network in whatever wrapper, if all its weights are finite.
-
-    Raises:
-        ValueError: some are not.
-    """
-    network = unwrap(model)
-    for name, tensor in network.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise ValueError(
-                f"{name} has values that are not finite; did its training diverge? "
-                "A smaller learning rate helps"
-            )
     return network

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from digitlab.evaluation import predict_logits
-from digitlab.export.destination import as_finite_network, check_destination
+from digitlab.export.destination import check_destination
 from digitlab.files import write_atomically
 from digitlab.ink import SIZE
-from digitlab.model import Calibration, DigitCNN
+from digitlab.model import Calibration, DigitCNN, as_finite_network
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -14,11 +14,13 @@ import { makeElement } from "./view.js";
 
 // Milliseconds without an answer, beyond the connection's own, after which the kernel counts as busy.
 const PATIENCE = 300;
-const FRAME = 16; // milliseconds between two messages of a pen that moves
+// Milliseconds between two messages of a pen that moves: 50 predictions a second look continuous, and
+// JupyterLab has much to do for each, as it shows each time that the kernel is busy, then idle again.
+const INTERVAL = 20;
 const REMINDER = 5000; // milliseconds after which a busy kernel is asked again: an answer may be lost
 const CHECKUP = 1000; // milliseconds between two looks at whether there is a kernel
 const BUSY = "The kernel is busy. Your drawing waits, and is predicted as soon as it is free.";
-const OFFLINE = "The connection to the kernel is lost. Your drawing waits until it is back.";
+const OFFLINE = "The connection to the kernel is lost. What you draw waits until it is back.";
 const STOPPED =
   "This pad has stopped: its kernel is gone. To draw again, run the cells again (Run, Run All Cells).";
 
@@ -60,7 +62,8 @@ class Pen {
     /** @type {{stroke: Stroke, length: number}[]} local strokes; how many points the outbox had */
     this.known = [];
     this.wasDrawing = false;
-    this.frame = 0; // the one in which the outbox is sent next; 0 if it is empty
+    this.lastSent = -Infinity; // when, in milliseconds
+    this.timer = 0; // sends the outbox; 0 if nothing is due
     this.isCovering = false; // whether the kernel's canvas is covered by its copy
     this.canvas = /** @type {HTMLCanvasElement} */ (root.querySelector("canvas"));
     this.build();
@@ -114,7 +117,7 @@ class Pen {
 
   destroy() {
     clearInterval(this.checkup);
-    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
     this.observer.disconnect();
     this.pad.destroy();
     this.host.remove();
@@ -147,7 +150,7 @@ class Pen {
 
   /**
    * Note what is new of the local strokes. A pen that comes or goes is sent at once, so that whatever
-   * the page sends next arrives after it; its moves are sent once a frame.
+   * the page sends next arrives after it; its moves are sent from time to time.
    *
    * @param {Stroke[]} strokes
    * @param {boolean} isDrawing
@@ -166,10 +169,15 @@ class Pen {
       this.known[i].length = stroke.length;
     });
     if (this.wasDrawing && !isDrawing) this.outbox.push(["up"]);
-    const now = this.wasDrawing !== isDrawing;
+    if (this.wasDrawing !== isDrawing) this.flush();
+    else this.schedule();
     this.wasDrawing = isDrawing;
-    if (now) this.flush();
-    else if (this.outbox.length) this.frame ||= requestAnimationFrame(() => this.flush());
+  }
+
+  /** Send the outbox, but not too soon after the last message. */
+  schedule() {
+    const pause = INTERVAL - (performance.now() - this.lastSent);
+    if (this.outbox.length) this.timer ||= setTimeout(() => this.flush(), Math.max(0, pause));
   }
 
   /**
@@ -177,20 +185,21 @@ class Pen {
    * many short ones, and no queue of old drawings comes about.
    */
   flush({ now = false } = {}) {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
+    clearTimeout(this.timer);
+    this.timer = 0;
     if (this.outbox.length && (now || !this.isBehind())) this.send(this.outbox.splice(0));
   }
 
   /** Whether more messages wait for an answer than can be on their way. */
   isBehind() {
-    return this.isLate() || this.open.length > 1 + Math.ceil(this.way / FRAME);
+    return this.isLate() || this.open.length > Math.ceil(this.way / INTERVAL);
   }
 
   /** @param {Action[]} actions */
   send(actions) {
     const number = ++this.sent;
-    this.open.push({ number, time: performance.now() });
+    this.lastSent = performance.now();
+    this.open.push({ number, time: this.lastSent });
     this.sender.send({ event: "pen", view: this.view, number, actions });
     setTimeout(() => this.look(), this.patience + 1);
   }
@@ -215,7 +224,7 @@ class Pen {
     const asked = this.open.find(({ number }) => number === message.number);
     if (asked) this.trip = Math.min(this.trip, performance.now() - asked.time);
     this.open = this.open.filter(({ number }) => number > message.number);
-    this.flush();
+    this.schedule();
     this.look();
     // Two frames: in the first, at the latest, ipycanvas draws what came before the answer.
     requestAnimationFrame(() => requestAnimationFrame(() => this.uncover()));
@@ -304,7 +313,7 @@ class Pen {
   look() {
     const hasStopped = this.hasStopped();
     if (hasStopped && !this.root.classList.contains("digitlab-stopped")) this.drop();
-    const matter = hasStopped ? STOPPED : !this.isLate() ? "" : this.isOffline() ? OFFLINE : BUSY;
+    const matter = hasStopped ? STOPPED : this.isOffline() ? OFFLINE : this.isLate() ? BUSY : "";
     this.root.classList.toggle("digitlab-stopped", hasStopped);
     this.root.classList.toggle("digitlab-waiting", matter !== "" && !hasStopped);
     for (const part of this.root.querySelectorAll(".digitlab-left")) {
@@ -323,8 +332,8 @@ class Pen {
   }
 
   isOffline() {
-    const status = this.model.widget_manager?.kernel?.connectionStatus ?? "connected";
-    return status !== "connected" || !navigator.onLine;
+    // Not navigator.onLine: without a network, a kernel on this machine can be reached all the same.
+    return (this.model.widget_manager?.kernel?.connectionStatus ?? "connected") !== "connected";
   }
 
   /** Let go of what nobody will keep. */

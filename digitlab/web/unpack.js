@@ -1,4 +1,4 @@
-/** What an exported page holds, as digitlab/export/page.py packed it. */
+/** What an exported page holds; digitlab/web/pack.py has packed its networks. */
 
 /** @typedef {import("./ink.js").Stroke} Stroke */
 /** @typedef {import("./network.js").NetworkData} NetworkData */

@@ -62,7 +62,10 @@ def display_with_still(widget: ipywidgets.Widget, still: str, words: str) -> Non
         words: the same in plain text.
     """
     display({"text/html": still, "text/plain": words}, raw=True)
-    display(widget._repr_mimebundle_(), raw=True)
+    data = widget._repr_mimebundle_()
+    # That of an anywidget is a pair.
+    data, metadata = data if isinstance(data, tuple) else (data, {})
+    display(data, metadata=metadata, raw=True)
 
 
 # --- callbacks ------------------------------------------------------------------------------------

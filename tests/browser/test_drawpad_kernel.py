@@ -52,6 +52,24 @@ def test_ink_that_a_restart_interrupts_is_not_left_on_the_pad(pad: Pad, page: Pa
     browser.run_all(page)
 
 
+def test_a_lost_connection_is_shown_and_what_is_drawn_meanwhile_arrives(
+    chromium: Browser, server: str
+) -> None:
+    with browser.new_page(chromium) as page:
+        browser.open_lab(page, server)
+        with browser.one_cell(page, CODE):
+            pad = Pad(page)
+            pad.draw_digit(4)
+            pad.expect_digit(4)
+            page.context.set_offline(True)
+            page.evaluate(f"() => {KERNEL}._ws.close()")
+            expect(pad.readout).to_contain_text("connection to the kernel is lost")
+            pad.replay([[(0.1, 0.9), (0.9, 0.9)]])
+            page.context.set_offline(False)
+            expect(pad.readout).not_to_contain_text("lost")
+            browser.wait_in_kernel(page, "len(pad.strokes) == 3")
+
+
 def test_a_page_that_is_loaded_again_keeps_the_drawing_and_a_right_click_paints_nothing(
     pad: Pad, page: Page
 ) -> None:

@@ -30,11 +30,11 @@ from digitlab import (
 from digitlab.data import data_folder
 from digitlab.evaluation import predict_logits
 from digitlab.export import export_page
-from digitlab.export.page import pack_network
 from digitlab.handwriting.recorded import read_pen_digits, read_unipen
 from digitlab.ink import PEN_WIDTH
 from digitlab.model import Calibration
 from digitlab.web import FOLDER
+from digitlab.web.pack import pack_network
 from tests.support import engines
 from tests.support.engines import Engine
 from tests.support.pen import DIGITS

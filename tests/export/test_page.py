@@ -15,7 +15,8 @@ import torch
 from digitlab import DigitCNN, predict, rasterize
 from digitlab.checkpoint import load_info
 from digitlab.export import export_page
-from digitlab.export.page import Exhibit, pack_network, render_page
+from digitlab.export.page import Exhibit, render_page
+from digitlab.web.pack import pack_network
 
 MOST_BYTES = 850_000  # of the file, with which it still goes by mail and opens at once on a phone
 TRAP = "</script><script>alert(1)</script><!-- css --> \\u2028 ]]>"

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 CHUNK = 65_536  # bytes handed on at once
@@ -19,9 +19,14 @@ def delayed(address: str, seconds: float) -> Iterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(
-            _hand_on(reader, far_writer, seconds), _hand_on(far_reader, writer, seconds)
-        )
+        try:
+            with suppress(asyncio.CancelledError):  # the proxy ends before its connections
+                await asyncio.gather(
+                    _hand_on(reader, far_writer, seconds), _hand_on(far_reader, writer, seconds)
+                )
+        finally:
+            writer.close()
+            far_writer.close()
 
     async def start() -> asyncio.Server:
         return await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -164,6 +164,20 @@ def test_a_view_of_a_pads_network_goes_on_to_the_pads_next_one(
     assert view.model is untrained
 
 
+def test_a_view_keeps_its_network_where_it_cannot_show_the_pads_next_one(
+    view: NetworkView, untrained: DigitCNN
+) -> None:
+    pad = DrawPad(untrained)
+    view.follow(pad)
+    pad.use_model(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+    pad.set_strokes(SEVEN)
+    assert pad.prediction is not None and view.model is untrained
+    assert torch.equal(view.image, pad.image)  # type: ignore[arg-type]
+    trained = DrawPad().model
+    pad.use_model(trained)
+    assert view.model is trained
+
+
 # --- the still picture ----------------------------------------------------------------------------
 
 

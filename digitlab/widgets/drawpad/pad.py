@@ -32,9 +32,8 @@ from digitlab.widgets.drawpad import render
 from digitlab.widgets.drawpad.canvas import Path, Sketch, as_drawing
 from digitlab.widgets.drawpad.reading import Reading
 
-# Seconds, the minimum between two live predictions: a frame of the page. It is longer where a
-# prediction takes longer: then half of the kernel's time is left for what the page sends meanwhile.
-LIVE_INTERVAL = 1 / 60
+# Seconds; so quick a prediction takes at most half of the time between two messages of the page.
+QUICK = 0.01
 # Pixels of the picture. All three are within what the shipped network was trained on.
 PENS = {"thin": 1.6, "medium": ink.PEN_WIDTH, "thick": 3.6}
 EXAMPLE_MESSINESS = 0.6  # of 0 to 2: tidy, but no two alike
@@ -270,8 +269,9 @@ class DrawPad(ipywidgets.Box):
             self._predict()
 
     def _is_time_to_predict(self) -> bool:
-        pause = time.monotonic() - self._last_prediction_at
-        return pause >= max(LIVE_INTERVAL, self._last_prediction_took)
+        """Whether half of the kernel's time is left for what the page sends meanwhile."""
+        took, pause = self._last_prediction_took, time.monotonic() - self._last_prediction_at
+        return took <= QUICK or pause >= took
 
     def _forget(self) -> None:
         """Withdraw the prediction. Every move of the pen asks for it: once is enough."""

@@ -1,24 +1,24 @@
 """The network view: a picture, every layer of a network, and at a click the sum of one unit."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Self, TypeAlias
 
 import anywidget
 import numpy as np
 import torch
 import traitlets
-from IPython.display import display
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import Prediction, predict
-from digitlab.export.destination import as_digit_cnn
-from digitlab.export.page import pack_network
 from digitlab.handwriting import write_digit
 from digitlab.ink import SIZE, as_unit_float, rasterize
-from digitlab.model import DigitCNN, unwrap
+from digitlab.model import DigitCNN, as_finite_network
 from digitlab.web import bundle, source
+from digitlab.web.pack import pack_network
+from digitlab.widgets.common import display_with_still
 from digitlab.widgets.drawpad import DrawPad
 from digitlab.widgets.network_view import render
 
@@ -86,17 +86,10 @@ class NetworkView(anywidget.AnyWidget):
         return f"NetworkView({f'predicts {prediction.digit}' if prediction else 'no picture'})"
 
     def _ipython_display_(self, **_: object) -> None:
-        """Show the view, and store pictures of the layers for where no kernel runs.
-
-        In JupyterLab a widget that no kernel knows hides whatever else its output has: so the
-        pictures are an output of its own, which its style hides beside a view that runs.
-        """
         image = torch.zeros(1, SIZE, SIZE) if self.image is None else self.image
         layers = render.layers_of(self._digit_cnn, image)
         still = render.still_html(layers, predict(self.model, image))
-        display({"text/html": still, "text/plain": "Every layer of a network"}, raw=True)
-        data, metadata = self._repr_mimebundle_() or ({}, {})
-        display(data, metadata=metadata, raw=True)
+        display_with_still(self, still, "Every layer of a network")
 
     # --- what is shown ----------------------------------------------------------------------------
 
@@ -119,14 +112,14 @@ class NetworkView(anywidget.AnyWidget):
         Raises:
             ValueError: it is another network than a DigitCNN, or has weights that are not finite.
         """
-        if not isinstance(unwrap(model), DigitCNN):
+        network = as_finite_network(model)
+        if not isinstance(network, DigitCNN):
             raise ValueError(
                 f"the view draws the layers of a DigitCNN, got a {type(model).__name__}; "
                 "plots.feature_maps shows those of any network with convolutions"
             )
-        self._digit_cnn = as_digit_cnn(model)
-        self.network = pack_network(self._digit_cnn)
-        self._model = model
+        self._digit_cnn, self._model = network, model
+        self.network = pack_network(network)
 
     @property
     def image(self) -> Tensor | None:
@@ -155,8 +148,9 @@ class NetworkView(anywidget.AnyWidget):
     def follow(self, pad: DrawPad) -> Self:
         """Show what is drawn on a drawing pad, while it is drawn; return the view.
 
-        A view of the pad's own network goes on to another one with the pad. A blank pad leaves what
-        is shown until something is drawn.
+        A view of the pad's own network goes on to another one with the pad; if that is no DigitCNN,
+        it keeps the last one, and shows the drawing in that. A blank pad leaves what is shown until
+        something is drawn.
         """
         if self._pad is not None:
             self._pad.unobserve(self._on_prediction, "prediction")
@@ -168,7 +162,8 @@ class NetworkView(anywidget.AnyWidget):
 
     def _on_prediction(self, change: Any) -> None:
         if self._shows_the_pads and change.owner.model is not self.model:
-            self.use_model(change.owner.model)
+            with suppress(ValueError):  # a network that can't be shown
+                self.use_model(change.owner.model)
         self.image = change.owner.image
 
     # --- the unit, here with row and column, and in the page with its place in a flat array -------
