@@ -34,11 +34,12 @@ def machine() -> dict[str, Any]:
     """Name what decides the results, and the times: commit, processor, cores, device, versions."""
     import torch
 
-    device = torch.accelerator.current_accelerator(check_available=True)
+    from digitlab.device import best_device
+
     return {
         "commit": commit(),
         "processor": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "device": str(device or "cpu"),
+        "device": str(best_device()),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
