@@ -103,4 +103,4 @@ def test_the_first_cell_installs_what_is_missing_and_lets_colab_show_widgets(
         option, own, *others = shlex.split(pip.removeprefix("install --quiet "))
         assert (option, own) == ("--no-deps", "digitlab @ git+https://github.com/Owner/course")
         asked = PROJECT["dependencies"]
-        assert [each for each in others if each not in asked] == ["psygnal"]  # anywidget's
+        assert [each for each in others if each not in asked] == ["comm", "psygnal"]  # the widgets'
