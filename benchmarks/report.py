@@ -52,12 +52,13 @@ def machine() -> dict[str, Any]:
     import torch
     import torchvision
 
-    device = torch.accelerator.current_accelerator(check_available=True)
+    from digitlab.device import best_device
+
     return {
         "commit": commit(),
         "processor": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "load_before": LOAD_BEFORE,
-        "device": str(device or "cpu"),
+        "device": str(best_device()),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

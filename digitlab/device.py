@@ -11,7 +11,8 @@ from torch import Tensor
 
 def best_device() -> torch.device:
     """Return the fastest device that torch finds here: CUDA, else MPS, else the CPU."""
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")
 
 
 def as_device(device: torch.device | str | None) -> torch.device:

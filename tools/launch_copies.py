@@ -21,18 +21,21 @@ RELATIVE_LINK = re.compile(r"\]\((?!\w+:|#)([^)\s]+)\)")
 
 FIRST_TEXT = """\
 *This is a copy of [{name}]({page}), made for Colab and Kaggle. Run the next cell first: it installs
-the course, in a minute or two. Save a copy of your own, or what you write here is lost.*"""
+the course, in less than a minute. Save a copy of your own, or what you write here is lost.*"""
 
 PAD_TEXT = """\
 *No pad below this cell? Then this host does not show its widgets: draw on
 [this page]({site}/draw.html), which has the same network.*"""
 
+# Without what the hosts have, PyTorch and NumPy among it: replacing that takes minutes, and goes
+# wrong in a kernel that has imported the old ones. pyproject.toml admits Colab's versions.
 INSTALL = """\
 import importlib.util
 import sys
 
 if importlib.util.find_spec("digitlab") is None:
-    %pip install --quiet "digitlab @ git+https://github.com/{repository}"
+    %pip install --quiet --no-deps "digitlab @ git+https://github.com/{repository}" \\
+        "ipywidgets>=8.1.5,<9" "ipycanvas>=0.14.3,<1" "anywidget>=0.11,<1" comm psygnal
 if "google.colab" in sys.modules:  # the pad's widgets are none of Colab's own
     sys.modules["google.colab"].output.enable_custom_widget_manager()"""
 

@@ -15,10 +15,11 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+import scipy  # brings `scipy.spatial`, which takes long, when it is used
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, spatial
+from scipy import ndimage
 from torch import Tensor
 
 from digitlab.ink import BOX, CENTER, PEN_WIDTH, SIZE
@@ -303,7 +304,7 @@ def _are_one_digit(first: _Piece, second: _Piece) -> bool:
     reach *= max(first.longer_side, second.longer_side)
     if -overlap.min() > reach:  # their boxes are farther apart than that: no need to measure
         return False
-    distances, _ = spatial.cKDTree(first.edge).query(second.edge, distance_upper_bound=reach)
+    distances, _ = scipy.spatial.cKDTree(first.edge).query(second.edge, distance_upper_bound=reach)
     return bool(np.isfinite(distances).any())
 
 

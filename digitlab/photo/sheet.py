@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import scipy  # brings `scipy.spatial`, which takes long, when it is used
 from numpy.typing import NDArray
-from scipy import ndimage, spatial
+from scipy import ndimage
 
 from digitlab.photo.reading import Array
 
@@ -103,7 +104,7 @@ def _has_four_corners(region: Mask) -> bool:
     """Whether a region is a convex quadrilateral: a rectangle, perhaps seen from aside."""
     if min(region.shape) < 10:  # pixels: too few to hold a digit, and to tell
         return False
-    hull = spatial.ConvexHull(np.argwhere(region & ~ndimage.binary_erosion(region)))
+    hull = scipy.spatial.ConvexHull(np.argwhere(region & ~ndimage.binary_erosion(region)))
     corners = hull.points[hull.vertices]
     ways = corners - corners[:, None]  # (n, n, 2) from each corner to each
     # Twice the areas of all triangles of corners, positive on one side of their first two.

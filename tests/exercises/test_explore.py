@@ -265,7 +265,7 @@ def in_bytes_by_absolute_differences(
         (
             check_pixel_statistics,
             lambda i: (i.mean(), i.std()),
-            "your code stopped with NotImplementedError: mean()",
+            "Error: mean()",  # of which kind depends on the release of PyTorch
         ),
         (check_nearest_mean, lambda *a: distances(*a).argmax(1), "whose mean is furthest"),
         (check_nearest_mean, distances, "has ten values for each image"),

@@ -1,7 +1,9 @@
 """Notebooks as Colab and Kaggle open them: alone, with a first cell that installs the course."""
 
 import re
+import shlex
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from tools.launch_copies import INSTALL, address, launch_copy
 
 REPOSITORY = "Owner/course"
 SITE = "https://owner.github.io/course"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PATHS = sorted(ROOT.glob("notebooks/0*.ipynb"))
 notebooks = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -94,5 +97,10 @@ def test_the_first_cell_installs_what_is_missing_and_lets_colab_show_widgets(
     shell = InteractiveShell()
     shell.register_magic_function(calls.append, magic_name="pip")
     shell.run_cell(INSTALL.format(repository=REPOSITORY)).raise_error()
-    pip = 'install --quiet "digitlab @ git+https://github.com/Owner/course"'
-    assert calls == ([] if installed else [pip]) + ["widgets"]
+    assert calls.pop() == "widgets"
+    assert bool(calls) is not installed
+    for pip in calls:
+        option, own, *others = shlex.split(pip.removeprefix("install --quiet "))
+        assert (option, own) == ("--no-deps", "digitlab @ git+https://github.com/Owner/course")
+        asked = PROJECT["dependencies"]
+        assert [each for each in others if each not in asked] == ["comm", "psygnal"]  # the widgets'

@@ -68,6 +68,14 @@ def test_every_package_asked_for_has_a_tested_version_within_its_range(extra):
             )
 
 
+def test_readme_names_the_versions_that_will_do():
+    prefix = "Programming Language :: Python :: 3."
+    minors = [line.removeprefix(prefix) for line in PROJECT["classifiers"] if prefix in line]
+    oldest = next(b for b in asked_by_pyproject()["torch"] if b.operator == ">=").version
+    line = f"Python 3.{minors[0]} to 3.{minors[-1]} · PyTorch {oldest} or newer"
+    assert line in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_tested_versions_fix_exactly_one_release_each_on_every_platform():
     for name, version in versions_in_constraints().items():
         assert re.fullmatch(r"[\w-]+", name)

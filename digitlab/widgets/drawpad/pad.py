@@ -41,7 +41,7 @@ EXAMPLE_MARGIN = 0.12  # of the pad's side
 TRACEBACK_HINT = "To see where it comes from, call pad.predict()."
 
 
-class PenWidth(traitlets.TraitType[float, float]):
+class PenWidth(traitlets.TraitType):  # type: ignore[type-arg]  # Colab's has none
     """The width of a pen in pixels of the network's picture; anything else is a ValueError."""
 
     default_value = ink.PEN_WIDTH
