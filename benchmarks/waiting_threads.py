@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+import torch  # before digitlab, which sets how its threads wait
 
 from benchmarks.report import save_results
 from benchmarks.speed import arguments, seconds

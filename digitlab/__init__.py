@@ -5,6 +5,7 @@ imported when first used, so that ``import digitlab`` is cheap, and ``python -m 
 runs where PyTorch does not.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't see what __getat
     from digitlab.widgets import DrawPad as DrawPad
 
 __version__ = "0.1.0"
+
+# The threads of PyTorch meet many times in each step of a training. Who is first spins by default,
+# which takes the processor, where other programs want it too, from the threads that are waited for.
+# So let them sleep (docs/teaching.md has the figures). OpenMP reads this once, when PyTorch is
+# loaded: import digitlab before torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _MODULES = {
     "checkpoint": ("load_model", "save_model"),

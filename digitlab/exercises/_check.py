@@ -187,6 +187,11 @@ _ADVICE = {
     "call `loss.backward()` before it",
     "a leaf Variable that requires grad": "PyTorch keeps track of what you do: "
     "put the steps into `with torch.no_grad():`",
+    "bias type (float) should be the same": (
+        _FLOAT32 := "A network computes in float32: call "
+        "`.float()` on what you give it, or leave it as it is"
+    ),
+    "mat1 and mat2 must have the same dtype": _FLOAT32,
     "grad can be implicitly created only for scalar": "`backward()` starts from one number: "
     "take the mean of the losses",
     "log_softmax": "`cross_entropy` takes the logits first, then the labels",
