@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SHOW = "import os; print(os.environ['OMP_WAIT_POLICY'])"
+SHOW = "import os; print(os.environ.get('GOMP_SPINCOUNT'))"
 
 
 def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -18,20 +18,24 @@ def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_threads_sleep_while_they_wait() -> None:
-    assert run(f"import digitlab; {SHOW}").stdout == "PASSIVE\n"
+def test_threads_spin_a_little_and_then_sleep() -> None:
+    assert run(f"import digitlab; {SHOW}").stdout == "30000\n"
 
 
-def test_a_users_own_setting_of_how_threads_wait_stays() -> None:
-    assert run(f"import digitlab; {SHOW}", OMP_WAIT_POLICY="ACTIVE").stdout == "ACTIVE\n"
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [("GOMP_SPINCOUNT", "7", "7"), ("OMP_WAIT_POLICY", "PASSIVE", "None")],
+)
+def test_a_users_own_setting_of_how_threads_wait_stays(
+    variable: str, value: str, shown: str
+) -> None:
+    assert run(f"import digitlab; {SHOW}", **{variable: value}).stdout == f"{shown}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings another OpenMP elsewhere")
 @pytest.mark.parametrize(
-    ("imports", "sleeping"), [("digitlab, torch", True), ("torch, digitlab", False)]
+    ("imports", "taken"), [("digitlab, torch", True), ("torch, digitlab", False)]
 )
-def test_openmp_takes_the_setting_if_digitlab_is_imported_first(
-    imports: str, sleeping: bool
-) -> None:
+def test_openmp_takes_the_setting_if_digitlab_is_imported_first(imports: str, taken: bool) -> None:
     shown = run(f"import {imports}", OMP_DISPLAY_ENV="verbose").stderr
-    assert ("GOMP_SPINCOUNT = '0'" in shown) == sleeping
+    assert ("GOMP_SPINCOUNT = '30000'" in shown) == taken

@@ -151,7 +151,7 @@ def test_what_was_written_in_an_exercise_is_used(notebook: NotebookNode) -> None
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_digitlab_is_imported_before_torch_so_that_its_threads_sleep_while_they_wait(
+def test_digitlab_is_imported_before_torch_so_that_it_can_say_how_threads_wait(
     notebook: NotebookNode,
 ) -> None:
     code = "\n".join(cell.source for cell in code_cells(notebook))
