@@ -5,6 +5,7 @@ imported when first used, so that ``import digitlab`` is cheap, and ``python -m 
 runs where PyTorch does not.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't see what __getat
     from digitlab.widgets import DrawPad as DrawPad
 
 __version__ = "0.1.0"
+
+# The threads of PyTorch meet many times in each step of a training, and who is first waits. Where
+# other programs want the processor, too, waiting by spinning keeps it from the very thread that is
+# waited for. So spin for a fraction of a millisecond, which is enough on an idle machine, and then
+# sleep (docs/teaching.md has the figures). OpenMP, on Linux, reads this once, when PyTorch is
+# loaded: import digitlab before torch.
+if "OMP_WAIT_POLICY" not in os.environ:  # the user's own choice
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")  # ten times as many by default
 
 _MODULES = {
     "checkpoint": ("load_model", "save_model"),

@@ -1,5 +1,8 @@
 """Run notebooks and store their outputs: ``python tools/execute_notebooks.py [FILE …]``.
 
+With ``--measure`` nothing is stored; printed are the time, processor time and memory that each took
+(on Linux and macOS).
+
 What would differ from run to run (times, widget state, the kernel's version) is not stored, so that
 the difference between two runs shows what has changed in the course.
 
@@ -10,9 +13,12 @@ keeps its stored output folded until the cell is run, and a page that is only re
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -22,28 +28,45 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 FOLDED = {"answer": {"outputs_hidden": True}, "course-test": {"source_hidden": True}}  # by tag
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# Run as a last cell: what the kernel has taken until then. (macOS counts bytes, Linux kilobytes.)
+COSTS = """
+import resource, sys
+used = resource.getrusage(resource.RUSAGE_SELF)
+memory = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time, {memory:.2f} GB at the peak")
+"""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Execute the files named, or all notebooks of the course."""
-    paths = [Path(name) for name in arguments] or sorted(ROOT.glob("notebooks/0*.ipynb"))
+    parser = argparse.ArgumentParser(description="Run notebooks and store their outputs.")
+    parser.add_argument("files", nargs="*", type=Path, help="notebooks; all if none is named")
+    parser.add_argument("--measure", action="store_true", help="print the costs, store nothing")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as work:
         # Another number of threads adds up in another order, and the last digits change.
         os.environ["OMP_NUM_THREADS"] = "2"
         # A learner's own networks in data/ are neither used nor replaced.
         os.environ["DIGITLAB_WORK"] = work
-        for path in paths:
-            print(path.name, flush=True)
-            notebook = nbformat.read(path, as_version=4)
-            client = NotebookClient(
-                notebook,
-                timeout=600,
-                coalesce_streams=True,
-                resources={"metadata": {"path": str(path.parent)}},
-            )
-            client.execute()
-            nbformat.write(tidy(notebook), path)
+        for path in options.files or sorted(ROOT.glob("notebooks/0*.ipynb")):
+            print(path.name, end=" ", flush=True)
+            notebook, began = nbformat.read(path, as_version=4), time.perf_counter()
+            if options.measure:
+                notebook.cells.append(nbformat.v4.new_code_cell(COSTS))
+            execute(notebook, path.parent)
+            print(f"{time.perf_counter() - began:.1f} s", flush=True)
+            if options.measure:
+                print(notebook.cells[-1].outputs[0].text, flush=True)
+            else:
+                nbformat.write(tidy(notebook), path)
     return 0
+
+
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells of a notebook, in place, in a new kernel that is started in this folder."""
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=600, coalesce_streams=True, resources=resources)
+    client.execute()
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
@@ -75,4 +98,4 @@ def fold(cell: NotebookNode) -> NotebookNode:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -93,7 +93,7 @@ def add_code(slides: list[Slide], cell: NotebookNode) -> None:
     """Show a cell and what it gave: an answer with the next click, and no imports."""
     code = [f"```python\n{cell.source}\n```"]
     outputs = [text for text in map(output_text, cell.outputs) if text]
-    if cell.source.startswith("import "):
+    if "\nimport torch\n" in f"\n{cell.source}\n":
         code = []
     if outputs and "hide-output" in cell.metadata.tags:
         outputs = [directive("revealjs-fragments", *outputs)]

@@ -177,6 +177,10 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 # --- Errors in words
 
+_FLOAT = "Change bytes with `.float()` first"
+_FLOAT32 = (
+    "A network computes in float32: call `.float()` on what you give it, or leave it as it is"
+)
 # What PyTorch says, and what is behind it.
 _ADVICE = {
     "backward through the graph a second time": "Each loss can go back through the network once: "
@@ -187,6 +191,16 @@ _ADVICE = {
     "call `loss.backward()` before it",
     "a leaf Variable that requires grad": "PyTorch keeps track of what you do: "
     "put the steps into `with torch.no_grad():`",
+    "bias type (float) should be the same": _FLOAT32,
+    "mat1 and mat2 must have the same dtype": _FLOAT32,
+    "invalid literal for int() with base 10": "Bytes are not the text of a number: `content[3]` is "
+    "a number already, and `int.from_bytes(piece, 'big')` makes one of several bytes",
+    "cdist only supports floating-point": _FLOAT,
+    "mean(): could not infer output dtype": _FLOAT,
+    "cdist only supports at least 2D": "`flatten(1)` keeps a row for each image; `flatten()` "
+    "makes one row of all",
+    "must match the size of tensor b": "Print the shapes of both. (After a mean or a sum, "
+    "`keepdim=True` keeps the dimension, with the size 1)",
     "grad can be implicitly created only for scalar": "`backward()` starts from one number: "
     "take the mean of the losses",
     "log_softmax": "`cross_entropy` takes the logits first, then the labels",

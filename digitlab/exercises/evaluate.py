@@ -340,6 +340,15 @@ def _shift_right(images: Tensor, pixels: int) -> Tensor:
     return images[..., sources.clamp(0, width - 1)] * ((sources >= 0) & (sources < width))
 
 
+def _wrapped_shift(images: Tensor, pixels: int) -> Tensor:
+    """What the slices for moving to the right make of a negative number; else the right answer."""
+    if pixels >= 0:
+        return _shift_right(images, pixels)
+    moved = torch.zeros_like(images)
+    moved[..., pixels:] = images[..., :-pixels]
+    return moved
+
+
 @check("The ink has moved, and what came in is black.", ours=_shift_right)
 def check_shift_right(attempt: Attempt) -> None:
     """Check ``attempt(images, pixels)``: ``(N, 1, H, W)`` moved by whole pixels, black behind."""
@@ -357,6 +366,8 @@ def check_shift_right(attempt: Attempt) -> None:
                 _shift_right(images.transpose(-1, -2), pixels).transpose(-1, -2)
             ),
             "they have not moved": images,
+            "a negative number moves them to the left: their columns from `-pixels` on come to the "
+            "front": _wrapped_shift(images, pixels),
             "nothing is left of them. Where `pixels` is 0, `[:-pixels]` is empty, for -0 is 0": (
                 torch.zeros_like(images) if pixels == 0 else images
             ),

@@ -112,6 +112,7 @@ def check_batch_norm(attempt: Attempt) -> None:
         x = torch.randn(images, channels, height, width) * sizes + offsets
         if channels == 5:
             x[:, 2] = 0.25  # as after a ReLU that never lets anything through
+            x[:, 3] /= 1000  # here it matters what 0.00001 is added to
         weight, bias = 1 + torch.rand(channels), torch.randn(channels)
         given = x.clone()
         with ready_made:
@@ -169,6 +170,12 @@ def _wrong_norms(x: Tensor, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
         ),
         "take the variance that divides by n, not by n - 1: x.var(…, correction=0)": (
             normalized(0, 2, 3, unbiased=True) * scale + shift
+        ),
+        "add 0.00001 to the variance, before the root, not to the standard deviation": (
+            (x - x.mean(dim=(0, 2, 3), keepdim=True))
+            / (x.std(dim=(0, 2, 3), keepdim=True, correction=0) + EPSILON)
+            * scale
+            + shift
         ),
         "subtract the mean as well": x
         / (x.var(dim=(0, 2, 3), keepdim=True, correction=0) + EPSILON).sqrt()

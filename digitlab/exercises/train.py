@@ -68,6 +68,11 @@ def _try_step(
             parameter.grad = torch.ones_like(parameter)
     with _missing_gradients_explained(stepping):
         returned = attempt(stepping, images.clone(), labels.clone(), learning_rate)
+    if kinds := {str(parameter.dtype) for parameter in stepping.parameters()} - {"torch.float32"}:
+        raise Mistake(
+            f"your step makes {kinds.pop()} numbers of the parameters, and the next images won't "
+            "fit them: change each in place with `-=`, or call `.float()` on the new ones"
+        )
     moved, right = _flat(stepping.parameters()) - before, -learning_rate * gradient
     suspects = _wrong_steps(model, images, labels, gradient, learning_rate)
     times = float(moved @ right / (right @ right))  # where both are along the same line: how far
@@ -316,20 +321,32 @@ def check_overfit_batch(overfit_batch: Attempt) -> None:
     """Check ``overfit_batch(model, images, labels, threshold)``.
 
     It must train ``model`` itself on this one batch until the loss is below ``threshold``, and
-    return the losses, one a step, the first of the untrained network.
+    return the losses, one a step, the first of the untrained network. A loop that ignores the
+    threshold takes as many steps for a higher one.
     """
     perceptron = nn.Sequential(nn.Flatten(), nn.Linear(784, 24), nn.ReLU(), nn.Linear(24, 10))
     convolutional = nn.Sequential(
         nn.Conv2d(1, 4, 3, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 81, 10)
     )
-    for model, count, threshold in ((perceptron, 16, 0.05), (convolutional, 6, 0.2)):
+    for model, count, thresholds in ((perceptron, 16, (0.05, 1.0)), (convolutional, 6, (0.2,))):
         images, labels = torch.rand(count, 1, 28, 28), torch.randint(10, (count,))
-        _try_overfitting(overfit_batch, model, images, labels, threshold)
+        steps = [
+            _try_overfitting(overfit_batch, copy.deepcopy(model), images, labels, threshold)
+            for threshold in thresholds
+        ]
+        # One step may be enough for both: some optimizers, such as LBFGS, go far in one.
+        if steps[0] == steps[-1] > 1 < len(thresholds):
+            raise Mistake(
+                f"your loop takes {steps[0]} steps whether the threshold is "
+                f"{' or '.join(f'{threshold:g}' for threshold in thresholds)}: compare the newest "
+                "loss with `threshold` in each round, and stop as soon as it is below"
+            )
 
 
 def _try_overfitting(
     attempt: Attempt, model: nn.Module, images: Tensor, labels: Tensor, threshold: float
-) -> None:
+) -> int:
+    """Let the attempt train; returns the number of steps that it took."""
     before, first = _flat(model.parameters()), _loss(model, images, labels)
     _watch_gradients(model)
     try:
@@ -364,8 +381,9 @@ def _try_overfitting(
     if not losses[-1] < threshold:
         raise Mistake(
             f"the last loss that you return is {float(losses[-1]):.3f}: "
-            f"go on until it is below {threshold}"
+            f"go on until it is below {threshold:g}"
         )
+    return counted["steps"] or len(losses)  # without an optimizer, a loss was noted for each
 
 
 @contextmanager

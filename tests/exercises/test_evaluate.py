@@ -501,9 +501,16 @@ def test_a_shift_may_be_by_slices_or_by_padding() -> None:
     assert check_shift_right(distort.shift).passed
 
 
+def only_to_the_right(images: Tensor, pixels: int) -> Tensor:
+    moved = torch.zeros_like(images)
+    moved[..., pixels:] = images[..., :-pixels] if pixels else images
+    return moved
+
+
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
+        (only_to_the_right, "a negative number moves them to the left"),
         (lambda images, pixels: images.roll(pixels, dims=-1), "`torch.roll`"),
         (lambda images, pixels: by_slices(images, -pixels), "the other way"),
         (downwards, "columns are the *last* dimension"),

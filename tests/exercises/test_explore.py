@@ -302,6 +302,23 @@ def in_bytes_by_absolute_differences(
         (check_nearest_mean, by_signed_differences, "with their signs"),
         (
             check_nearest_mean,
+            lambda train_images, labels, images: torch.cdist(images.flatten(1), images.flatten(1)),
+            "Change bytes with `.float()` first",
+        ),
+        (
+            check_nearest_mean,
+            lambda train_images, labels, images: torch.cdist(
+                images.float().flatten(), train_images.float().flatten(1)
+            ),
+            "`flatten(1)` keeps a row for each image",
+        ),
+        (
+            check_read_idx_header,
+            lambda content: [int(content[4 + 4 * i : 8 + 4 * i]) for i in range(content[3])],
+            "`int.from_bytes(piece, 'big')`",
+        ),
+        (
+            check_nearest_mean,
             lambda train_images, *a: nearest_mean(train_images, *a) + train_images.zero_().sum(),
             "your function changes what it was given",
         ),

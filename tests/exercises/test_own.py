@@ -122,6 +122,16 @@ def test_right_batch_norm_passes(attempt: Attempt) -> None:
             ),
             "not by n - 1",
         ),
+        (
+            lambda x, w, b: (
+                (x - x.mean((0, 2, 3), keepdim=True))
+                / (x.std((0, 2, 3), keepdim=True, correction=0) + 1e-5)
+                * w[:, None, None]
+                + b[:, None, None]
+            ),
+            "not to the standard deviation",
+        ),
+        (lambda x, w, b: (x - x.mean((0, 2, 3))) / x.std((0, 2, 3)), "`keepdim=True` keeps"),
         (norm_in_place, "changes the tensor that it was given"),
         (norm_by_pytorch, "PyTorch's own batch norm made them"),
         (lambda x, w, b: functional.batch_norm(x, None, None, w, b, True), "PyTorch's own"),

@@ -107,6 +107,14 @@ def step_with_arguments_swapped(model: nn.Module, images: Tensor, labels: Tensor
         (lambda *arguments: torch.no_grad()(step)(*arguments), "outside of `torch.no_grad()`"),
         (step_with_arguments_swapped, "takes the logits first"),
         (
+            lambda model, images, labels, rate: step(model, images.double(), labels, rate),
+            "A network computes in float32",
+        ),
+        (
+            lambda model, images, labels, rate: step(model.double(), images.double(), labels, rate),
+            "your step makes torch.float64 numbers of the parameters",
+        ),
+        (
             lambda model, images, labels, rate: step(model, images, labels, 1.0),
             "the learning rate is missing",
         ),
@@ -369,9 +377,18 @@ def without_appending(
     return losses
 
 
+def fixed_steps(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> list[float]:
+    return overfit(model, images, labels, threshold=0.0, steps=100)
+
+
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
+        (
+            lambda model, images, labels, _: overfit(model, images, labels, 0.05),
+            "steps whether the threshold is 0.05 or 1",
+        ),
+        (fixed_steps, "steps whether the threshold is 0.05 or 1"),
         (stepping_only, "again in each round of the loop"),
         (with_the_loss_outside, "compute it again, with `model(images)`, in each round"),
         (without_appending, "is it the newest loss that you compare with the threshold?"),
@@ -417,6 +434,21 @@ def overfit_as_a_generator(*arguments: Any) -> Iterator[Tensor]:
     yield from overfit_by_hand(*arguments)
 
 
+def overfit_in_one_step(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> list[float]:
+    optimizer = torch.optim.LBFGS(model.parameters())
+    losses: list[float] = []
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # type: ignore[arg-type]
+    return [*losses, cross_entropy(model(images), labels).item()]
+
+
 def overfit_by_lbfgs(model: nn.Module, images: Tensor, labels: Tensor, threshold: float) -> Any:
     optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
     losses = [cross_entropy(model(images), labels).detach()]
@@ -440,6 +472,7 @@ def overfit_by_lbfgs(model: nn.Module, images: Tensor, labels: Tensor, threshold
         overfit_by_hand,
         overfit_as_a_generator,
         overfit_by_lbfgs,
+        overfit_in_one_step,
         lambda *arguments: [torch.tensor(x) for x in overfit(*arguments)],
     ],
 )

@@ -151,6 +151,15 @@ def test_what_was_written_in_an_exercise_is_used(notebook: NotebookNode) -> None
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_digitlab_is_imported_before_torch_so_that_it_can_say_how_threads_wait(
+    notebook: NotebookNode,
+) -> None:
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    imported = re.findall(r"^(?:import|from) (digitlab|torch)\b", code, re.MULTILINE)
+    assert imported[0] == "digitlab"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_every_picture_has_a_description(notebook: NotebookNode) -> None:
     pictures = [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
     assert all(len(output.metadata["image/png"]["alt"]) > 20 for output in pictures)
