@@ -101,6 +101,7 @@ def gather(source: Path, repository: str) -> None:
 
 def first_page(readme: str, repository: str) -> str:
     """README with the live pad in place of its picture, and the way to all pages."""
+    readme = re.sub(r"!\[tests\]\(\S+\) ", "", readme)  # GitHub's badge, only there
     readme = re.sub(r"!\[[^]]+\]\(figures/page.webp\)\n", LIVE_PAD, readme, count=1)
     if repository:
         address = f"https://github.com/{repository}"

@@ -35,7 +35,7 @@ import sys
 
 if importlib.util.find_spec("digitlab") is None:
     %pip install --quiet --no-deps "digitlab @ git+https://github.com/{repository}" \\
-        "ipywidgets>=8.1.5,<9" "ipycanvas>=0.14.3,<1" "anywidget>=0.11,<1" comm psygnal
+        "ipywidgets>=8.1.5,<9" "ipycanvas>=0.13.3,<1" "anywidget>=0.11,<1" comm psygnal
 if "google.colab" in sys.modules:  # the pad's widgets are none of Colab's own
     sys.modules["google.colab"].output.enable_custom_widget_manager()"""
 
