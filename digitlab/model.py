@@ -19,6 +19,7 @@ from digitlab.ink import SIZE, scale_to_unit
 # 01 computes them.
 MNIST_MEAN = 0.1307
 MNIST_STD = 0.3081
+_MARGIN = 4  # pixels on each side of the 20×20 that MNIST's digits were scaled to fit into
 
 
 class DigitCNN(nn.Module):
@@ -51,11 +52,13 @@ class DigitCNN(nn.Module):
         self.std: Tensor
         self.calibration = Calibration()
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, *, center_crop: bool = False) -> Tensor:
         """Compute the logits of a batch.
 
         Args:
             images: ``(N, 1, 28, 28)``, floating point in [0, 1], or uint8 in 0..255.
+            center_crop: look at the middle 20×20 pixels only, and set to 0 what comes of the
+                margin: half of the work, for steps of a training.
 
         Returns:
             ``(N, 10)`` logits; softmax makes them probabilities.
@@ -65,10 +68,14 @@ class DigitCNN(nn.Module):
         """
         if images.shape[1:] != (1, SIZE, SIZE):
             raise ValueError(f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}")
-        x = self.normalize(images)  # (N, 1, 28, 28)
+        if center_crop:
+            images = images[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        x = self.normalize(images)  # (N, 1, 28, 28); all sizes are those of whole images
         # Pooling before ReLU gives the same numbers as after it, with a quarter of the comparisons.
         x = functional.relu(functional.max_pool2d(self.conv1(x), 2))  # (N, 32, 14, 14)
         x = functional.relu(functional.max_pool2d(self.conv2(x), 2))  # (N, 64, 7, 7)
+        if center_crop:
+            x = functional.pad(x, [_MARGIN // 4] * 4)  # two poolings have made one pixel of four
         x = self.dropout(x.flatten(1))  # (N, 3136)
         x = self.dropout(functional.relu(self.fc1(x)))  # (N, 128)
         logits: Tensor = self.fc2(x)  # (N, 10)

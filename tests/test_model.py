@@ -117,3 +117,25 @@ def test_every_parameter_gets_a_gradient(images: Tensor) -> None:
     assert all(
         parameter.grad is not None and parameter.grad.any() for parameter in model.parameters()
     )
+
+
+def test_a_center_crop_is_blind_to_the_margin() -> None:
+    model = DigitCNN()
+    digit = torch.zeros(1, 1, 28, 28)
+    digit[..., 4:24, 12:16] = 1
+    with_a_margin = digit.clone()
+    with_a_margin[..., :4, :] = 1
+    cropped = model(digit, center_crop=True)
+    assert torch.equal(cropped, model(with_a_margin, center_crop=True))
+    assert not torch.equal(model(digit), model(with_a_margin))
+
+
+def test_a_center_crop_changes_no_feature_of_the_very_middle(images: Tensor) -> None:
+    """The middle pixel of the last maps depends on 10×10 pixels, which a crop leaves whole."""
+    maps: list[Tensor] = []
+    model = DigitCNN()
+    model.fc1.register_forward_pre_hook(lambda _, args: maps.append(args[0].view(-1, 64, 7, 7)))
+    model(images)
+    model(images, center_crop=True)
+    torch.testing.assert_close(maps[0][..., 3, 3], maps[1][..., 3, 3])
+    assert not maps[1][..., 0, :].any() and not maps[1][..., 6].any()

@@ -13,6 +13,7 @@ What it costs on two cores of an x86-64 CPU:
 
 from __future__ import annotations
 
+import inspect
 import operator
 import time
 from collections.abc import Callable
@@ -237,6 +238,7 @@ class _Trainer:
         group: ProcessGroup,
     ) -> None:
         self.model, self.steps, self.device, self.group = model, steps, device, group
+        self.cropped_steps = round(recipe.center_crop * steps) if _can_crop(model) else 0
         self.network, self.dtype = group.wrap(model), dtype_of(model)
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -266,8 +268,9 @@ class _Trainer:
         """Make one optimizer step on a batch. Returns its loss, a scalar that is on the device."""
         batch_size = len(images)
         images, targets = self.group.shard(images), self.group.shard(targets)
+        options = {"center_crop": True} if self.schedule.last_epoch < self.cropped_steps else {}
         with mixed_precision(self.device):
-            logits = self.network(images.to(self.dtype))  # (n, 10)
+            logits = self.network(images.to(self.dtype), **options)  # (n, 10)
             if not isinstance(logits, Tensor) or logits.shape != targets.shape:
                 raise _wrong_logits(logits, len(targets))
             loss = functional.cross_entropy(logits.float(), targets, reduction="sum")
@@ -302,6 +305,14 @@ class _Trainer:
         """Everything here whose state a resumed training needs."""
         parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
         return parts | ({"average": self.average} if self.average is not None else {})
+
+
+def _can_crop(model: nn.Module) -> bool:
+    """Whether a network's ``forward`` takes ``center_crop``."""
+    try:
+        return "center_crop" in inspect.signature(model.forward).parameters
+    except ValueError:  # a traced network's forward tells nothing of its arguments
+        return False
 
 
 def _wrong_logits(logits: object, count: int) -> ValueError:

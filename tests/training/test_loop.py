@@ -427,6 +427,32 @@ def test_a_recipe_may_ask_for_more_images_than_there_are(small: Mnist) -> None:
     assert len(history.batch_losses) == 2
 
 
+class NotingItsCrops(DigitCNN):
+    """Remembers of each step of a training whether it saw the middle only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crops: list[bool] = []
+
+    def forward(self, images: torch.Tensor, *, center_crop: bool = False) -> torch.Tensor:
+        if self.training:
+            self.crops.append(center_crop)
+        return super().forward(images, center_crop=center_crop)
+
+
+def test_the_first_steps_see_the_middle_and_the_last_all(small: Mnist) -> None:
+    model, recipe = NotingItsCrops(), Recipe(epochs=2, batch_size=200, center_crop=0.7)
+    fit(model, small, recipe=recipe, device="cpu")
+    assert model.crops == [True] * 7 + [False] * 3
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:FutureWarning")
+def test_a_network_that_knows_nothing_of_crops_sees_all(small: Mnist) -> None:
+    traced = torch.jit.trace(linear(), torch.zeros(1, 1, 28, 28))
+    for model in (linear(), traced):
+        fit(model, small, recipe=Recipe(images_per_epoch=100, center_crop=0.9), device="cpu")
+
+
 def test_without_additions_it_trains_on_mnist_alone(small: Mnist) -> None:
     images, targets = training_set(small, Recipe(), seed=0)
     assert torch.equal(images, small.train_images) and targets.max(dim=1).values.min() == 1

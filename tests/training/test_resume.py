@@ -20,6 +20,7 @@ RECIPE = Recipe(
     epochs=3,
     batch_size=64,
     augment=RandomAffine(),
+    center_crop=0.5,
     noise=0.2,
     dropout=0.2,
     ema_decay=0.9,
