@@ -1,27 +1,40 @@
-"""From pen strokes to probabilities; imports; making a drawing pad.
+"""From pen strokes, and from a photo, to probabilities; imports; making a drawing pad.
 
     python -m benchmarks.speed_drawing [--quick]
 
 A drawing of 40, 150 or 600 points (hurried, usual, slow) is rasterised and classified, as the pad
-does on every change; the network is warm. Imports and the pad's construction are timed in processes
+does on every change; the network is warm. So it is for a photo, a JPEG file of 12 megapixels.
+Imports and the pad's construction are timed in processes
 of their own.
 """
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from benchmarks.measure import Measure
-from benchmarks.speed import alternate, arguments, finish
-from digitlab import DigitCNN, Prediction, load_model, predict, rasterize, write_digit
+from benchmarks.photo_scenes import FAULTS, Scene, photograph, stroke_shape
+from benchmarks.speed import alternate, arguments, finish, seconds
+from digitlab import (
+    DigitCNN,
+    Prediction,
+    from_image,
+    load_model,
+    predict,
+    rasterize,
+    write_digit,
+)
 
 NAME = "speed_drawing"
 POINTS = (40, 150, 600)
-DRAWINGS, STARTS = 200, 7  # rounds
+DRAWINGS, PHOTOS, STARTS = 200, 10, 7  # rounds
+PHOTO_FAULTS = ("hairline pen, 12 megapixels", "uneven light", "squared", "noise")
 IMPORTS = {
     "torch": "import torch",
     "digitlab": "from digitlab import DigitCNN, Recipe, fit, load_mnist, load_model, rasterize",
@@ -31,8 +44,9 @@ IMPORTS = {
 def main() -> None:
     """Measure, print, and write the results and README's table."""
     options = arguments(__doc__)
-    drawings, starts = (5, 1) if options.quick else (DRAWINGS, STARTS)
-    finish(NAME, [*measure_reading(drawings), *measure_starts(starts)], keep=not options.quick)
+    drawings, photos, starts = (5, 1, 1) if options.quick else (DRAWINGS, PHOTOS, STARTS)
+    measures = [*measure_reading(drawings), measure_photo(photos), *measure_starts(starts)]
+    finish(NAME, measures, keep=not options.quick)
 
 
 def measure_reading(rounds: int) -> list[Measure]:
@@ -58,6 +72,24 @@ def draw(count: int) -> list[list[tuple[float, float]]]:
     places = np.linspace(0, len(path) - 1, count)
     x, y = (np.interp(places, np.arange(len(path)), path[:, axis]).tolist() for axis in (0, 1))
     return [list(zip(x, y, strict=True))]
+
+
+def measure_photo(rounds: int) -> Measure:
+    """A poor photo, as a phone would send it, to probabilities."""
+    model, photo = load_model(), take_photo()
+    took = [seconds(lambda: predict(model, from_image(photo))) for _ in range(rounds + 1)]
+    return Measure("a photo of 12 megapixels to probabilities", took[1:], at_most=0.15)
+
+
+def take_photo() -> bytes:
+    """A JPEG file of an eight on paper."""
+    random, scene = np.random.default_rng(1), Scene()
+    for fault in PHOTO_FAULTS:
+        scene = replace(scene, **FAULTS[fault](random))
+    digit = stroke_shape(write_digit(8, style="plain", messiness=0), scene.pen)
+    file = io.BytesIO()
+    photograph(digit, scene, random).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
 
 
 def measure_starts(rounds: int) -> list[Measure]:

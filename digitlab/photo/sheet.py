@@ -66,7 +66,7 @@ def find_sheets(gray: Array) -> list[Sheet]:
     light = gray > _threshold(gray)
     found: list[tuple[int, Sheet]] = []
     for mask in (light, ~light):
-        labels, _ = ndimage.label(mask)
+        labels = _large_regions(mask)
         for label, box in enumerate(ndimage.find_objects(labels), start=1):
             low, high = np.array([(side.start, side.stop) for side in box]).T
             is_inside = (low > 0).all() and (high < gray.shape).all()
@@ -80,6 +80,18 @@ def find_sheets(gray: Array) -> list[Sheet]:
                 whole = _span(region) | _span(region.T).T  # with ink that touches its rim
                 found.append((area, _cut_out(gray, paper, whole, low)))
     return [sheet for _, sheet in sorted(found, key=lambda pair: pair[0])]
+
+
+def _large_regions(mask: Mask) -> NDArray[np.intp]:
+    """Label the regions that may be a sheet's free paper; noise makes ten thousand smaller ones."""
+    labels, _ = ndimage.label(mask)
+    # Pixels of a region are on average nowhere farther from its edge than in a disk, where it is a
+    # third of the radius: sqrt(pixels / pi) / 3. And of free paper it is at least this far.
+    least = math.pi * (3 * _MIN_FREE) ** 2 * _MIN_AREA * mask.size
+    is_large = np.bincount(labels.ravel()) >= least
+    is_large[0] = False  # what is outside of the mask
+    numbers = np.cumsum(is_large, dtype=np.intp) * is_large  # again from 1
+    return np.asarray(numbers[labels])
 
 
 def _span(mask: Mask) -> Mask:
