@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
@@ -166,6 +167,37 @@ def check_nearest_mean(attempt: Attempt) -> None:
         suspects = _wrong_readings(flat, flat_train, train_labels, classes)
         suspects |= _wrapped(images.flatten(1), means.to(torch.uint8))
         compare(predicted, torch.cdist(flat, means).argmin(1), what=what, suspects=suspects)
+    _refuse_means_for_every_image(attempt)
+
+
+def _refuse_means_for_every_image(attempt: Attempt) -> None:
+    """Raise a :class:`Mistake` if all training images are gone through again for each image."""
+    # Twice: what else the machine does may slow one of them down.
+    if all(_growth(attempt) > 3 for _ in range(2)):
+        raise Mistake(
+            "the digits are right, but your function goes through all training images again for "
+            "each image, and the cell below would take many minutes: make the ten means once, "
+            "before the loop"
+        )
+
+
+def _growth(attempt: Attempt) -> float:
+    """How many times as long many images of both kinds take as many of one and few of the other.
+
+    In whatever way it is written, a function that makes the means once has about 1.
+    """
+    many, some = torch.randint(256, (4000, 1, 28, 28), dtype=torch.uint8), 60
+    labels = torch.arange(len(many)) % 10
+    alone = _cost(attempt, many, labels, many[:1])
+    alone += _cost(attempt, many[:10], labels[:10], many[:some])
+    return _cost(attempt, many, labels, many[:some]) / alone
+
+
+def _cost(attempt: Attempt, *arguments: Tensor) -> float:
+    """Seconds of computing; a generator computes only when it is gone through."""
+    began = time.thread_time()
+    as_numbers(attempt(*(tensor.clone() for tensor in arguments)), what="your digits")
+    return time.thread_time() - began
 
 
 def _wrong_readings(

@@ -1,6 +1,6 @@
 """Notebook 1's checks: right answers pass however they are written, wrong ones are explained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,17 @@ def nearest_mean_by_numpy(train_images: Tensor, train_labels: Tensor, images: Te
     return np.square(images.numpy()[:, None] - means[None]).sum(axis=(2, 3, 4)).argmin(axis=1)
 
 
+def nearest_mean_one_by_one(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> Iterator[int]:
+    sums, counts = torch.zeros(10, *train_images.shape[1:]), torch.zeros(10)
+    for image, label in zip(train_images, train_labels, strict=True):
+        sums[label] += image
+        counts[label] += 1
+    means = sums / counts[:, None, None, None]
+    return (int((image - means).square().sum((1, 2, 3)).argmin()) for image in images)
+
+
 def stub(*_: Any) -> Any:
     raise NotImplementedError
 
@@ -90,6 +101,7 @@ def stub(*_: Any) -> Any:
         (check_nearest_mean, nearest_mean),
         (check_nearest_mean, nearest_mean_in_loops),
         (check_nearest_mean, nearest_mean_by_numpy),
+        (check_nearest_mean, nearest_mean_one_by_one),
     ],
 )
 def test_a_right_answer_passes_however_it_is_written(
@@ -340,6 +352,38 @@ def test_a_wrong_answer_is_explained(
     verdict = check(wrong)
     assert verdict.state == "not yet"
     assert expected in verdict.message
+
+
+def by_means_for_every_image(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> list[int]:
+    classes = [train_images[train_labels == digit].float() for digit in range(10)]
+    return [
+        min(range(10), key=lambda d: float((image - classes[d].mean(0)).square().sum()))
+        for image in images
+    ]
+
+
+def by_numpy_means_for_every_image(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> Any:
+    labels = train_labels.numpy()
+    return [
+        np.argmin(
+            [
+                np.square(image - train_images.numpy()[labels == digit].mean(axis=0)).sum()
+                for digit in range(10)
+            ]
+        )
+        for image in images.numpy()
+    ]
+
+
+@pytest.mark.parametrize("attempt", [by_means_for_every_image, by_numpy_means_for_every_image])
+def test_means_that_are_made_again_for_every_image_are_recognised_by_their_cost(
+    attempt: Callable[..., Any],
+) -> None:
+    assert "make the ten means once, before the loop" in check_nearest_mean(attempt).message
 
 
 @pytest.mark.parametrize(
