@@ -227,7 +227,7 @@ def _try_backward(backward: Attempt, *given: Tensor) -> None:
     right, count = _backpropagate(*given), len(given[0])
     parts = _five(returned)
     places = {
-        f"that is {'' if name == 'loss' else 'd_'}{name}: the order is {_FIVE}": value
+        f"that is {'the ' if name == 'loss' else 'd_'}{name}: the order is {_FIVE}": value
         for name, value in right.items()
     }
     losses = {
@@ -257,7 +257,14 @@ def _refuse_nudges(slopes: Tensor, right: Tensor, *, what: str) -> None:
 
 
 def _backpropagate(
-    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, slip: str = ""
+    images: Tensor,
+    labels: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    *,
+    slip: str = "",
 ) -> dict[str, Tensor]:
     """Compute the loss and its gradients by the chain rule, with at most one typical ``slip``."""
     count = len(images)
