@@ -242,6 +242,9 @@ _ADVICE = {
     "mat1 and mat2 must have the same dtype": _FLOAT32,
     "invalid literal for int() with base 10": "Bytes are not the text of a number: `content[3]` is "
     "a number already, and `int.from_bytes(piece, 'big')` makes one of several bytes",
+    "cannot convert 'int' object to bytes": "One byte, such as `content[4]`, is a number already; "
+    "a piece of four is `content[4:8]`",
+    "is invalid for input of size": "Take the sizes from the tensor's own `shape`, or `flatten(1)`",
     "cdist only supports floating-point": _FLOAT,
     "mean(): could not infer output dtype": _FLOAT,
     "cdist only supports at least 2D": "`flatten(1)` keeps a row for each image; `flatten()` "
@@ -262,8 +265,8 @@ def describe_error(error: Exception, hints: Mapping[str, str] | None = None) -> 
     ``hints``: an exercise's own, by words of the error that they belong to.
     """
     message = str(error).partition("\n")[0].partition(". Saved intermediate values")[0]
-    advices = {**(hints or {}), **_ADVICE}  # the exercise's own come first
-    advice = next((f". {hint}" for words, hint in advices.items() if words in str(error)), "")
+    advices = [*(hints or {}).items(), *_ADVICE.items()]
+    advice = next((f". {hint}" for words, hint in advices if words in str(error)), "")
     return f"{type(error).__name__}: {message}{_last_line(error)}{advice}"
 
 

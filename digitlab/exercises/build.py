@@ -392,13 +392,15 @@ def _check_names(counts: Any, layers: Mapping[str, nn.Module]) -> None:
     unknown = [name for name in counts if name not in layers]
     if missing or unknown:
         have = f"lacks {_quoted(missing)}" if missing else f"has an unknown {_quoted(unknown)}"
-        hint = (
-            ". `named_modules()` gives the model itself, too, under the name ''; "
-            "`named_children()` gives its layers"
-        )
-        raise Mistake(
-            f"your dict {have}; its keys should be {_quoted(layers)}{hint if '' in counts else ''}"
-        )
+        hint = ""
+        if "" in counts:
+            hint = (
+                ". `named_modules()` gives the model itself, too, under the name ''; "
+                "`named_children()` gives its layers"
+            )
+        elif list(counts) == list(layers)[:1]:
+            hint = ". Is your `return` inside the loop?"
+        raise Mistake(f"your dict {have}; its keys should be {_quoted(layers)}{hint}")
 
 
 def _quoted(names: Any) -> str:

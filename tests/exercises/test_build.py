@@ -497,7 +497,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_count_parameters,
             lambda model: dict(list(counts(model).items())[:1]),
-            "your dict lacks 'fc1'",
+            "your dict lacks 'fc1'; its keys should be 'conv1', 'fc1'. Is your `return` inside",
         ),
         (
             check_count_parameters,
