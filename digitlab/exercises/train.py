@@ -243,8 +243,9 @@ def _try_backward(backward: Attempt, *given: Tensor) -> None:
     for name in _GRADIENTS:
         suspects = {sentence: parts_wrong[name] for sentence, parts_wrong in wrong.items()}
         what = f"your d_{name} {where}"
-        _refuse_nudges(as_numbers(parts[name], what=what), right[name], what=what)
-        compare(parts[name], right[name], what=what, suspects={**suspects, **places})
+        slopes = as_numbers(parts[name], what=what)
+        _refuse_nudges(slopes, right[name], what=what)
+        compare(slopes, right[name], what=what, suspects={**suspects, **places})
 
 
 def _refuse_nudges(slopes: Tensor, right: Tensor, *, what: str) -> None:
