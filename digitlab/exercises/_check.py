@@ -220,6 +220,7 @@ _ADVICE = {
     "'int' object is not iterable": "A loop that counts needs `range(...)` around the number",
     "input.numel() == 0": "This piece is empty: does it begin beyond the edge?",
     "__round__": "Make a plain number of it first, `round(x.item(), 2)`; or `x.round()`",
+    "sizes provided (0)": "One place takes one number, and these are several",
     "must be Tensor, not": "PyTorch's functions take tensors; `math` has those for plain numbers",
     "can't assign a numpy": "Make a plain number of it first, with `float()`",
     "shapes cannot be multiplied": "In `a @ b` the rows of `a` must be as long as the columns of "

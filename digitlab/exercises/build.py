@@ -178,6 +178,7 @@ def check_count_parameters(attempt: Attempt) -> None:
         kinds = "Layers differ: `isinstance(layer, nn.Conv2d)` tells which one it is"
         hints = {f"'{type(layer).__name__}' object has no": kinds for layer in layers.values()}
         hints["'NoneType' object has no"] = "A layer made with `bias=False` has no bias: it is None"
+        hints["'tuple' object"] = "`named_children()` gives pairs: `for name, layer in …`"
         what = f"a network of {', '.join(type(layer).__name__ for layer in layers.values())}"
         counts = _try(attempt, model, what=what, hints=hints)
         _check_names(counts, layers)

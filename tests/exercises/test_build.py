@@ -429,6 +429,11 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
             lambda model: {n: layer.in_features for n, layer in model.named_children()},
             "Layers differ: `isinstance(layer, nn.Conv2d)` tells which one it is",
         ),
+        (
+            check_count_parameters,
+            lambda model: {layer.name: 0 for layer in model.named_children()},
+            "`named_children()` gives pairs",
+        ),
         (check_count_parameters, counts_of_all_modules, "has an unknown ''; its keys should be"),
         (check_count_parameters, counts_of_all_modules, "`named_children()` gives its layers"),
         (

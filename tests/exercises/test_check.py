@@ -303,6 +303,7 @@ IMAGE, LAYER = torch.rand(4, 6), torch.nn.Conv2d(1, 2, 3)
         (lambda: torch.zeros(len(IMAGE) / 2, 3), "divide by `//`"),
         (lambda: range(len(IMAGE) / 2), "divide by `//`"),
         (lambda: list(len(IMAGE)), "needs `range(...)` around the number"),
+        (lambda: IMAGE.clone()[0, 0].copy_(IMAGE[0]), "One place takes one number"),
         (lambda: IMAGE[4:].max(), "does it begin beyond the edge?"),
         (lambda: torch.log(0.1), "`math` has those for plain numbers"),
         (lambda: torch.nn.Linear(24, 2)(IMAGE), "is there a `flatten(1)`"),
