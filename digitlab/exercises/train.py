@@ -442,12 +442,13 @@ def _try_overfitting(
 def _stopped_if_stuck(model: nn.Module, batch_size: int) -> Iterator[Counter[str]]:
     """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself; count the steps."""
     counted: Counter[str] = Counter()
-    shown = steps = 0  # images in all, steps since the last of them
+    passes, steps = 0.0, 0  # of the whole batch; since the last of them
 
     def count_pass(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        nonlocal shown, steps
-        shown, steps = shown + (len(inputs[0]) if inputs else batch_size), 0
-        if shown > _MOST_PASSES * batch_size:
+        nonlocal passes, steps
+        share = len(inputs[0]) / batch_size if inputs else 1
+        passes, steps = passes + max(share, 0.25), 0  # a single image takes a while, too
+        if passes > _MOST_PASSES:
             raise _Stuck
 
     def count_step(*_: Any) -> None:
@@ -529,7 +530,7 @@ def _why_not_learned(
     so_far = f"after {_MOST_PASSES:,} passes your loss is {loss:.3f}, not yet below {threshold:g}"
     if (after - before).norm() < 2 * before.norm():  # too high a rate moves them much further
         return (
-            f"{so_far}, and the parameters have moved little: your learning rate is too low (with "
+            f"{so_far}, and the parameters have moved little: is your learning rate too low? (With "
             "Adam, 0.01 is a good start here)"
         )
     return (

@@ -466,7 +466,7 @@ def fixed_steps(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> l
             "append the loss of every step",
         ),
         (changed_overfit(steps=5), "your training ends at a loss of"),
-        (changed_overfit(learning_rate=1e-5), "your learning rate is too low"),
+        (changed_overfit(learning_rate=1e-5), "is your learning rate too low?"),
         (changed_overfit(learning_rate=1.0), "Is your learning rate too high"),
         (with_the_comparison_turned_round, "is its comparison the wrong way round"),
         (changed_overfit(forget=False), "the gradients add up from step to step"),
