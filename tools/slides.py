@@ -34,7 +34,7 @@ class Slide:
     heading: str = ""  # none: the slide goes on with the one before
     shown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    full: bool = False  # it has its code or its list
+    full: bool = False  # it has its code, its list or its picture
 
     def markdown(self) -> str:
         """Return the slide as sphinx-revealjs reads it."""
@@ -64,7 +64,7 @@ def make_slides(notebook: NotebookNode) -> str:
 
 
 def joined(slides: list[Slide]) -> list[Slide]:
-    """Move a remark that has neither heading nor code to the notes of the slide before."""
+    """Move a remark that has neither heading nor content to the notes of the slide before."""
     kept: list[Slide] = []
     for slide in slides:
         if slide.heading or slide.full:
@@ -119,7 +119,7 @@ def add_text(slides: list[Slide], block: str) -> None:
     elif SHOWN.match(block):
         slide = open_slide(slides, anew=block.startswith("**"))
         slide.shown.append(block)
-        slide.full = bool(LIST.match(block))
+        slide.full = bool(LIST.match(block)) or block.startswith("![")
     elif block:
         noticed = block.startswith(NOTICE)
         slide = slides[-1] if noticed else open_slide(slides)

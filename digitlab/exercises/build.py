@@ -70,7 +70,7 @@ def _untrained_loss(classes: int) -> float:
 )
 def check_conv2d(attempt: Attempt) -> None:
     """Check ``conv2d(image, kernel, padding)``: of ``(H, W)`` and ``(h, w)``, written by loops."""
-    calls = _Calls(r"^(conv(?!ert)|correlate)")
+    calls = _Calls("(conv(?!er)|correlate)(?!.*dispatcher)")  # of any kind; not "convert"
     for image_size, kernel_size, padding in CONVOLUTIONS:
         image, kernel = _whole_numbers(image_size), _whole_numbers(kernel_size)
         _try_convolution(attempt, image, kernel, padding, calls)
@@ -85,11 +85,11 @@ def _try_convolution(
     sizes_tried = f"an image of {_by(image)}, a kernel of {_by(kernel)} and padding={padding}"
     hints = {
         "cannot be multiplied": "`@` is the matrix product: multiply place by place, with `*`",
-        "expand(torch": "a place of the output takes one number: add the products up, by `.sum()`",
+        "expand(torch": "A place of the output takes one number: add the products up, by `.sum()`",
     }
     # The first kernel is 3×3: an attempt that stops later may count on that size.
     if kernel.shape != (3, 3):
-        hints[""] = "the kernel may have any size: take it from `kernel.shape`"
+        hints[""] = "The kernel may have any size: take it from `kernel.shape`"
     with calls:
         actual = _try(attempt, given, given_kernel, padding, what=sizes_tried, hints=hints)
     _refuse_changes(given, image, name="image")
@@ -114,7 +114,7 @@ def _try_convolution(
 @check("The largest of each block, nothing else.", ours=_max_pool2d)
 def check_max_pool2d(attempt: Attempt) -> None:
     """Check ``max_pool2d(image, size)``: ``(H, W)`` → ``(H // size, W // size)``, by loops."""
-    calls = _Calls("pool|block_reduce|maximum_filter")
+    calls = _Calls("pool|block_reduce|_filter|dilation")
     for image_size, size in POOLINGS:
         # All below zero at first: a maximum that starts at 0 would win.
         below_zero = 100 * (image_size == POOLINGS[0][0])
@@ -126,8 +126,10 @@ def check_max_pool2d(attempt: Attempt) -> None:
 def _try_pooling(attempt: Attempt, image: Tensor, size: int, calls: _Calls) -> None:
     given = image.clone()
     sizes_tried = f"an image of {_by(image)} and size={size}"
+    left_over = "Cut off the last rows and columns where they do not fill a block"
+    hints = {"is invalid for input of size": left_over}
     with calls:
-        actual = _try(attempt, given, size, what=sizes_tried)
+        actual = _try(attempt, given, size, what=sizes_tried, hints=hints)
     _refuse_changes(given, image, name="image")
     expected = _max_pool2d(image, size)
     (rows, columns), (height, width) = expected.shape, image.shape
@@ -157,7 +159,7 @@ def check_receptive_field(attempt: Attempt) -> None:
     for steps in [*STEPS, *(_random_steps(count) for count in (2, 3, 5))]:
         what = f"the side for the steps {steps}" if steps else "the side without any step"
         expected = torch.tensor(_receptive_field(steps))
-        hints = {} if steps else {"": "without any step a number is a pixel, and sees one"}
+        hints = {} if steps else {"": "Without any step a number is a pixel, and sees one"}
         side = _try(attempt, list(steps), what=f"the steps {steps}", hints=hints)
         compare(side, expected, what=what, suspects=_wrong_fields(steps))
 
@@ -172,7 +174,13 @@ def _random_steps(count: int) -> list[tuple[int, int]]:
 def check_count_parameters(attempt: Attempt) -> None:
     """Check ``count_parameters(model)``: a dict from each layer's name to its number of them."""
     for model in _models():
-        counts, layers = attempt(model), dict(model.named_children())
+        layers = dict(model.named_children())
+        kinds = "Layers differ: `isinstance(layer, nn.Conv2d)` tells which one it is"
+        hints = {f"'{type(layer).__name__}' object has no": kinds for layer in layers.values()}
+        hints["'NoneType' object has no"] = "A layer made with `bias=False` has no bias: it is None"
+        hints["'tuple' object"] = "`named_children()` gives pairs: `for name, layer in …`"
+        what = f"a network of {', '.join(type(layer).__name__ for layer in layers.values())}"
+        counts = _try(attempt, model, what=what, hints=hints)
         _check_names(counts, layers)
         for name, count in counts.items():
             layer = layers[name]
@@ -385,13 +393,15 @@ def _check_names(counts: Any, layers: Mapping[str, nn.Module]) -> None:
     unknown = [name for name in counts if name not in layers]
     if missing or unknown:
         have = f"lacks {_quoted(missing)}" if missing else f"has an unknown {_quoted(unknown)}"
-        hint = (
-            ". `named_modules()` gives the model itself, too, under the name ''; "
-            "`named_children()` gives its layers"
-        )
-        raise Mistake(
-            f"your dict {have}; its keys should be {_quoted(layers)}{hint if '' in counts else ''}"
-        )
+        hint = ""
+        if "" in counts:
+            hint = (
+                ". `named_modules()` gives the model itself, too, under the name ''; "
+                "`named_children()` gives its layers"
+            )
+        elif list(counts) == list(layers)[:1]:
+            hint = ". Is your `return` inside the loop?"
+        raise Mistake(f"your dict {have}; its keys should be {_quoted(layers)}{hint}")
 
 
 def _quoted(names: Any) -> str:
@@ -449,20 +459,14 @@ _LIBRARIES = {"scipy": "SciPy", "numpy": "NumPy", "skimage": "scikit-image"}
 def _try(
     attempt: Attempt, *arguments: Any, what: str, hints: Mapping[str, str] | None = None
 ) -> Any:
-    """Call the attempt; where it stops with an error, say for which sizes, and add a hint.
-
-    ``hints``: by words of the error that they belong to; the first that fits is given.
-    """
+    """Call the attempt; where it stops with an error, say for what, and what helps."""
     try:
         return attempt(*arguments)
     except NotImplementedError:  # a stub's
         raise
     except Exception as error:
-        fitting = [hint for words, hint in (hints or {}).items() if words in str(error)]
-        hint = f". Hint: {fitting[0]}" if fitting else ""
-        raise Mistake(
-            f"for {what}, your code stopped with {describe_error(error)}{hint}"
-        ) from error
+        reason = describe_error(error, hints)
+        raise Mistake(f"for {what}, your code stopped with {reason}") from error
 
 
 def _whole_numbers(size: tuple[int, ...]) -> Tensor:

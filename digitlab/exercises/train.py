@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -154,6 +154,11 @@ def _flat(tensors: Any) -> Tensor:
 # --- Backpropagation by hand
 
 _GRADIENTS = ("w2", "b2", "w1", "b1")  # in the order in which backpropagation reaches them
+_FIVE = "loss, d_w1, d_b1, d_w2, d_b2"
+_NUDGED = (
+    "as slopes are that were found by nudging: with the 25,450 numbers below that would take half "
+    "an hour. Go backwards by the table's rules, and you have all of them at once"
+)
 
 # What the learner sees of each slip that `_backpropagate` can make.
 _SLIPS = {
@@ -198,33 +203,69 @@ def check_backward(backward: Attempt) -> None:
     for count, pixels, units, classes in ((4, 5, 3, 4), (1, 2, 3, 2), (6, 3, 5, 3)):
         images, labels = torch.rand(count, pixels), torch.randint(classes, (count,))
         w1, w2 = torch.randn(pixels, units), torch.randn(units, classes)
-        given = (images, labels, w1, torch.randn(units), w2, torch.randn(classes))
-        with torch.no_grad(), _no_autograd():
-            copies = [tensor.clone() for tensor in given]
-            returned = backward(*copies)
-        if any(not torch.equal(copy_, tensor) for copy_, tensor in zip(copies, given, strict=True)):
-            raise Mistake(
-                "your function changes what it was given: it only returns the slopes, and leaves "
-                "the step to others"
-            )
-        right = _backpropagate(*given)
-        parts = _five(returned)
-        losses = {
-            "take the mean over the batch, not the sum": count * right["loss"],
-            "the logarithm of a probability is negative, so the loss is *minus* it": -right["loss"],
-            "divide by the number of images, not by that of all logits": right["loss"] / classes,
-            _SLIPS["softmax of columns"]: _backpropagate(*given, slip="softmax of columns")["loss"],
-        }
-        where = f"for {count} image{'s' * (count > 1)}"
-        compare(parts["loss"], right["loss"], what=f"your loss {where}", suspects=losses)
-        wrong = {sentence: _backpropagate(*given, slip=slip) for slip, sentence in _SLIPS.items()}
-        for name in _GRADIENTS:
-            suspects = {sentence: parts_wrong[name] for sentence, parts_wrong in wrong.items()}
-            compare(parts[name], right[name], what=f"your d_{name} {where}", suspects=suspects)
+        _try_backward(backward, images, labels, w1, torch.randn(units), w2, torch.randn(classes))
+    # Without any light, z is next to the ReLU's corner. There a nudge sees its other side as well.
+    corner = torch.tensor([1e-30, -1e-30])
+    parameters = torch.ones(3, 2), corner, torch.randn(2, 4), torch.randn(4)
+    try:
+        _try_backward(backward, torch.zeros(1, 3), torch.tensor([2]), *parameters)
+    except Mistake:
+        raise Mistake(
+            f"next to the ReLU's corner your slopes are a mixture of its two sides, {_NUDGED}"
+        ) from None
+
+
+def _try_backward(backward: Attempt, *given: Tensor) -> None:
+    with torch.no_grad(), _no_autograd():
+        copies = [tensor.clone() for tensor in given]
+        returned = backward(*copies)
+    if any(not torch.equal(copy_, tensor) for copy_, tensor in zip(copies, given, strict=True)):
+        raise Mistake(
+            "your function changes what it was given: it only returns the slopes, and leaves "
+            "the step to others"
+        )
+    right, count = _backpropagate(*given), len(given[0])
+    parts = _five(returned)
+    places = {
+        f"that is {'the ' if name == 'loss' else 'd_'}{name}: the order is {_FIVE}": value
+        for name, value in right.items()
+    }
+    losses = {
+        "take the mean over the batch, not the sum": count * right["loss"],
+        "the logarithm of a probability is negative, so the loss is *minus* it": -right["loss"],
+        "divide by the number of images, not by that of all logits": right["loss"] / len(given[-1]),
+        _SLIPS["softmax of columns"]: _backpropagate(*given, slip="softmax of columns")["loss"],
+        **places,
+    }
+    where = f"for {count} image{'s' * (count > 1)}"
+    compare(parts["loss"], right["loss"], what=f"your loss {where}", suspects=losses)
+    wrong = {sentence: _backpropagate(*given, slip=slip) for slip, sentence in _SLIPS.items()}
+    for name in _GRADIENTS:
+        suspects = {sentence: parts_wrong[name] for sentence, parts_wrong in wrong.items()}
+        what = f"your d_{name} {where}"
+        slopes = as_numbers(parts[name], what=what)
+        _refuse_nudges(slopes, right[name], what=what)
+        compare(slopes, right[name], what=what, suspects={**suspects, **places})
+
+
+def _refuse_nudges(slopes: Tensor, right: Tensor, *, what: str) -> None:
+    """Raise a :class:`Mistake` for slopes that are nearly right, as float32 makes them."""
+    if slopes.shape != right.shape:
+        return
+    off = float((slopes - right).abs().max() / right.abs().max())
+    if 1e-4 < off < 0.03:  # rounding is far below, a mistake in the rules above
+        raise Mistake(f"{what} is nearly right, but off by up to {100 * off:.2g} %, {_NUDGED}")
 
 
 def _backpropagate(
-    images: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, slip: str = ""
+    images: Tensor,
+    labels: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    *,
+    slip: str = "",
 ) -> dict[str, Tensor]:
     """Compute the loss and its gradients by the chain rule, with at most one typical ``slip``."""
     count = len(images)
@@ -255,13 +296,18 @@ def _backpropagate(
 
 def _five(returned: Any) -> dict[str, Any]:
     """Take apart what an attempt returned: the loss and four gradients."""
-    request = "return five things: the loss, d_w1, d_b1, d_w2 and d_b2"
     if returned is None:
         raise Mistake("what you return is None: does your function end with `return`?")
     try:
+        if isinstance(returned, Mapping):
+            raise TypeError
         loss, w1, b1, w2, b2 = returned
     except (TypeError, ValueError):
-        raise Mistake(request) from None
+        kind = type(returned).__name__
+        count = f" of {len(returned)}" if isinstance(returned, tuple | list | Mapping) else ""
+        raise Mistake(
+            f"return five things side by side, as in `return {_FIVE}`; you return a {kind}{count}"
+        ) from None
     return {"loss": loss, "w1": w1, "b1": b1, "w2": w2, "b2": b2}
 
 
@@ -291,7 +337,7 @@ def _no_autograd() -> Iterator[None]:
 
 # --- Overfit one batch
 
-_MOST_PASSES = 3_000  # forward passes; a right answer needs some dozens, or hundreds
+_MOST_PASSES = 3_000  # of the batch; a right answer needs some dozens, or hundreds
 _MOST_STEPS = 100  # of the optimizer after one forward pass; a right answer takes one
 
 
@@ -350,7 +396,7 @@ def _try_overfitting(
     before, first = _flat(model.parameters()), _loss(model, images, labels)
     _watch_gradients(model)
     try:
-        with _stopped_if_stuck(model) as counted:
+        with _stopped_if_stuck(model, len(images)) as counted:
             returned = attempt(model, images.clone(), labels.clone(), threshold)
             losses = as_numbers(returned, what="what you return")  # a generator trains only here
     except _Stuck:
@@ -359,8 +405,14 @@ def _try_overfitting(
                 "the network has learned the batch, and yet your loop goes on: is it the newest "
                 "loss that you compare with the threshold? Append the loss in each round"
             ) from None
-        raise Mistake(_why_not_learned(model, images, labels, before, threshold)) from None
+        reason = _why_not_learned(model, images, labels, before, threshold, stuck=True)
+        raise Mistake(reason) from None
     losses = losses.squeeze(-1) if losses.dim() == 2 else losses
+    if losses.numel() < 2 and (loss := _loss(model, images, labels)) >= threshold:
+        raise Mistake(
+            f"your loop ends at once, with a loss of {loss:.2f}, and should go on until it is "
+            f"below {threshold:g}: is its comparison the wrong way round, or a `return` inside it?"
+        )
     if losses.dim() != 1 or len(losses) < 2:
         raise Mistake(
             "return the list of losses, one a step; "
@@ -387,14 +439,15 @@ def _try_overfitting(
 
 
 @contextmanager
-def _stopped_if_stuck(model: nn.Module) -> Iterator[Counter[str]]:
+def _stopped_if_stuck(model: nn.Module, batch_size: int) -> Iterator[Counter[str]]:
     """Raise :class:`_Stuck`, or a mistake, where a loop won't end by itself; count the steps."""
     counted: Counter[str] = Counter()
-    passes = steps = 0
+    passes, steps = 0.0, 0  # of the whole batch; since the last of them
 
-    def count_pass(*_: Any) -> None:
+    def count_pass(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         nonlocal passes, steps
-        passes, steps = passes + 1, 0
+        share = len(inputs[0]) / batch_size if inputs else 1
+        passes, steps = passes + max(share, 0.25), 0  # a single image takes a while, too
         if passes > _MOST_PASSES:
             raise _Stuck
 
@@ -425,11 +478,17 @@ def _watch_gradients(model: nn.Module) -> None:
     def watch(parameter: Tensor) -> None:
         newest: list[Tensor] = []
         parameter.register_hook(lambda gradient: newest.append(gradient.detach().clone()))
+        # Those of single images may add up to that of the batch, until the parameter moves.
+        place, since = torch.empty(0), torch.zeros(())
 
         def compare_with_sum(updated: Tensor) -> None:
+            nonlocal place, since
             own, total = newest.pop(), updated.grad
-            added_up = total is not None and not torch.allclose(total, own, rtol=1e-3, atol=1e-6)
-            if added_up and own.isfinite().all():
+            since = since + own if torch.equal(place, updated) else own
+            place = updated.detach().clone()
+            if total is None or not own.isfinite().all():
+                return
+            if not any(torch.allclose(total, sum_, rtol=1e-3, atol=1e-6) for sum_ in (own, since)):
                 raise Mistake(
                     "the gradients add up from step to step: "
                     "call `optimizer.zero_grad()` before each `loss.backward()`"
@@ -442,22 +501,41 @@ def _watch_gradients(model: nn.Module) -> None:
 
 
 def _why_not_learned(
-    model: nn.Module, images: Tensor, labels: Tensor, before: Tensor, threshold: float
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    before: Tensor,
+    threshold: float,
+    *,
+    stuck: bool = False,
 ) -> str:
     """Say what is seen of a training that did not reach its threshold."""
-    loss = _loss(model, images, labels)
-    if torch.equal(before, _flat(model.parameters())):
+    loss, after = _loss(model, images, labels), _flat(model.parameters())
+    if torch.equal(before, after):
         return (
             "the parameters of `model` have not changed: is there a `loss.backward()` and an "
-            "`optimizer.step()` in your loop, is the optimizer given `model.parameters()`, and do "
-            "you train `model` itself and not a copy?"
+            "`optimizer.step()` in your loop, with `zero_grad()` before both, is the optimizer "
+            "given `model.parameters()`, and do you train `model` itself and not a copy?"
         )
     if not math.isfinite(loss):
-        return "the loss has become infinite or nan: your learning rate is too high"
+        return (
+            "the loss has become infinite or nan: your learning rate is too high, or your steps "
+            "go uphill"
+        )
+    if not stuck:
+        return (
+            f"your training ends at a loss of {loss:.3f}; it should go below {threshold:g}. Take "
+            "more steps on the same batch (with Adam at a rate of 0.01 some dozens are enough)"
+        )
+    so_far = f"after {_MOST_PASSES:,} passes your loss is {loss:.3f}, not yet below {threshold:g}"
+    if (after - before).norm() < 2 * before.norm():  # too high a rate moves them much further
+        return (
+            f"{so_far}, and the parameters have moved little: is your learning rate too low? (With "
+            "Adam, 0.01 is a good start here)"
+        )
     return (
-        f"your training ends, or gets stuck, at a loss of {loss:.3f}; it should go below "
-        f"{threshold}. Take more steps on the same batch, and try another learning rate (with "
-        "Adam, 0.01 is a good start here)"
+        f"{so_far}. Is your learning rate too high (with Adam, 0.01 is a good start here), do you "
+        "make a new optimizer in each round, or take a softmax before `cross_entropy`?"
     )
 
 

@@ -37,6 +37,18 @@ def conv_by_scipy(image: Tensor, kernel: Tensor, padding: int = 0) -> Any:
     return signal.correlate2d(np.pad(image.numpy(), padding), kernel.numpy(), mode="valid")
 
 
+def conv_by_fft(image: Tensor, kernel: Tensor, padding: int = 0) -> Any:
+    padded = np.pad(image.numpy(), padding)
+    return signal.fftconvolve(padded, kernel.numpy()[::-1, ::-1], mode="valid")
+
+
+def conv_by_mkldnn(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    stretch = [1, 1]  # stride and dilation
+    return torch.mkldnn_convolution(
+        image[None, None], kernel[None, None], None, [padding] * 2, stretch, stretch, 1
+    )[0, 0]
+
+
 def conv_by_windows(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     windows = functional.pad(image, (padding,) * 4).unfold(0, kernel.shape[0], 1)
     return (windows.unfold(1, kernel.shape[1], 1) * kernel).sum(dim=(2, 3))
@@ -344,7 +356,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_conv2d,
             conv_for_kernels_of_three_by_three,
-            "Hint: the kernel may have any size: take it from",
+            ". The kernel may have any size: take it from",
         ),
         (
             check_conv2d,
@@ -354,6 +366,8 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (check_conv2d, conv, "it is PyTorch's `conv2d` that made them"),
         (check_conv2d, conv_by_a_layer, "it is PyTorch's `conv2d` that made them"),
         (check_conv2d, conv_by_scipy, "it is SciPy's `correlate2d` that made them"),
+        (check_conv2d, conv_by_fft, "it is SciPy's `fftconvolve` that made them"),
+        (check_conv2d, conv_by_mkldnn, "it is PyTorch's `mkldnn_convolution` that made them"),
         (check_max_pool2d, pool, "it is PyTorch's `max_pool2d` that made them"),
         (check_max_pool2d, pool_by_scipy, "it is SciPy's `maximum_filter` that made them"),
         (check_max_pool2d, lambda image, size: nn.MaxPool2d(size)(image[None])[0], "`max_pool2d`"),
@@ -398,6 +412,28 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
             "the side without any step is wrong",
         ),
         (check_receptive_field, lambda steps: None, "does your function end with `return`?"),
+        (
+            check_max_pool2d,
+            lambda image, size: image.reshape(len(image) // size, size, -1, size).amax(dim=(1, 3)),
+            "Cut off the last rows and columns where they do not fill a block",
+        ),
+        (
+            check_count_parameters,
+            lambda model: {
+                n: layer.weight.numel() + layer.bias.numel() for n, layer in model.named_children()
+            },
+            "for a network of Conv2d, ReLU, Linear, your code stopped with AttributeError",
+        ),
+        (
+            check_count_parameters,
+            lambda model: {n: layer.in_features for n, layer in model.named_children()},
+            "Layers differ: `isinstance(layer, nn.Conv2d)` tells which one it is",
+        ),
+        (
+            check_count_parameters,
+            lambda model: {layer.name: 0 for layer in model.named_children()},
+            "`named_children()` gives pairs",
+        ),
         (check_count_parameters, counts_of_all_modules, "has an unknown ''; its keys should be"),
         (check_count_parameters, counts_of_all_modules, "`named_children()` gives its layers"),
         (
@@ -466,7 +502,7 @@ def test_a_right_answer_in_any_form_passes(check: Check, attempt: Any) -> None:
         (
             check_count_parameters,
             lambda model: dict(list(counts(model).items())[:1]),
-            "your dict lacks 'fc1'",
+            "your dict lacks 'fc1'; its keys should be 'conv1', 'fc1'. Is your `return` inside",
         ),
         (
             check_count_parameters,

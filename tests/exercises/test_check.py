@@ -270,3 +270,52 @@ def test_pytorchs_errors_come_on_one_line_with_what_to_do(attempt: Any, sentence
 
     verdict = check_one_call(attempt)
     assert sentence in verdict.message and "\n" not in verdict.message
+
+
+class WithoutSuper(torch.nn.Module):
+    def __init__(self) -> None:
+        self.layer = torch.nn.Linear(1, 1)
+
+
+IMAGE, LAYER = torch.rand(4, 6), torch.nn.Conv2d(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "advice"),
+    [
+        (lambda: 1 if LAYER.bias else 0, "`layer.bias is not None`"),
+        (lambda: max(IMAGE), "`block.max()`"),
+        (lambda: max(IMAGE.numpy(), key=lambda row: row), "`block.max()`"),
+        (lambda: 2 * LAYER.kernel_size * LAYER.kernel_size, "take them apart first"),
+        (lambda: LAYER.kernel_size**2, "take them apart first"),
+        (lambda: LAYER.kernel_size + 1, "take them apart first"),
+        (lambda: IMAGE.shape // 2, "take them apart first"),
+        (lambda: sum(p.numel() for p in LAYER.parameters), "Are brackets missing?"),
+        (lambda: IMAGE.max + 1, "Are brackets missing?"),
+        (lambda: IMAGE.shape(), "leave out its brackets"),
+        (lambda: round(torch.tensor(0.5), 2), "`round(x.item(), 2)`"),
+        (lambda: IMAGE.max(dim=1) + 0.5, "take them apart first"),
+        (lambda: float(IMAGE.sort()), "It gives two things"),
+        (lambda: IMAGE.sort()[3], "take its `.values`"),
+        (lambda: [3, 1].sort()[0], "`sorted(...)` returns the sorted list"),
+        (lambda: IMAGE[0 : len(IMAGE) / 2], "divide by `//`"),
+        (lambda: list(range(3))[2 / 2], "divide by `//`"),
+        (lambda: torch.zeros(len(IMAGE) / 2, 3), "divide by `//`"),
+        (lambda: range(len(IMAGE) / 2), "divide by `//`"),
+        (lambda: list(len(IMAGE)), "needs `range(...)` around the number"),
+        (lambda: IMAGE.clone()[0, 0].copy_(IMAGE[0]), "One place takes one number"),
+        (lambda: IMAGE[4:].max(), "does it begin beyond the edge?"),
+        (lambda: torch.log(0.1), "`math` has those for plain numbers"),
+        (lambda: torch.nn.Linear(24, 2)(IMAGE), "is there a `flatten(1)`"),
+        (WithoutSuper, "Begin your `__init__` with `super().__init__()`"),
+        (lambda: [c + h + w for c, h, w in [IMAGE.shape]], "as many names"),
+        (lambda: [h + w for h, w in [len(IMAGE)]], "There is only one thing on the right"),
+        (lambda: [0.1] > 0.5, "the newest is `losses[-1]`"),
+        (lambda: [].extend(0.5), "`losses.append(loss.item())`"),
+    ],
+)
+def test_an_error_whose_words_say_little_gets_a_sentence_that_says_what_to_do(
+    attempt: Any, advice: str
+) -> None:
+    message = check_three(attempt).message
+    assert "your code stopped with" in message and advice in message

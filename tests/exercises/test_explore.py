@@ -1,6 +1,6 @@
 """Notebook 1's checks: right answers pass however they are written, wrong ones are explained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,17 @@ def nearest_mean_by_numpy(train_images: Tensor, train_labels: Tensor, images: Te
     return np.square(images.numpy()[:, None] - means[None]).sum(axis=(2, 3, 4)).argmin(axis=1)
 
 
+def nearest_mean_one_by_one(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> Iterator[int]:
+    sums, counts = torch.zeros(10, *train_images.shape[1:]), torch.zeros(10)
+    for image, label in zip(train_images, train_labels, strict=True):
+        sums[label] += image
+        counts[label] += 1
+    means = sums / counts[:, None, None, None]
+    return (int((image - means).square().sum((1, 2, 3)).argmin()) for image in images)
+
+
 def stub(*_: Any) -> Any:
     raise NotImplementedError
 
@@ -87,9 +98,11 @@ def stub(*_: Any) -> Any:
         (check_pixel_statistics, statistics),
         (check_pixel_statistics, statistics_by_hand),
         (check_pixel_statistics, statistics_by_numpy),
+        (check_pixel_statistics, lambda i: [round(float(x), 4) for x in statistics(i)]),
         (check_nearest_mean, nearest_mean),
         (check_nearest_mean, nearest_mean_in_loops),
         (check_nearest_mean, nearest_mean_by_numpy),
+        (check_nearest_mean, nearest_mean_one_by_one),
     ],
 )
 def test_a_right_answer_passes_however_it_is_written(
@@ -270,7 +283,11 @@ def in_bytes_by_absolute_differences(
         (check_nearest_mean, lambda *a: distances(*a).argmax(1), "whose mean is furthest"),
         (check_nearest_mean, distances, "has ten values for each image"),
         (check_nearest_mean, lambda *a: distances(*a).min(1).values, "those are the distances"),
-        (check_nearest_mean, lambda *a: distances(*a).min(1), "`.min(dim=1)` returns two things"),
+        (
+            check_nearest_mean,
+            lambda *a: distances(*a).min(1),
+            "two things, the values and",
+        ),
         (check_nearest_mean, lambda *a: distances(*a).min(dim=1), "use `argmin(dim=1)`"),
         (
             check_nearest_mean,
@@ -318,6 +335,16 @@ def in_bytes_by_absolute_differences(
             "`int.from_bytes(piece, 'big')`",
         ),
         (
+            check_read_idx_header,
+            lambda content: [int.from_bytes(content[4 + 4 * i], "big") for i in range(content[3])],
+            "a piece of four is `content[4:8]`",
+        ),
+        (
+            check_nearest_mean,
+            lambda *a: nearest_mean(*a[:2], a[2].reshape(-1, 784)),
+            "Take the sizes from the tensor's own `shape`",
+        ),
+        (
             check_nearest_mean,
             lambda train_images, *a: nearest_mean(train_images, *a) + train_images.zero_().sum(),
             "your function changes what it was given",
@@ -340,6 +367,38 @@ def test_a_wrong_answer_is_explained(
     verdict = check(wrong)
     assert verdict.state == "not yet"
     assert expected in verdict.message
+
+
+def by_means_for_every_image(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> list[int]:
+    digits = []
+    for image in images:
+        means = means_of(train_images, train_labels)
+        digits.append(int((image.flatten() - means).square().sum(1).argmin()))
+    return digits
+
+
+def by_numpy_means_for_every_image(
+    train_images: Tensor, train_labels: Tensor, images: Tensor
+) -> Any:
+    labels = train_labels.numpy()
+    return [
+        np.argmin(
+            [
+                np.square(image - train_images.numpy()[labels == digit].mean(axis=0)).sum()
+                for digit in range(10)
+            ]
+        )
+        for image in images.numpy()
+    ]
+
+
+@pytest.mark.parametrize("attempt", [by_means_for_every_image, by_numpy_means_for_every_image])
+def test_means_that_are_made_again_for_every_image_are_recognised_by_their_cost(
+    attempt: Callable[..., Any],
+) -> None:
+    assert "make the ten means once, before the loop" in check_nearest_mean(attempt).message
 
 
 @pytest.mark.parametrize(

@@ -267,10 +267,72 @@ def test_backpropagation_must_leave_the_step_to_others() -> None:
     assert "changes what it was given" in check_backward(also_steps).message
 
 
-@pytest.mark.parametrize("returned", [None, 3.0, (1, 2)])
-def test_backpropagation_has_to_return_five_things(returned: Any) -> None:
-    message = check_backward(lambda *arguments: returned).message
-    assert "five things" in message or "`return`" in message
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (None, "does your function end with `return`?"),
+        (torch.tensor(3.0), "you return a Tensor"),
+        ((1, 2), "`return loss, d_w1, d_b1, d_w2, d_b2`; you return a tuple of 2"),
+        (dict.fromkeys(["loss", "w1", "b1", "w2", "b2"], 1), "you return a dict of 5"),
+    ],
+)
+def test_backpropagation_has_to_return_five_things(returned: Any, expected: str) -> None:
+    assert expected in check_backward(lambda *arguments: returned).message
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ((0, 3, 4, 1, 2), "d_w2 for 4 images is wrong: that is d_w1: the order is loss, d_w1"),
+        ((1, 2, 3, 4, 0), "your loss for 4 images is wrong: that is d_w1: the order is"),
+    ],
+)
+def test_five_things_in_another_order_are_recognised(order: tuple[int, ...], expected: str) -> None:
+    def attempt(*arguments: Tensor) -> list[Any]:
+        returned = backward(*arguments)
+        return [returned[place] for place in order]
+
+    assert expected in check_backward(attempt).message
+
+
+def nudged(up: float, down: float, dtype: torch.dtype) -> Attempt:
+    """Slopes by nudging each number up and down."""
+
+    def attempt(images: Tensor, labels: Tensor, *parameters: Tensor) -> list[Tensor]:
+        moved = [parameter.to(dtype) for parameter in parameters]
+
+        def loss() -> Tensor:
+            w1, b1, w2, b2 = moved
+            return cross_entropy((images.to(dtype) @ w1 + b1).relu() @ w2 + b2, labels)
+
+        def slope(numbers: Tensor, place: int) -> Tensor:
+            kept, ends = numbers[place].item(), []
+            for nudge in (up, -down):
+                numbers[place] = kept + nudge
+                ends.append(loss())
+            numbers[place] = kept
+            return (ends[0] - ends[1]) / (up + down)
+
+        moved = [parameter.clone() for parameter in moved]
+        slopes = [
+            torch.stack([slope(each.view(-1), place) for place in range(each.numel())])
+            for each in moved
+        ]
+        return [loss(), *(s.reshape(each.shape) for s, each in zip(slopes, moved, strict=True))]
+
+    return attempt
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("up", "down"), [(1e-2, 1e-2), (1e-3, 1e-3), (1e-3, 0), (1e-4, 1e-4)])
+def test_slopes_found_by_nudging_are_recognised(up: float, down: float, dtype: torch.dtype) -> None:
+    assert "found by nudging" in check_backward(nudged(up, down, dtype)).message
+
+
+@pytest.mark.parametrize(("up", "down"), [(1e-6, 0.0), (0.0, 1e-6), (1e-6, 1e-6)])
+def test_even_tiny_nudges_in_float64_are_recognised(up: float, down: float) -> None:
+    verdict = check_backward(nudged(up, down, torch.float64))
+    assert "a mixture of its two sides" in verdict.message
 
 
 def backward_in_loops(
@@ -377,6 +439,12 @@ def without_appending(
     return losses
 
 
+def with_the_comparison_turned_round(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> list[float]:
+    return overfit(model, images, labels, threshold, steps=1)
+
+
 def fixed_steps(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> list[float]:
     return overfit(model, images, labels, threshold=0.0, steps=100)
 
@@ -397,8 +465,10 @@ def fixed_steps(model: nn.Module, images: Tensor, labels: Tensor, _: float) -> l
             lambda *arguments: (losses := overfit(*arguments))[:: len(losses) - 1],
             "append the loss of every step",
         ),
-        (changed_overfit(steps=5), "your training ends, or gets stuck, at a loss of"),
-        (changed_overfit(learning_rate=1e-7), "try another learning rate"),
+        (changed_overfit(steps=5), "your training ends at a loss of"),
+        (changed_overfit(learning_rate=1e-5), "is your learning rate too low?"),
+        (changed_overfit(learning_rate=1.0), "Is your learning rate too high"),
+        (with_the_comparison_turned_round, "is its comparison the wrong way round"),
         (changed_overfit(forget=False), "the gradients add up from step to step"),
         (changed_overfit(backward=False), "have not changed: is there a `loss.backward()`"),
         (changed_overfit(on_copy=True), "train `model` itself and not a copy"),
@@ -465,10 +535,28 @@ def overfit_by_lbfgs(model: nn.Module, images: Tensor, labels: Tensor, threshold
     return losses
 
 
+def overfit_image_by_image(
+    model: nn.Module, images: Tensor, labels: Tensor, threshold: float
+) -> list[float]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    losses = [math.inf]
+    while losses[-1] >= threshold:
+        optimizer.zero_grad()
+        shares = []
+        for image, label in zip(images, labels, strict=True):
+            share = cross_entropy(model(image[None]), label[None]) / len(labels)
+            share.backward()
+            shares.append(share.item())
+        optimizer.step()
+        losses.append(sum(shares))
+    return losses[1:]
+
+
 @pytest.mark.parametrize(
     "attempt",
     [
         overfit,
+        overfit_image_by_image,
         overfit_by_hand,
         overfit_as_a_generator,
         overfit_by_lbfgs,

@@ -266,6 +266,13 @@ def test_slides_show_the_answer_to_a_question_with_the_next_click(
         assert "visible" in (answer.get_attribute("class") or "")
 
 
+def test_the_film_of_the_moving_window_is_on_a_slide() -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "02_build_a_cnn.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+    assert "(../figures/sliding_window.webp)" in make_slides(notebook)
+
+
 def test_a_slide_shows_what_a_class_looks_at_and_the_rest_is_in_the_notes() -> None:
     tags = {"tags": ["hide-output"]}
     plain = {"tags": []}
