@@ -87,7 +87,7 @@ class TookTooLong(BaseException):
 
 
 def check(
-    praise: str, *, ours: Attempt | None = None
+    praise: str, *, opening: str = "Right!", ours: Attempt | None = None
 ) -> Callable[[Callable[[Attempt], None]], Callable[[Any], Verdict]]:
     """Make a check of a function that tries an attempt and raises :class:`Mistake` if it is wrong.
 
@@ -97,6 +97,7 @@ def check(
 
     Args:
         praise: what a right attempt has achieved.
+        opening: what stands before it, where a check can't tell whether all of it is right.
         ours: a right answer, which later cells use as long as the learner's has not passed.
     """
 
@@ -126,7 +127,7 @@ def check(
                 if isinstance(error, NotImplementedError) and not error.args:
                     return Verdict("not started", "not started yet", ours)
                 return not_yet(f"your code stopped with {describe_error(error)}")
-            return Verdict("passed", f"Right! {praise}", attempt)
+            return Verdict("passed", f"{opening} {praise}", attempt)
 
         return examine_and_report
 
@@ -181,6 +182,7 @@ _FLOAT = "Change bytes with `.float()` first"
 _FLOAT32 = (
     "A network computes in float32: call `.float()` on what you give it, or leave it as it is"
 )
+_SUPER = "Begin your `__init__` with `super().__init__()`"
 # What PyTorch says, and what is behind it.
 _ADVICE = {
     "backward through the graph a second time": "Each loss can go back through the network once: "
@@ -200,12 +202,19 @@ _ADVICE = {
     "cdist only supports at least 2D": "`flatten(1)` keeps a row for each image; `flatten()` "
     "makes one row of all",
     "must match the size of tensor b": "Print the shapes of both. (After a mean or a sum, "
-    "`keepdim=True` keeps the dimension, with the size 1)",
+    "`keepdim=True` keeps the dimension, with the size 1; `[:, None, None]` adds two of them)",
+    "must be Tensor, not": "`torch.tensor(…)` makes a tensor of a list or a number",
+    "'list' object has no attribute": "`torch.tensor(…)` makes a tensor of a list",
+    "before Module.__init__() call": _SUPER,
+    "object has no attribute '_modules'": _SUPER,
+    "object has no attribute '_parameters'": _SUPER,
+    "is not a Module subclass": "`nn.Sequential` takes the layers one by one, each made with "
+    "brackets: `nn.ReLU()`; a list with a star, `nn.Sequential(*layers)`",
     "grad can be implicitly created only for scalar": "`backward()` starts from one number: "
     "take the mean of the losses",
     "log_softmax": "`cross_entropy` takes the logits first, then the labels",
-    "The expanded size of the tensor (0)": "That slice is empty. Is it `[p:-p]`? "
-    "Where `p` is 0 this is `[0:0]`, for -0 is 0",
+    "The expanded size of the tensor (0)": "That slice is empty: print its ends. Is it `[p:-p]`? "
+    "Where `p` is 0 this is `[0:0]`, for -0 is 0. Does it begin below 0? That counts from the end",
 }
 
 
@@ -218,7 +227,7 @@ def describe_error(error: Exception) -> str:
 
 def _last_line(error: BaseException) -> str:
     """Quote the learner's line that an error came from, if there is one."""
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])  # the package
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -291,7 +300,8 @@ def _about(entry: Any) -> str:
         return f"is text, {shown}: return numbers"
     if inspect.isroutine(entry):
         return "is a function, not a number: are its brackets missing, as in `loss.item()`?"
-    return f"is of the type {kind}, which is no number"
+    root = " (it is what the root of a negative number gives)" if kind == "complex" else ""
+    return f"is of the type {kind}, which is no number{root}"
 
 
 def _unequal(values: Any) -> str:

@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 
 from digitlab.challenge import PARAMETERS, cost_of, small_network
 from digitlab.data import load_mnist
 from digitlab.evaluation import predict_logits
-from digitlab.exercises._check import Attempt, Mistake, check, compare
+from digitlab.exercises._check import Attempt, Mistake, check, compare, describe_error
 from digitlab.training import Recipe, fit
 
 EPSILON = 1e-5  # what PyTorch's batch norm adds to the variance
@@ -60,9 +64,13 @@ def check_count_multiplications(attempt: Attempt) -> None:
         convolution = nn.Conv2d(ins, outs, kernel_size=(height, width), bias=bool(ins % 2))
         places = (outs, rows - height + 1, columns - width + 1)
         for layer, shape in ((convolution, places), (nn.Linear(ins * 10, outs), (outs,))):
-            actual = attempt(layer, shape)
-            expected = torch.tensor(_count_multiplications(layer, shape))
             what = f"the count for {layer} with an output of {shape}"
+            try:
+                actual = attempt(layer, shape)
+            except (AttributeError, ValueError, IndexError) as error:
+                # Convolutions and fully connected layers have other attributes, and other shapes.
+                raise Mistake(f"{what}: your code stopped with {describe_error(error)}") from error
+            expected = torch.tensor(_count_multiplications(layer, shape))
             compare(actual, expected, what=what, suspects=_wrong_counts(layer, shape))
 
 
@@ -129,20 +137,22 @@ def check_batch_norm(attempt: Attempt) -> None:
         compare(actual, expected, what=what, suspects=_wrong_norms(x, weight, bias))
     if ready_made.called:
         raise Mistake(
-            "the numbers are right, but PyTorch's own batch norm made them: "
+            f"the numbers are right, but PyTorch's own `{ready_made.called}` made them: "
             "write it with means, variances and arithmetic"
         )
 
 
 class _ReadyMade(TorchFunctionMode):
-    """While active, notes calls of PyTorch's own batch norm."""
+    """While active, notes which of PyTorch's own ways to normalise is called."""
 
-    called = False
+    called = ""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        self.called |= "batch_norm" in getattr(function, "__name__", "")
+        name = getattr(function, "__name__", "")
+        if name.endswith(("batch_norm", "layer_norm", "group_norm", "instance_norm")):
+            self.called = name
         return function(*args, **(kwargs or {}))
 
 
@@ -205,6 +215,11 @@ def check_residual(attempt: Attempt) -> None:
         with torch.no_grad():
             through = original(x)
         module = attempt(body)
+        if body._forward_hooks or "forward" in vars(body):
+            raise Mistake(
+                "your code changes the body itself, by a hook or another `forward`: leave it as it "
+                "is, and add in the `forward` of a module of your own"
+            )
         _check_module(module, body)
         given = x.clone()
         with torch.no_grad():
@@ -284,6 +299,7 @@ def check_own_network(attempt: Attempt) -> None:
     sample = load_mnist(source="sample").first(train=TRAINING_IMAGES, val=VALIDATION_IMAGES)
     images = sample.val_images[:8]
     try:
+        _try_layers(model, images)
         parameters = cost_of(model).parameters
         _check_logits(predict_logits(model, images))
     except ValueError as error:
@@ -322,6 +338,57 @@ def _check_network(model: Any, attempt: Attempt) -> None:
             "a second call gives the same network again: make it inside of the function, so that "
             "each seed begins with new random weights"
         )
+
+
+def _try_layers(model: nn.Module, images: Tensor) -> None:
+    """Raise a :class:`Mistake` that names the layer, if one can't take what comes to it."""
+    running: list[tuple[nn.Module, tuple[int, ...]]] = []  # from the network to the layer at work
+
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        shapes = [tuple(each.shape) for each in inputs if isinstance(each, Tensor)]
+        running.append((module, shapes[0] if shapes else ()))
+
+    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+        running.pop()
+
+    with register_module_forward_pre_hook(enter), register_module_forward_hook(leave):
+        try:
+            predict_logits(model, images)
+        except (RuntimeError, ValueError) as error:
+            layer, shape = running[-1] if running else (model, ())
+            if not type(layer).__module__.startswith("torch.nn"):
+                raise  # it is in the learner's own `forward`
+            name = next((name for name, each in model.named_modules() if each is layer), "")
+            refused = _refused(layer, shape, str(error).partition("\n")[0])
+            raise Mistake(f"the layer `{name}`, {layer}, {refused}") from error
+
+
+def _refused(layer: nn.Module, shape: tuple[int, ...], error: str) -> str:
+    """Say what comes to a layer, what it takes, and what to do."""
+    gets = f"gets {'×'.join(map(str, shape[1:]))} numbers for each image"
+    takes = f"and takes {getattr(layer, 'in_features', 0):,}"
+    channels = getattr(layer, "in_channels", getattr(layer, "num_features", None))
+    if len(shape) == 1:
+        return "gets one row for all images: `flatten(1)` keeps a row for each"
+    if isinstance(layer, nn.Linear) and len(shape) > 2:
+        return (
+            f"{gets} {takes} in a row: `nn.Flatten()` before it makes a row of "
+            f"{math.prod(shape[1:]):,}"
+        )
+    if isinstance(layer, nn.Linear):
+        return (
+            f"{gets} {takes}: write `nn.Linear({shape[1]}, …)`, or see where the maps before it "
+            "become smaller than you meant. (A 3×3 kernel without `padding=1` takes away two rows "
+            "and two columns)"
+        )
+    if channels is not None and shape[1:2] != (channels,):
+        return f"{gets} and takes {channels} channels, not {shape[1]}"
+    if "too small" in error or "greater than actual input size" in error:
+        return (
+            f"{gets}: these maps are too small for it. Pool less often, or keep their size, with "
+            "`padding=1` for a 3×3 kernel"
+        )
+    return f"{gets}, and says: {error}"
 
 
 def _check_logits(logits: Tensor) -> None:

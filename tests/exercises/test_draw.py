@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from digitlab import load_model
 from digitlab.evaluation import Prediction
@@ -25,9 +26,9 @@ def crop(image: Tensor) -> Tensor:
 
 
 def paste(ink: Tensor, top: int, left: int) -> Tensor:
-    picture = torch.zeros(28, 28)
-    picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return picture
+    """As near to this place as all of the ink stays in the picture."""
+    height, width = ink.shape
+    return pasted_anywhere(ink, max(0, min(top, 28 - height)), max(0, min(left, 28 - width)))
 
 
 def centered_by_mass(
@@ -52,6 +53,35 @@ def counting_from_the_canvas(image: Tensor) -> Tensor:
     return paste(crop(image), round(14 - row.item()), round(14 - column.item()))
 
 
+def one_sided_cut_off(image: Tensor) -> Tensor:
+    """Padding of a negative size cuts ink away, where it should be moved less."""
+    ink = crop(image)
+    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
+    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
+    top, left = round(14 - row.item()), round(14 - column.item())
+    return functional.pad(ink, (left, 28 - ink.shape[1] - left, top, 28 - ink.shape[0] - top))
+
+
+def never_limited(image: Tensor) -> Tensor:
+    ink = crop(image)
+    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
+    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
+    return pasted_anywhere(ink, round(14 - row.item()), round(14 - column.item()))
+
+
+def with_mean(image: Tensor) -> Tensor:
+    """The mean of the products, where their sum should be divided by the ink."""
+    ink = crop(image)
+    row, column = ((ink.sum(1 - d) * torch.arange(ink.shape[d])).sum() for d in (0, 1))
+    return pasted_anywhere(ink, round(14 - row.item()), round(14 - column.item()))
+
+
+def pasted_anywhere(ink: Tensor, top: int, left: int) -> Tensor:
+    picture = torch.zeros(28, 28)
+    picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return picture
+
+
 def endless(image: Tensor) -> Tensor:
     while True:
         pass
@@ -72,6 +102,9 @@ def centered_by_box(image: Tensor) -> Tensor:
         (counting_from_the_canvas, "from the edge of the cut-out, not of the canvas"),
         (lambda image: centered_by_mass(image, 13.5), "aim at 14, not at 13.5"),
         (lambda image: torch.zeros(28, 28), "it is all black"),
+        (one_sided_cut_off, "some of the ink is cut off at the edge"),
+        (never_limited, "move it only as far as all of it stays in the picture"),
+        (with_mean, "it is a sum divided by the sum of the ink"),
         (lambda image: paste(crop(image), 0, 0), "now move its centre of mass to 14"),
         (lambda image: centered_by_mass(image * (image > 0.5)), "the faint ink is missing"),
         (
@@ -155,6 +188,12 @@ def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
 )
 def test_a_confident_wrong_prediction_passes_in_whatever_form_the_digit_comes(digit: Any) -> None:
     assert check_break_it(lambda model: (digit, OUTLINED)).passed
+
+
+def test_a_claim_that_no_check_can_judge_is_not_called_right() -> None:
+    verdict = check_break_it(lambda model: (1, OUTLINED))
+    assert verdict.passed and "Right!" not in verdict.message
+    assert "no check can tell" in verdict.message
 
 
 def test_who_says_that_a_plain_digit_is_another_is_doubted() -> None:
