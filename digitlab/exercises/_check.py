@@ -198,6 +198,7 @@ _ADVICE = {
     "invalid literal for int() with base 10": "Bytes are not the text of a number: `content[3]` is "
     "a number already, and `int.from_bytes(piece, 'big')` makes one of several bytes",
     "cdist only supports floating-point": _FLOAT,
+    "Got: Long": "Change whole numbers with `.float()` first",
     "mean(): could not infer output dtype": _FLOAT,
     "cdist only supports at least 2D": "`flatten(1)` keeps a row for each image; `flatten()` "
     "makes one row of all",
@@ -205,6 +206,8 @@ _ADVICE = {
     "`keepdim=True` keeps the dimension, with the size 1; `[:, None, None]` adds two of them)",
     "must be Tensor, not": "`torch.tensor(…)` makes a tensor of a list or a number",
     "'list' object has no attribute": "`torch.tensor(…)` makes a tensor of a list",
+    "doesn't define __round__": "`.item()` makes a plain number of a tensor",
+    "can't multiply sequence": "A tuple, such as `kernel_size`, is no number: take its entries",
     "before Module.__init__() call": _SUPER,
     "object has no attribute '_modules'": _SUPER,
     "object has no attribute '_parameters'": _SUPER,

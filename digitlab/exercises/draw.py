@@ -51,7 +51,7 @@ def check_crop_and_center(attempt: Attempt) -> None:
     for number, image in enumerate([*blots, *_one_sided()]):
         what = "your picture for a canvas of {} × {}".format(*image.shape)
         if number >= len(blots):
-            what += ", its ink heavy at one edge,"
+            what += " with ink that is heavy at one edge"
         try:
             picture = attempt(image.clone())
         except NotImplementedError:
@@ -208,13 +208,12 @@ def check_break_it(attempt: Attempt) -> None:
         prediction = predict(load_model(), image)
     except ValueError as error:
         raise Mistake(f"the second thing should be strokes: {error}") from error
-    if prediction.digit == digit:
-        raise Mistake(
-            f"the network takes your {digit} for {prediction}, which is right; "
-            "change the drawing more"
-        )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
+    if prediction.digit == digit:
+        raise Mistake(
+            f"the network predicts {prediction}, the digit that you name; change the drawing more"
+        )
     if not prediction.is_sure:
         raise Mistake(
             f"the network takes your {digit} for {prediction}, but hesitates; "

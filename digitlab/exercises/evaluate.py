@@ -192,11 +192,13 @@ def check_temperature(attempt: Attempt) -> None:
             )
         if result.numel() != 1:
             raise Mistake(f"return one temperature; you returned {result.numel()} numbers")
+        if not result.item() > 0 or result.isinf():
+            raise Mistake(f"you found {result.item():.4g}: a temperature is a number above 0")
         cases.append((result.item(), fit_temperature(logits, labels), logits, labels))
     if len({yours for yours, *_ in cases}) == 1:
         raise Mistake(
             f"you return {cases[0][0]:.4g} whatever logits you are given: compute the temperature "
-            "from them and their labels"
+            "from them and their labels. (Or does your search always end at the same place?)"
         )
     for case in cases:
         _check_one_temperature(*case)
@@ -209,15 +211,13 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
         return functional.cross_entropy(scaled, labels).item()
 
     found = f"for logits whose best temperature is {best:.2f}, you found {yours:.4g}"
-    if not math.isfinite(yours) or yours <= 0:
-        raise Mistake(f"{found}: a temperature is a number above 0")
     if abs(yours / best - 1) <= _TEMPERATURE_TOLERANCE:
         return
     if yours.is_integer() and yours > 5:
         raise Mistake(
             f"{found}: is that a place in your list? Return the temperature at that place"
         )
-    if abs(yours - 1 / best) < 0.03 * yours:
+    if abs(yours * best - 1) <= _TEMPERATURE_TOLERANCE:
         raise Mistake(
             f"{found}: that is 1 / T. Did you multiply by the temperature? Divide the logits by it"
         )
@@ -268,7 +268,9 @@ def check_draw_the_line(attempt: Attempt) -> None:
         result = _pair(attempt(digits.clone(), others.clone(), turned_away), what=what, names=names)
         if result.shape != (2,):
             raise Mistake(f"{what}: return two numbers, the line and the share that passes")
-        line = float(result[0])
+        line, passed = result.tolist()
+        if abs(line - float((others >= passed).double().mean())) < 1e-4:
+            raise Mistake(f"{what}: the two have changed places: the line comes first")
         _check_the_line(line, digits, others, turned_away, what=what)
         right = (others >= line).double().mean()
         suspects = {

@@ -215,11 +215,6 @@ def check_residual(attempt: Attempt) -> None:
         with torch.no_grad():
             through = original(x)
         module = attempt(body)
-        if body._forward_hooks or "forward" in vars(body):
-            raise Mistake(
-                "your code changes the body itself, by a hook or another `forward`: leave it as it "
-                "is, and add in the `forward` of a module of your own"
-            )
         _check_module(module, body)
         given = x.clone()
         with torch.no_grad():
@@ -259,6 +254,11 @@ def _check_module(module: Any, body: nn.Module) -> None:
             "modules only. Write a class that begins with `class Residual(nn.Module):`"
         )
     found = {id(parameter) for parameter in module.parameters()}
+    if "forward" in vars(body) or any(each._forward_hooks for each in module.modules()):
+        raise Mistake(
+            "a hook does the adding, or another `forward` that the body was given: leave the body "
+            "as it is, and add in the `forward` of a class of your own"
+        )
     if any(id(parameter) not in found for parameter in body.parameters()):
         raise Mistake(
             "the body's parameters are not among those of your module, so they would not be "

@@ -1,5 +1,6 @@
 """Notebook 5: typical wrong answers, and the words that help."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,8 @@ def centered_by_box(image: Tensor) -> Tensor:
         (lambda image: torch.zeros(28, 28), "it is all black"),
         (one_sided_cut_off, "some of the ink is cut off at the edge"),
         (never_limited, "move it only as far as all of it stays in the picture"),
+        (lambda image: round(image.mean()), "`.item()` makes a plain number"),
+        (lambda image: image.nonzero().mean(dim=0), "Change whole numbers with `.float()`"),
         (with_mean, "it is a sum divided by the sum of the ink"),
         (lambda image: paste(crop(image), 0, 0), "now move its centre of mass to 14"),
         (lambda image: centered_by_mass(image * (image > 0.5)), "the faint ink is missing"),
@@ -146,7 +149,7 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
-        (lambda model: (7, DIGITS[7]), "which is right; change the drawing more"),
+        (lambda model: (7, DIGITS[7]), "the digit that you name; change the drawing more"),
         (lambda model: DIGITS[7][0], "return two things"),
         (
             lambda model: ("seven", DIGITS[7]),
@@ -170,7 +173,12 @@ def test_a_network_that_the_attempt_has_changed_does_not_count() -> None:
         model.get_parameter("fc2.bias").data[4] += 1000
         return 7, DIGITS[7]
 
-    assert "which is right" in check_break_it(spoil).message
+    assert "the digit that you name" in check_break_it(spoil).message
+
+
+def test_a_spiral_is_not_called_the_digit_that_its_drawer_names() -> None:
+    turns = [(140 + i * math.cos(i / 6), 140 + i * math.sin(i / 6)) for i in range(95)]
+    assert "doesn't look like a digit" in check_break_it(lambda model: (3, [turns])).message
 
 
 def test_what_the_network_takes_for_no_digit_has_not_fooled_it(

@@ -72,6 +72,7 @@ def test_a_right_count_passes(attempt: Attempt) -> None:
             "height · width, not height · height",
         ),
         (lambda layer, shape: None, "does your function end with `return`?"),
+        (lambda layer, shape: layer.kernel_size * layer.kernel_size, "take its entries"),
         (
             lambda layer, shape: math.prod((*shape, layer.in_channels, *layer.kernel_size)),
             "'Linear' object has no attribute 'in_channels'",
@@ -212,6 +213,12 @@ def hooked(body: nn.Module) -> nn.Module:
     return body
 
 
+def with_another_forward(body: nn.Module) -> nn.Module:
+    forward = body.forward
+    body.forward = lambda x: x + forward(x)  # type: ignore[method-assign]
+    return body
+
+
 def combined(combine: Callable[[Tensor, Any], Tensor]) -> Attempt:
     return lambda body: Residual(body, combine)
 
@@ -246,8 +253,10 @@ def test_a_right_residual_connection_passes(attempt: Attempt) -> None:
         (combined(torch.no_grad()(lambda x, body: x + body(x))), "leave `torch.no_grad()` out"),
         (Hidden, "not among those of your module"),
         (WithScale, "parameters of its own"),
-        (hooked, "your code changes the body itself, by a hook"),
-        (lambda body: combined(lambda x, body: body(x))(hooked(body)), "by a hook"),
+        (hooked, "a hook does the adding"),
+        (lambda body: hooked(nn.Sequential(body)), "a hook does the adding"),
+        (lambda body: combined(lambda x, body: body(x))(hooked(body)), "a hook does the adding"),
+        (with_another_forward, "or another `forward` that the body was given"),
         (lambda body: NoSuper(), "Begin your `__init__` with `super().__init__()`"),
         (lambda body: lambda x: x + body(x), "return an nn.Module, and not a function"),
         (lambda body: Residual, "with brackets"),
