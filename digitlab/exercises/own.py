@@ -356,8 +356,8 @@ def _try_layers(model: nn.Module, images: Tensor) -> None:
             predict_logits(model, images)
         except (RuntimeError, ValueError) as error:
             layer, shape = running[-1] if running else (model, ())
-            if not type(layer).__module__.startswith("torch.nn"):
-                raise  # it is in the learner's own `forward`
+            if not shape or not type(layer).__module__.startswith("torch.nn"):
+                raise  # it is in the learner's own `forward`, or about the logits
             name = next((name for name, each in model.named_modules() if each is layer), "")
             refused = _refused(layer, shape, str(error).partition("\n")[0])
             raise Mistake(f"the layer `{name}`, {layer}, {refused}") from error

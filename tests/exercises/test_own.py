@@ -299,6 +299,18 @@ class OverTheBatch(nn.Module):
         return logits - logits.mean(dim=0)
 
 
+class ByName(nn.Module):
+    """Calls its layer by keyword, so that nobody can see what comes to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(100, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(input=images.flatten(1))
+        return logits
+
+
 class FixedWeights(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return logits * torch.tensor([1.0] * 10)
@@ -362,6 +374,8 @@ def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
         (deep_without_norm, "there are many layers, batch norm helps"),
         (saturated, "such as a sigmoid"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), "a row of ten for each image"),
+        (lambda: nn.Sequential(nn.Conv2d(1, 10, 28)), "got (8, 10, 1, 1)"),
+        (ByName, "mat1 and mat2 shapes cannot be multiplied"),
         (NoSuper, "Begin your `__init__` with `super().__init__()`"),
         (lambda: nn.Sequential([nn.Flatten()]), "`nn.Sequential(*layers)`"),
         (lambda: Network, "with brackets"),
