@@ -182,6 +182,7 @@ _FLOAT = "Change bytes with `.float()` first"
 _FLOAT32 = (
     "A network computes in float32: call `.float()` on what you give it, or leave it as it is"
 )
+_TENSOR = "`torch.tensor(…)` makes a tensor of a list"
 _SUPER = "Begin your `__init__` with `super().__init__()`"
 # What PyTorch says, and what is behind it.
 _ADVICE = {
@@ -204,8 +205,9 @@ _ADVICE = {
     "makes one row of all",
     "must match the size of tensor b": "Print the shapes of both. (After a mean or a sum, "
     "`keepdim=True` keeps the dimension, with the size 1; `[:, None, None]` adds two of them)",
-    "must be Tensor, not": "`torch.tensor(…)` makes a tensor of a list or a number",
-    "'list' object has no attribute": "`torch.tensor(…)` makes a tensor of a list",
+    "must be Tensor, not list": _TENSOR,
+    "'list' object has no attribute 'argmin'": _TENSOR,
+    "must be Tensor, not float": "`math` has the function for plain numbers",
     "doesn't define __round__": "`.item()` makes a plain number of a tensor",
     "can't multiply sequence": "A tuple, such as `kernel_size`, is no number: take its entries",
     "before Module.__init__() call": _SUPER,

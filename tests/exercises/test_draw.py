@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from digitlab import load_model
+from digitlab import load_model, rasterize
 from digitlab.evaluation import Prediction
 from digitlab.exercises import check_break_it, check_crop_and_center, check_cross_validate
 from digitlab.exercises._check import Attempt
@@ -196,6 +196,11 @@ def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
 )
 def test_a_confident_wrong_prediction_passes_in_whatever_form_the_digit_comes(digit: Any) -> None:
     assert check_break_it(lambda model: (digit, OUTLINED)).passed
+
+
+def test_an_error_within_the_package_quotes_the_line_that_called_it() -> None:
+    verdict = check_break_it(lambda model: (1, rasterize([])))
+    assert "at `verdict = check_break_it(lambda model: (1, rasterize([])))`" in verdict.message
 
 
 def test_a_claim_that_no_check_can_judge_is_not_called_right() -> None:

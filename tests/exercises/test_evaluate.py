@@ -300,6 +300,11 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             "your code stopped with ZeroDivisionError: ",
         ),
         (check_accuracy_interval, lambda c, n: wilson(c // n, n), "`//` cuts off the fraction"),
+        (
+            check_accuracy_interval,
+            lambda c, n: (0, torch.sqrt(c / n)),  # type: ignore[arg-type]
+            "`math` has the function for plain numbers",
+        ),
         (check_accuracy_interval, with_the_count, "is `p` a share, `correct / total`?"),
         (check_accuracy_interval, with_the_count_in_numpy, "is `p` a share, `correct / total`?"),
         (
