@@ -29,16 +29,34 @@ def crop(image: Tensor) -> Tensor:
 def paste(ink: Tensor, top: int, left: int) -> Tensor:
     """As near to this place as all of the ink stays in the picture."""
     height, width = ink.shape
-    return pasted_anywhere(ink, max(0, min(top, 28 - height)), max(0, min(left, 28 - width)))
+    return paste_anywhere(ink, max(0, min(top, 28 - height)), max(0, min(left, 28 - width)))
+
+
+def paste_anywhere(ink: Tensor, top: int, left: int) -> Tensor:
+    picture = torch.zeros(28, 28)
+    picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return picture
+
+
+def paste_by_padding(ink: Tensor, top: int, left: int) -> Tensor:
+    """Padding of a negative size cuts ink away, where it should be moved less."""
+    height, width = ink.shape
+    return functional.pad(ink, (left, 28 - width - left, top, 28 - height - top))
+
+
+def center_of_mass(ink: Tensor) -> list[float]:
+    return [float((ink.sum(1 - d) * torch.arange(ink.shape[d])).sum() / ink.sum()) for d in (0, 1)]
 
 
 def centered_by_mass(
-    image: Tensor, center: float = 14, to_pixel: Callable[[float], int] = round
+    image: Tensor,
+    center: float = 14,
+    to_pixel: Callable[[float], int] = round,
+    put: Callable[[Tensor, int, int], Tensor] = paste,
 ) -> Tensor:
     ink = crop(image)
-    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
-    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    return paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+    row, column = center_of_mass(ink)
+    return put(ink, to_pixel(center - row), to_pixel(center - column))
 
 
 def counting_pixels(image: Tensor) -> Tensor:
@@ -49,38 +67,15 @@ def counting_pixels(image: Tensor) -> Tensor:
 
 
 def counting_from_the_canvas(image: Tensor) -> Tensor:
-    row = (image.sum(1) * torch.arange(image.shape[0])).sum() / image.sum()
-    column = (image.sum(0) * torch.arange(image.shape[1])).sum() / image.sum()
-    return paste(crop(image), round(14 - row.item()), round(14 - column.item()))
-
-
-def one_sided_cut_off(image: Tensor) -> Tensor:
-    """Padding of a negative size cuts ink away, where it should be moved less."""
-    ink = crop(image)
-    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
-    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    top, left = round(14 - row.item()), round(14 - column.item())
-    return functional.pad(ink, (left, 28 - ink.shape[1] - left, top, 28 - ink.shape[0] - top))
-
-
-def never_limited(image: Tensor) -> Tensor:
-    ink = crop(image)
-    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
-    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    return pasted_anywhere(ink, round(14 - row.item()), round(14 - column.item()))
+    row, column = center_of_mass(image)
+    return paste_anywhere(crop(image), round(14 - row), round(14 - column))
 
 
 def with_mean(image: Tensor) -> Tensor:
     """The mean of the products, where their sum should be divided by the ink."""
     ink = crop(image)
-    row, column = ((ink.sum(1 - d) * torch.arange(ink.shape[d])).sum() for d in (0, 1))
-    return pasted_anywhere(ink, round(14 - row.item()), round(14 - column.item()))
-
-
-def pasted_anywhere(ink: Tensor, top: int, left: int) -> Tensor:
-    picture = torch.zeros(28, 28)
-    picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return picture
+    row, column = (float((ink.sum(1 - d) * torch.arange(ink.shape[d])).mean()) for d in (0, 1))
+    return paste_anywhere(ink, round(14 - row), round(14 - column))
 
 
 def endless(image: Tensor) -> Tensor:
@@ -103,8 +98,14 @@ def centered_by_box(image: Tensor) -> Tensor:
         (counting_from_the_canvas, "from the edge of the cut-out, not of the canvas"),
         (lambda image: centered_by_mass(image, 13.5), "aim at 14, not at 13.5"),
         (lambda image: torch.zeros(28, 28), "it is all black"),
-        (one_sided_cut_off, "some of the ink is cut off at the edge"),
-        (never_limited, "move it only as far as all of it stays in the picture"),
+        (
+            lambda image: centered_by_mass(image, put=paste_by_padding),
+            "some of the ink is cut off at the edge",
+        ),
+        (
+            lambda image: centered_by_mass(image, put=paste_anywhere),
+            "move it only as far as all of it stays in the picture",
+        ),
         (lambda image: round(image.mean()), "`.item()` makes a plain number"),
         (lambda image: image.nonzero().mean(dim=0), "Change whole numbers with `.float()`"),
         (with_mean, "it is a sum divided by the sum of the ink"),
