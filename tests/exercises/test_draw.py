@@ -137,6 +137,15 @@ def test_a_picture_that_is_not_in_its_place_is_explained(attempt: Attempt, expec
     assert not verdict.passed and expected in verdict.message
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (0, 19), (19, 0), (19, 19)])
+def test_the_courses_own_answer_loses_no_ink_wherever_it_is_heavy(corner: tuple[int, int]) -> None:
+    canvas = torch.zeros(60, 60)
+    canvas[30:50, 10:30] = 0.0001
+    canvas[30 + corner[0], 10 + corner[1]] = 1
+    centered = check_crop_and_center(crop).function
+    assert centered is not None and centered(canvas).sum() == pytest.approx(canvas.sum())
+
+
 def test_a_loop_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digitlab.exercises._check.TIME_LIMIT", 0.2)
     assert "does its loop ever end?" in check_crop_and_center(endless).message
