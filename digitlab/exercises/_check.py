@@ -207,7 +207,7 @@ _ADVICE = {
     "`keepdim=True` keeps the dimension, with the size 1; `[:, None, None]` adds two of them)",
     "must be Tensor, not list": _TENSOR,
     "'list' object has no attribute 'argmin'": _TENSOR,
-    "must be Tensor, not float": "`math` has the function for plain numbers",
+    "sqrt(): argument 'input' (position 1) must be Tensor": "`math.sqrt` takes plain numbers",
     "doesn't define __round__": "`.item()` makes a plain number of a tensor",
     "can't multiply sequence": "A tuple, such as `kernel_size`, is no number: take its entries",
     "before Module.__init__() call": _SUPER,

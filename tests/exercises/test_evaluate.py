@@ -303,7 +303,7 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
         (
             check_accuracy_interval,
             lambda c, n: (0, torch.sqrt(c / n)),  # type: ignore[arg-type]
-            "`math` has the function for plain numbers",
+            "`math.sqrt` takes plain numbers",
         ),
         (check_accuracy_interval, with_the_count, "is `p` a share, `correct / total`?"),
         (check_accuracy_interval, with_the_count_in_numpy, "is `p` a share, `correct / total`?"),
