@@ -183,6 +183,7 @@ _FLOAT32 = (
     "A network computes in float32: call `.float()` on what you give it, or leave it as it is"
 )
 _TENSOR = "`torch.tensor(…)` makes a tensor of a list"
+_APPLY = "A layer is made first, and applied then: `nn.ReLU()(x)`, not `nn.ReLU(x)`"
 _SUPER = "Begin your `__init__` with `super().__init__()`"
 # What PyTorch says, and what is behind it.
 _ADVICE = {
@@ -210,7 +211,11 @@ _ADVICE = {
     "sqrt(): argument 'input' (position 1) must be Tensor": "`math.sqrt` takes plain numbers",
     "doesn't define __round__": "`.item()` makes a plain number of a tensor",
     "can't multiply sequence": "A tuple, such as `kernel_size`, is no number: take its entries",
+    "'ReLU' object has no attribute": _APPLY,
+    "must be Tensor, not ReLU": _APPLY,
+    "must be Tensor, not Flatten": _APPLY,
     "before Module.__init__() call": _SUPER,
+    "'super' object needs an argument": _SUPER,
     "object has no attribute '_modules'": _SUPER,
     "object has no attribute '_parameters'": _SUPER,
     "is not a Module subclass": "`nn.Sequential` takes the layers one by one, each made with "

@@ -294,6 +294,8 @@ def _kind(thing: Any) -> str:
 @check("It counts honestly, and it learns.", ours=small_network)
 def check_own_network(attempt: Attempt) -> None:
     """Check ``make_network()``: a new network with fewer than 20,000 parameters, which learns."""
+    if isinstance(attempt, nn.Module):
+        raise Mistake("pass the function that makes a network, not a network")
     model = attempt()
     _check_network(model, attempt)
     sample = load_mnist(source="sample").first(train=TRAINING_IMAGES, val=VALIDATION_IMAGES)
@@ -315,8 +317,8 @@ def check_own_network(attempt: Attempt) -> None:
         raise Mistake(
             f"after {LEARNING.epochs} epochs with {TRAINING_IMAGES} images its loss is still "
             f"{history.train_loss[-1]:.2f}; a network that knows nothing has 2.30. Is there a "
-            "layer that lets too little through, such as a sigmoid? Where there are many layers, "
-            "batch norm helps"
+            "layer that lets too little through, such as a sigmoid, or do you divide the images by "
+            "255, which run from 0 to 1 already? Where there are many layers, batch norm helps"
         )
     together, alone = predict_logits(model, images), predict_logits(model, images[:1])
     if not torch.allclose(together[:1], alone, rtol=1e-3, atol=1e-3):
@@ -360,7 +362,7 @@ def _try_layers(model: nn.Module, images: Tensor) -> None:
                 raise  # it is in the learner's own `forward`, or about the logits
             name = next((name for name, each in model.named_modules() if each is layer), "")
             refused = _refused(layer, shape, str(error).partition("\n")[0])
-            raise Mistake(f"the layer `{name}`, {layer}, {refused}") from error
+            raise Mistake(f"the layer {name and f'`{name}`, '}{layer}, {refused}") from error
 
 
 def _refused(layer: nn.Module, shape: tuple[int, ...], error: str) -> str:
@@ -400,7 +402,10 @@ def _check_logits(logits: Tensor) -> None:
         if (logits == 0).any():
             raise Mistake("it ends with a ReLU: logits may be negative, leave the last one out")
         if (logits <= 1).all():
-            raise Mistake("it ends with a sigmoid: return the logits, which may be any numbers")
+            raise Mistake(
+                "it ends with a sigmoid, or with softmax over the images: return the logits, which "
+                "may be any numbers"
+            )
 
 
 def _check_use(model: nn.Module) -> None:

@@ -311,6 +311,11 @@ class ByName(nn.Module):
         return logits
 
 
+class MakesALayer(nn.Module):
+    def forward(self, logits: Any) -> Any:
+        return nn.ReLU(logits).flatten(1)
+
+
 class FixedWeights(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return logits * torch.tensor([1.0] * 10)
@@ -375,6 +380,10 @@ def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
         (saturated, "such as a sigmoid"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), "a row of ten for each image"),
         (lambda: nn.Sequential(nn.Conv2d(1, 10, 28)), "got (8, 10, 1, 1)"),
+        (lambda: nn.Linear(784, 10), "the layer Linear(in_features=784"),
+        (nn.Linear(784, 10), "pass the function that makes a network"),
+        (lambda: Network(last=nn.Softmax(dim=0)), "or with softmax over the images"),
+        (lambda: Network(mix=MakesALayer()), "`nn.ReLU()(x)`, not `nn.ReLU(x)`"),
         (ByName, "mat1 and mat2 shapes cannot be multiplied"),
         (NoSuper, "Begin your `__init__` with `super().__init__()`"),
         (lambda: nn.Sequential([nn.Flatten()]), "`nn.Sequential(*layers)`"),
