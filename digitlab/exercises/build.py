@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare, describe_error
+from digitlab.exercises._advice import describe_error
+from digitlab.exercises._check import Attempt, Mistake, as_numbers, check, compare
 
 # (image, kernel, padding): not square, so that mixed-up rows and columns show; then the size of the
 # course's pictures.

@@ -15,13 +15,13 @@ from torch.nn import functional
 from digitlab.checkpoint import load_model
 from digitlab.evaluation import predict
 from digitlab.evaluation.second_opinion import PLAIN, times_as_far
+from digitlab.exercises._advice import describe_error
 from digitlab.exercises._check import (
     Attempt,
     Mistake,
     as_numbers,
     check,
     compare,
-    describe_error,
     two,
     unpack,
 )
@@ -32,29 +32,53 @@ def _crop_and_center(image: Tensor) -> Tensor:
     return _by_mass(_crop(image), round)
 
 
+def _one_sided() -> list[Tensor]:
+    """Ink so heavy at one edge that it would not fit, were its centre of mass at 14."""
+    canvas = torch.zeros(50, 40)
+    canvas[10:29, 20] = 0.05 * torch.rand(19) + 0.01  # a faint line, and
+    canvas[27:29, 15:34] = 0.5 + torch.rand(2, 19) / 2  # a bright foot, as of a 1 of 19×19 pixels
+    return [canvas, canvas.flip(0), canvas.T, canvas.T.flip(1)]
+
+
 @check("Your drawing is where MNIST would have put it.", ours=_crop_and_center)
 def check_crop_and_center(attempt: Attempt) -> None:
-    """Check ``attempt(image)``: ``(H, W)`` → ``(28, 28)``, the centre of mass at pixel (14, 14)."""
-    for height, width, gap in ((40, 60, 0), (60, 40, 0), (28, 28, 0), (33, 90, 0), (50, 50, 2)):
-        image = _blot_on_canvas(height, width, gap=gap)
-        what = f"your picture for a canvas of {height} × {width}"
+    """Check ``attempt(image)``: ``(H, W)`` → ``(28, 28)``, the centre of mass at pixel (14, 14).
+
+    Or as near to it as the ink can be moved without leaving the picture.
+    """
+    sizes = ((40, 60, 0), (60, 40, 0), (28, 28, 0), (33, 90, 0), (50, 50, 2))
+    blots = [_blot_on_canvas(height, width, gap=gap) for height, width, gap in sizes]
+    for number, image in enumerate([*blots, *_one_sided()]):
+        what = "your picture for a canvas of {} × {}".format(*image.shape)
+        if number >= len(blots):
+            what += " with ink that is heavy at one edge"
         try:
             picture = attempt(image.clone())
-        except (IndexError, RuntimeError) as error:
+        except NotImplementedError:
+            raise
+        except (IndexError, RuntimeError, ValueError) as error:
+            hint = _NOT_ALL_INSIDE if number >= len(blots) else _hint(error)
             raise Mistake(
-                f"your code stopped with {describe_error(error)}{_hint(error)}"
+                f"{what}: your code stopped with {describe_error(error)}{hint}"
             ) from error
         compare(picture, _crop_and_center(image), what=what, suspects=_mistakes(image))
 
 
+_NOT_ALL_INSIDE = (
+    ". With its centre of mass at 14 some of the ink would lie outside: move it only as far as all "
+    "of it stays in the picture"
+)
+
+
 def _hint(error: Exception) -> str:
-    """What is likely behind an error of PyTorch in this exercise; a stub's error is none."""
-    if isinstance(error, NotImplementedError):
-        raise error
+    """What is likely behind an error of PyTorch in this exercise."""
     if any(words in str(error) for words in ("size 0", "numel() == 0")):
         return ". Was no ink found? Its pixels are fractions, from 0.01 up: all above 0 is ink"
-    if "expanded size" in str(error):
-        return ". Count the centre of mass from the edge of the cut-out, not of the canvas"
+    if any(words in str(error) for words in ("expanded size", "could not broadcast")):
+        return (
+            ". The ink does not fit there: count the centre of mass from the edge of the cut-out, "
+            "not of the canvas; and it is a sum divided by the sum of the ink"
+        )
     return ""
 
 
@@ -71,6 +95,8 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
     whole = functional.interpolate(image[None, None], (28, 28), mode="bilinear", antialias=True)
     bright = image * (image > 0.5)
     filled = ink[ink.any(dim=1)][:, ink.any(dim=0)]
+    above, left_of = round(14 - row), round(14 - column)
+    padding = (left_of, 28 - width - left_of, above, 28 - height - above)  # where negative, it cuts
     return {
         by_box: _paste(ink, (28 - height) // 2, (28 - width) // 2),
         f"{by_box} ": _paste(ink, *(round(14 - half) for half in middle)),
@@ -79,7 +105,7 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
         ),
         "rows and columns are swapped": _by_mass(ink, round).T,
         "the ink's row and column are swapped: the first index of a picture is the row": (
-            _paste(ink, round(14 - column), round(14 - row))
+            _paste(ink, left_of, above)
         ),
         "it is a pixel off; count rows and columns from 0, aim at 14, and `round` "
         "(`int` cuts off)": _by_mass(ink, round, center=13),
@@ -99,6 +125,8 @@ def _mistakes(image: Tensor) -> dict[str, Tensor]:
         "count the centre of mass from the edge of the cut-out, not of the canvas": (
             _paste(ink, round(14 - top - row) % 28, round(14 - left - column) % 28)
         ),
+        "some of the ink is cut off at the edge: move it only as far as all of it stays in the "
+        "picture": functional.pad(ink, padding),
         "ink has many shades of grey: keep them": (_by_mass(ink, round) > 0).float(),
         "it is all black: write the ink into `torch.zeros(28, 28)`, which keeps the shades of grey "
         "(whole numbers cut them off)": torch.zeros(28, 28),
@@ -156,16 +184,18 @@ def _by_mass(
 
 
 def _paste(ink: Tensor, top: int, left: int) -> Tensor:
-    """Paste ``ink`` into a black picture, what sticks out over its lower right edge cut off."""
+    """Paste ``ink`` into a black picture, as near to this place as all of it stays inside."""
+    height, width = ink.shape
+    top, left = min(max(top, 0), 28 - height), min(max(left, 0), 28 - width)
     picture = torch.zeros(28, 28)
-    inside = ink[: 28 - top, : 28 - left]
-    picture[top : top + len(inside), left : left + inside.shape[1]] = inside
+    picture[top : top + height, left : left + width] = ink
     return picture
 
 
 @check(
-    "The network is sure of another digit. Whether a person reads yours, no check can tell: "
-    "look at it in the next cell."
+    "It is sure of another digit than the one you name. Whether a person reads yours, no check can "
+    "tell: look at it in the next cell.",
+    opening="The network contradicts you!",
 )
 def check_break_it(attempt: Attempt) -> None:
     """Check ``attempt(model) -> (digit, strokes)``: the network must surely predict another."""
@@ -178,13 +208,12 @@ def check_break_it(attempt: Attempt) -> None:
         prediction = predict(load_model(), image)
     except ValueError as error:
         raise Mistake(f"the second thing should be strokes: {error}") from error
-    if prediction.digit == digit:
-        raise Mistake(
-            f"the network takes your {digit} for {prediction}, which is right; "
-            "change the drawing more"
-        )
     if not prediction.is_digit:
         raise Mistake("the network says that this doesn't look like a digit, so it isn't fooled")
+    if prediction.digit == digit:
+        raise Mistake(
+            f"the network predicts {prediction}, the digit that you name; change the drawing more"
+        )
     if not prediction.is_sure:
         raise Mistake(
             f"the network takes your {digit} for {prediction}, but hesitates; "

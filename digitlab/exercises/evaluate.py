@@ -30,13 +30,29 @@ def check_accuracy_interval(attempt: Attempt) -> None:
     for correct, total in [(9, 10), (10, 10), (0, 10), (1, 1), *cases]:
         expected = torch.tensor(wilson_interval(correct, total, z=_Z), dtype=torch.float64)
         what = f"the interval for {correct:,} of {total:,}"
-        result = _pair(attempt(correct, total), what=what, names=("low", "high"))
+        result = _interval(attempt, correct, total, what=what)
         # With many images the typical mistakes are too small to tell them apart, and from the right
         # answer.
         first = (correct, total) == (9, 10)
         suspects = _interval_suspects(correct, total, expected) if first else {}
         _name_the_wrong_end(result, expected, what=what)
         compare(result, expected, what=what, suspects=suspects)
+
+
+def _interval(attempt: Attempt, correct: int, total: int, *, what: str) -> Tensor:
+    negative = (
+        f"{what} takes the root of a negative number: is `p` a share, `correct / total`? "
+        "Under the root, two things are *added*"
+    )
+    try:
+        result = _pair(attempt(correct, total), what=what, names=("low", "high"))
+    except ValueError as error:  # of `math.sqrt`; PyTorch and NumPy give nan instead
+        if "math domain" in str(error) or "nonnegative" in str(error):
+            raise Mistake(negative) from error
+        raise
+    if result.isnan().any():
+        raise Mistake(negative)
+    return result
 
 
 def _name_the_wrong_end(result: Tensor, expected: Tensor, *, what: str) -> None:
@@ -153,19 +169,20 @@ def _check_one_confusion(attempt: Attempt, confusion: Tensor, where: str) -> Non
         compare(yours, right, what=f"the {name}{where}", suspects=suspects)
 
 
-@check("One number, and the confidence fits the share that is right.", ours=fit_temperature)
+@check("One number, and no other gives a smaller cross-entropy.", ours=fit_temperature)
 def check_temperature(attempt: Attempt) -> None:
     """Check ``attempt(logits, labels) -> temperature``: the one with the least cross-entropy.
 
     The labels are drawn from the probabilities that the logits stood for before they were
-    multiplied, so the best temperature is close to that factor.
+    multiplied. Then one in ten gets a random label: with these, other rules, such as a mean
+    confidence equal to the accuracy, or the smallest calibration error, lead elsewhere.
     """
-    found: list[float] = []
-    for factor in (2.5, 0.5, 1.3):
+    cases: list[tuple[float, float, Tensor, Tensor]] = []
+    for factor in (2.0, 0.4, 1.3):
         logits = 2.5 * torch.randn(2000, 10)
         labels = torch.multinomial(logits.softmax(dim=1), 1).squeeze(1)
+        labels[:200] = torch.randint(10, (200,))
         logits = factor * logits
-        best = fit_temperature(logits, labels)
         given = logits.clone()
         result = as_numbers(attempt(given, labels.clone()), what="your temperature")
         if not torch.equal(given, logits):
@@ -175,13 +192,16 @@ def check_temperature(attempt: Attempt) -> None:
             )
         if result.numel() != 1:
             raise Mistake(f"return one temperature; you returned {result.numel()} numbers")
-        found.append(result.item())
-        if len(set(found)) < len(found):
-            raise Mistake(
-                "you return the same temperature for other logits: "
-                "compute it from the logits and labels that you are given"
-            )
-        _check_one_temperature(result.item(), best, logits, labels)
+        if not result.item() > 0 or result.isinf():
+            raise Mistake(f"you found {result.item():.4g}: a temperature is a number above 0")
+        cases.append((result.item(), fit_temperature(logits, labels), logits, labels))
+    if len({yours for yours, *_ in cases}) == 1:
+        raise Mistake(
+            f"you return {cases[0][0]:.4g} whatever logits you are given: compute the temperature "
+            "from them and their labels. (Or does your search always end at the same place?)"
+        )
+    for case in cases:
+        _check_one_temperature(*case)
 
 
 def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Tensor) -> None:
@@ -191,15 +211,13 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
         return functional.cross_entropy(scaled, labels).item()
 
     found = f"for logits whose best temperature is {best:.2f}, you found {yours:.4g}"
-    if not math.isfinite(yours) or yours <= 0:
-        raise Mistake(f"{found}: a temperature is a number above 0")
     if abs(yours / best - 1) <= _TEMPERATURE_TOLERANCE:
         return
     if yours.is_integer() and yours > 5:
         raise Mistake(
             f"{found}: is that a place in your list? Return the temperature at that place"
         )
-    if abs(yours - 1 / best) < 0.03 * yours:
+    if abs(yours * best - 1) <= _TEMPERATURE_TOLERANCE:
         raise Mistake(
             f"{found}: that is 1 / T. Did you multiply by the temperature? Divide the logits by it"
         )
@@ -218,6 +236,12 @@ def _check_one_temperature(yours: float, best: float, logits: Tensor, labels: Te
     least = min(loss(temperature, softmax_first=True) for temperature in candidates)
     if loss(yours, softmax_first=True) <= least + 1e-3:
         raise Mistake(f"{losses}. Did you take the softmax before `cross_entropy`? It wants logits")
+    confidence, predicted = (logits / yours).softmax(dim=1).max(dim=1)
+    if abs(confidence.mean() - (predicted == labels).float().mean()) < 0.01:
+        raise Mistake(
+            f"{losses}. Yours makes the mean confidence as large as the accuracy; what is asked "
+            "for is the least cross-entropy"
+        )
     raise Mistake(losses)
 
 
@@ -230,7 +254,7 @@ def _draw_the_line(digits: Tensor, others: Tensor, turned_away: float) -> tuple[
 def check_draw_the_line(attempt: Attempt) -> None:
     """Check ``attempt(digits, others, turned_away) -> (line, passed)``.
 
-    The line turns away no more than this share of the ``digits``, and not needlessly few.
+    The line turns away exactly this share of the ``digits``.
     ``passed`` is the share of the ``others`` that reach it.
     """
     for count, turned_away in ((400, 0.05), (1000, 0.01), (200, 0.1)):
@@ -244,7 +268,9 @@ def check_draw_the_line(attempt: Attempt) -> None:
         result = _pair(attempt(digits.clone(), others.clone(), turned_away), what=what, names=names)
         if result.shape != (2,):
             raise Mistake(f"{what}: return two numbers, the line and the share that passes")
-        line = float(result[0])
+        line, passed = result.tolist()
+        if abs(line - float((others >= passed).double().mean())) < 1e-4:
+            raise Mistake(f"{what}: the two have changed places: the line comes first")
         _check_the_line(line, digits, others, turned_away, what=what)
         right = (others >= line).double().mean()
         suspects = {
@@ -263,7 +289,7 @@ def _check_the_line(
     line: float, digits: Tensor, others: Tensor, turned_away: float, *, what: str
 ) -> None:
     below, allowed = int((digits < line).sum()), round(turned_away * len(digits))
-    if allowed - 1 <= below <= allowed:  # one less: some count a tie otherwise
+    if below == allowed:
         return
     found = f"{what}, your line at {line:.4g} turns away {below:,}; as many as {allowed:,} may be"
     slips = {
@@ -283,6 +309,8 @@ def _check_the_line(
             raise Mistake(f"{found}: {sentence}")
     if line == allowed:
         raise Mistake(f"{found}: is that a place in the sorted list? Return the number there")
+    if abs(below - allowed) == 1:
+        raise Mistake(f"{found}: it is one place off. Places in a sorted list count from 0")
     raise Mistake(found)
 
 

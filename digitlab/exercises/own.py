@@ -9,11 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 
 from digitlab.challenge import PARAMETERS, cost_of, small_network
 from digitlab.data import load_mnist
 from digitlab.evaluation import predict_logits
+from digitlab.exercises._advice import describe_error
 from digitlab.exercises._check import Attempt, Mistake, check, compare
 from digitlab.training import Recipe, fit
 
@@ -60,9 +65,13 @@ def check_count_multiplications(attempt: Attempt) -> None:
         convolution = nn.Conv2d(ins, outs, kernel_size=(height, width), bias=bool(ins % 2))
         places = (outs, rows - height + 1, columns - width + 1)
         for layer, shape in ((convolution, places), (nn.Linear(ins * 10, outs), (outs,))):
-            actual = attempt(layer, shape)
-            expected = torch.tensor(_count_multiplications(layer, shape))
             what = f"the count for {layer} with an output of {shape}"
+            try:
+                actual = attempt(layer, shape)
+            except (AttributeError, ValueError, IndexError) as error:
+                # Convolutions and fully connected layers have other attributes, and other shapes.
+                raise Mistake(f"{what}: your code stopped with {describe_error(error)}") from error
+            expected = torch.tensor(_count_multiplications(layer, shape))
             compare(actual, expected, what=what, suspects=_wrong_counts(layer, shape))
 
 
@@ -129,20 +138,22 @@ def check_batch_norm(attempt: Attempt) -> None:
         compare(actual, expected, what=what, suspects=_wrong_norms(x, weight, bias))
     if ready_made.called:
         raise Mistake(
-            "the numbers are right, but PyTorch's own batch norm made them: "
+            f"the numbers are right, but PyTorch's own `{ready_made.called}` made them: "
             "write it with means, variances and arithmetic"
         )
 
 
 class _ReadyMade(TorchFunctionMode):
-    """While active, notes calls of PyTorch's own batch norm."""
+    """While active, notes which of PyTorch's own ways to normalise is called."""
 
-    called = False
+    called = ""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        self.called |= "batch_norm" in getattr(function, "__name__", "")
+        name = getattr(function, "__name__", "")
+        if name.endswith(("batch_norm", "layer_norm", "group_norm", "instance_norm")):
+            self.called = name
         return function(*args, **(kwargs or {}))
 
 
@@ -244,6 +255,11 @@ def _check_module(module: Any, body: nn.Module) -> None:
             "modules only. Write a class that begins with `class Residual(nn.Module):`"
         )
     found = {id(parameter) for parameter in module.parameters()}
+    if "forward" in vars(body) or any(each._forward_hooks for each in module.modules()):
+        raise Mistake(
+            "a hook does the adding, or another `forward` that the body was given: leave the body "
+            "as it is, and add in the `forward` of a class of your own"
+        )
     if any(id(parameter) not in found for parameter in body.parameters()):
         raise Mistake(
             "the body's parameters are not among those of your module, so they would not be "
@@ -279,11 +295,14 @@ def _kind(thing: Any) -> str:
 @check("It counts honestly, and it learns.", ours=small_network)
 def check_own_network(attempt: Attempt) -> None:
     """Check ``make_network()``: a new network with fewer than 20,000 parameters, which learns."""
+    if isinstance(attempt, nn.Module):
+        raise Mistake("pass the function that makes a network, not a network")
     model = attempt()
     _check_network(model, attempt)
     sample = load_mnist(source="sample").first(train=TRAINING_IMAGES, val=VALIDATION_IMAGES)
     images = sample.val_images[:8]
     try:
+        _try_layers(model, images)
         parameters = cost_of(model).parameters
         _check_logits(predict_logits(model, images))
     except ValueError as error:
@@ -299,8 +318,8 @@ def check_own_network(attempt: Attempt) -> None:
         raise Mistake(
             f"after {LEARNING.epochs} epochs with {TRAINING_IMAGES} images its loss is still "
             f"{history.train_loss[-1]:.2f}; a network that knows nothing has 2.30. Is there a "
-            "layer that lets too little through, such as a sigmoid? Where there are many layers, "
-            "batch norm helps"
+            "layer that lets too little through, such as a sigmoid, or do you divide the images by "
+            "255, which run from 0 to 1 already? Where there are many layers, batch norm helps"
         )
     together, alone = predict_logits(model, images), predict_logits(model, images[:1])
     if not torch.allclose(together[:1], alone, rtol=1e-3, atol=1e-3):
@@ -324,6 +343,57 @@ def _check_network(model: Any, attempt: Attempt) -> None:
         )
 
 
+def _try_layers(model: nn.Module, images: Tensor) -> None:
+    """Raise a :class:`Mistake` that names the layer, if one can't take what comes to it."""
+    running: list[tuple[nn.Module, tuple[int, ...]]] = []  # from the network to the layer at work
+
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        shapes = [tuple(each.shape) for each in inputs if isinstance(each, Tensor)]
+        running.append((module, shapes[0] if shapes else ()))
+
+    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+        running.pop()
+
+    with register_module_forward_pre_hook(enter), register_module_forward_hook(leave):
+        try:
+            predict_logits(model, images)
+        except (RuntimeError, ValueError) as error:
+            layer, shape = running[-1] if running else (model, ())
+            if not shape or not type(layer).__module__.startswith("torch.nn"):
+                raise  # it is in the learner's own `forward`, or about the logits
+            name = next((name for name, each in model.named_modules() if each is layer), "")
+            refused = _refused(layer, shape, str(error).partition("\n")[0])
+            raise Mistake(f"the layer {name and f'`{name}`, '}{layer}, {refused}") from error
+
+
+def _refused(layer: nn.Module, shape: tuple[int, ...], error: str) -> str:
+    """Say what comes to a layer, what it takes, and what to do."""
+    gets = f"gets {'×'.join(map(str, shape[1:]))} numbers for each image"
+    takes = f"and takes {getattr(layer, 'in_features', 0):,}"
+    channels = getattr(layer, "in_channels", getattr(layer, "num_features", None))
+    if len(shape) == 1:
+        return "gets one row for all images: `flatten(1)` keeps a row for each"
+    if isinstance(layer, nn.Linear) and len(shape) > 2:
+        return (
+            f"{gets} {takes} in a row: `nn.Flatten()` before it makes a row of "
+            f"{math.prod(shape[1:]):,}"
+        )
+    if isinstance(layer, nn.Linear):
+        return (
+            f"{gets} {takes}: write `nn.Linear({shape[1]}, …)`, or see where the maps before it "
+            "become smaller than you meant. (A 3×3 kernel without `padding=1` takes away two rows "
+            "and two columns)"
+        )
+    if channels is not None and shape[1:2] != (channels,):
+        return f"{gets} and takes {channels} channels, not {shape[1]}"
+    if "too small" in error or "greater than actual input size" in error:
+        return (
+            f"{gets}: these maps are too small for it. Pool less often, or keep their size, with "
+            "`padding=1` for a 3×3 kernel"
+        )
+    return f"{gets}, and says: {error}"
+
+
 def _check_logits(logits: Tensor) -> None:
     if not logits.isfinite().all():
         raise Mistake("its logits are not finite (nan or inf), before any training")
@@ -333,7 +403,10 @@ def _check_logits(logits: Tensor) -> None:
         if (logits == 0).any():
             raise Mistake("it ends with a ReLU: logits may be negative, leave the last one out")
         if (logits <= 1).all():
-            raise Mistake("it ends with a sigmoid: return the logits, which may be any numbers")
+            raise Mistake(
+                "it ends with a sigmoid, or with softmax over the images: return the logits, which "
+                "may be any numbers"
+            )
 
 
 def _check_use(model: nn.Module) -> None:

@@ -67,7 +67,7 @@ def crash() -> int:
             crash,
             "not yet",
             "✗ Not yet: your code stopped with IndexError: list index out of range "
-            "at `return [1][5]`",
+            "at `return [1][5]`. The list is shorter than that, perhaps empty: print its length",
         ),
         (
             unsupported,

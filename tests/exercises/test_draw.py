@@ -1,5 +1,6 @@
 """Notebook 5: typical wrong answers, and the words that help."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from digitlab import load_model
+from digitlab import load_model, rasterize
 from digitlab.evaluation import Prediction
 from digitlab.exercises import check_break_it, check_crop_and_center, check_cross_validate
 from digitlab.exercises._check import Attempt
@@ -25,18 +27,36 @@ def crop(image: Tensor) -> Tensor:
 
 
 def paste(ink: Tensor, top: int, left: int) -> Tensor:
+    """As near to this place as all of the ink stays in the picture."""
+    height, width = ink.shape
+    return paste_anywhere(ink, max(0, min(top, 28 - height)), max(0, min(left, 28 - width)))
+
+
+def paste_anywhere(ink: Tensor, top: int, left: int) -> Tensor:
     picture = torch.zeros(28, 28)
     picture[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return picture
 
 
+def paste_by_padding(ink: Tensor, top: int, left: int) -> Tensor:
+    """Padding of a negative size cuts ink away, where it should be moved less."""
+    height, width = ink.shape
+    return functional.pad(ink, (left, 28 - width - left, top, 28 - height - top))
+
+
+def center_of_mass(ink: Tensor) -> list[float]:
+    return [float((ink.sum(1 - d) * torch.arange(ink.shape[d])).sum() / ink.sum()) for d in (0, 1)]
+
+
 def centered_by_mass(
-    image: Tensor, center: float = 14, to_pixel: Callable[[float], int] = round
+    image: Tensor,
+    center: float = 14,
+    to_pixel: Callable[[float], int] = round,
+    put: Callable[[Tensor, int, int], Tensor] = paste,
 ) -> Tensor:
     ink = crop(image)
-    row = (ink.sum(1) * torch.arange(ink.shape[0])).sum() / ink.sum()
-    column = (ink.sum(0) * torch.arange(ink.shape[1])).sum() / ink.sum()
-    return paste(ink, to_pixel(center - row.item()), to_pixel(center - column.item()))
+    row, column = center_of_mass(ink)
+    return put(ink, to_pixel(center - row), to_pixel(center - column))
 
 
 def counting_pixels(image: Tensor) -> Tensor:
@@ -47,9 +67,15 @@ def counting_pixels(image: Tensor) -> Tensor:
 
 
 def counting_from_the_canvas(image: Tensor) -> Tensor:
-    row = (image.sum(1) * torch.arange(image.shape[0])).sum() / image.sum()
-    column = (image.sum(0) * torch.arange(image.shape[1])).sum() / image.sum()
-    return paste(crop(image), round(14 - row.item()), round(14 - column.item()))
+    row, column = center_of_mass(image)
+    return paste_anywhere(crop(image), round(14 - row), round(14 - column))
+
+
+def with_mean(image: Tensor) -> Tensor:
+    """The mean of the products, where their sum should be divided by the ink."""
+    ink = crop(image)
+    row, column = (float((ink.sum(1 - d) * torch.arange(ink.shape[d])).mean()) for d in (0, 1))
+    return paste_anywhere(ink, round(14 - row), round(14 - column))
 
 
 def endless(image: Tensor) -> Tensor:
@@ -72,6 +98,17 @@ def centered_by_box(image: Tensor) -> Tensor:
         (counting_from_the_canvas, "from the edge of the cut-out, not of the canvas"),
         (lambda image: centered_by_mass(image, 13.5), "aim at 14, not at 13.5"),
         (lambda image: torch.zeros(28, 28), "it is all black"),
+        (
+            lambda image: centered_by_mass(image, put=paste_by_padding),
+            "some of the ink is cut off at the edge",
+        ),
+        (
+            lambda image: centered_by_mass(image, put=paste_anywhere),
+            "move it only as far as all of it stays in the picture",
+        ),
+        (lambda image: round(image.mean()), "`.item()` makes a plain number"),
+        (lambda image: image.nonzero().mean(dim=0), "Change whole numbers with `.float()`"),
+        (with_mean, "it is a sum divided by the sum of the ink"),
         (lambda image: paste(crop(image), 0, 0), "now move its centre of mass to 14"),
         (lambda image: centered_by_mass(image * (image > 0.5)), "the faint ink is missing"),
         (
@@ -100,6 +137,15 @@ def test_a_picture_that_is_not_in_its_place_is_explained(attempt: Attempt, expec
     assert not verdict.passed and expected in verdict.message
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (0, 19), (19, 0), (19, 19)])
+def test_the_courses_own_answer_loses_no_ink_wherever_it_is_heavy(corner: tuple[int, int]) -> None:
+    canvas = torch.zeros(60, 60)
+    canvas[30:50, 10:30] = 0.0001
+    canvas[30 + corner[0], 10 + corner[1]] = 1
+    centered = check_crop_and_center(crop).function
+    assert centered is not None and centered(canvas).sum() == pytest.approx(canvas.sum())
+
+
 def test_a_loop_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digitlab.exercises._check.TIME_LIMIT", 0.2)
     assert "does its loop ever end?" in check_crop_and_center(endless).message
@@ -113,7 +159,7 @@ def test_a_right_picture_passes_in_whatever_form_it_comes(convert: Callable[[Ten
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
-        (lambda model: (7, DIGITS[7]), "which is right; change the drawing more"),
+        (lambda model: (7, DIGITS[7]), "the digit that you name; change the drawing more"),
         (lambda model: DIGITS[7][0], "return two things"),
         (
             lambda model: ("seven", DIGITS[7]),
@@ -137,7 +183,12 @@ def test_a_network_that_the_attempt_has_changed_does_not_count() -> None:
         model.get_parameter("fc2.bias").data[4] += 1000
         return 7, DIGITS[7]
 
-    assert "which is right" in check_break_it(spoil).message
+    assert "the digit that you name" in check_break_it(spoil).message
+
+
+def test_a_spiral_is_not_called_the_digit_that_its_drawer_names() -> None:
+    turns = [(140 + i * math.cos(i / 6), 140 + i * math.sin(i / 6)) for i in range(95)]
+    assert "doesn't look like a digit" in check_break_it(lambda model: (3, [turns])).message
 
 
 def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
@@ -155,6 +206,17 @@ def test_what_the_network_takes_for_no_digit_has_not_fooled_it(
 )
 def test_a_confident_wrong_prediction_passes_in_whatever_form_the_digit_comes(digit: Any) -> None:
     assert check_break_it(lambda model: (digit, OUTLINED)).passed
+
+
+def test_an_error_within_the_package_quotes_the_line_that_called_it() -> None:
+    verdict = check_break_it(lambda model: (1, rasterize([])))
+    assert "at `verdict = check_break_it(lambda model: (1, rasterize([])))`" in verdict.message
+
+
+def test_a_claim_that_no_check_can_judge_is_not_called_right() -> None:
+    verdict = check_break_it(lambda model: (1, OUTLINED))
+    assert verdict.passed and "Right!" not in verdict.message
+    assert "no check can tell" in verdict.message
 
 
 def test_who_says_that_a_plain_digit_is_another_is_doubted() -> None:

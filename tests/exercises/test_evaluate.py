@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from digitlab.evaluation import distort, mcnemar, precision_recall, wilson_interval
-from digitlab.evaluation.calibration import fit_temperature
+from digitlab.evaluation.calibration import fit_temperature, reliability
 from digitlab.exercises import (
     check_accuracy_interval,
     check_draw_the_line,
@@ -50,6 +50,17 @@ def wilson(
 def middle_and_half_width(correct: int, total: int) -> tuple[float, float]:
     low, high = wilson(correct, total)
     return (low + high) / 2, (high - low) / 2
+
+
+def with_the_count(correct: int, total: int) -> tuple[float, float]:
+    spread = 1.96 * math.sqrt(correct * (1 - correct) / total + 1.96**2 / (4 * total**2))
+    return correct - spread, correct + spread
+
+
+def with_the_count_in_numpy(correct: int, total: int) -> Any:
+    with np.errstate(invalid="ignore"):
+        spread = 1.96 * np.sqrt(correct * (1 - correct) / total + 1.96**2 / (4 * total**2))
+    return correct - spread, correct + spread
 
 
 def with_brackets_missing_in_the_middle(correct: int, total: int) -> tuple[float, float]:
@@ -156,8 +167,42 @@ def softmax_first(logits: Tensor, labels: Tensor) -> Tensor:
     return temperatures[losses.argmin()]
 
 
-def most_confident(logits: Tensor, labels: Tensor) -> float:
-    return 0.05
+def times(factor: float) -> Callable[[Tensor, Tensor], float]:
+    return lambda logits, labels: factor * fit_temperature(logits, labels)
+
+
+def place_in_a_list(logits: Tensor, labels: Tensor) -> Any:
+    losses = losses_of_200(logits, labels)[1].tolist()
+    return torch.logspace(-1, 1, 200)[torch.argmin(losses)]
+
+
+def by_rule(rule: Callable[[Tensor, Tensor], Any]) -> Callable[[Tensor, Tensor], float]:
+    """Search the temperature by another rule than the one asked for."""
+
+    def search(logits: Tensor, labels: Tensor) -> float:
+        temperatures = torch.logspace(-1, 1, 400).tolist()
+        return min(
+            temperatures,
+            key=lambda temperature: float(rule((logits / temperature).softmax(dim=1), labels)),
+        )
+
+    return search
+
+
+@by_rule
+def as_sure_as_right(probabilities: Tensor, labels: Tensor) -> Tensor:
+    confidence, predicted = probabilities.max(dim=1)
+    return (confidence.mean() - (predicted == labels).float().mean()).abs()
+
+
+@by_rule
+def least_calibration_error(probabilities: Tensor, labels: Tensor) -> float:
+    return reliability(probabilities, labels).expected_calibration_error
+
+
+@by_rule
+def least_squares(probabilities: Tensor, labels: Tensor) -> Tensor:
+    return ((probabilities - functional.one_hot(labels, 10)) ** 2).sum(dim=1).mean()
 
 
 @pytest.mark.parametrize(
@@ -255,6 +300,18 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             "your code stopped with ZeroDivisionError: ",
         ),
         (check_accuracy_interval, lambda c, n: wilson(c // n, n), "`//` cuts off the fraction"),
+        (
+            check_accuracy_interval,
+            lambda c, n: (0, torch.sqrt(c / n)),  # type: ignore[arg-type]
+            "`math.sqrt` takes plain numbers",
+        ),
+        (check_accuracy_interval, with_the_count, "is `p` a share, `correct / total`?"),
+        (check_accuracy_interval, with_the_count_in_numpy, "is `p` a share, `correct / total`?"),
+        (
+            check_accuracy_interval,
+            lambda c, n: (0.1, (c * (1 - c)) ** 0.5),
+            "the root of a negative number",
+        ),
         (check_accuracy_interval, middle_and_half_width, "that is the middle and the half-width"),
         (check_accuracy_interval, with_brackets_missing_in_the_middle, "write `z**2 / (2 * n)`"),
         (check_accuracy_interval, with_brackets_missing_in_the_root, "write `z**2 / (4 * n**2)`"),
@@ -317,9 +374,14 @@ def test_a_right_answer_passes_however_it_is_written(check: Any, attempt: Any) -
             "your code stopped with ZeroDivisionError: ",
         ),
         (check_temperature, from_grid(1.0, 5), "do you search below 1, too?"),
-        (check_temperature, lambda logits, labels: -2, "a temperature is a number above 0"),
-        (check_temperature, most_confident, "its cross-entropy is"),
-        (check_temperature, lambda logits, labels: 2.4, "the same temperature for other logits"),
+        (check_temperature, times(0), "a temperature is a number above 0"),
+        (check_temperature, times(-1), "a temperature is a number above 0"),
+        (check_temperature, times(0.2), "its cross-entropy is"),
+        (check_temperature, lambda logits, labels: 1.5, "you return 1.5 whatever logits"),
+        (check_temperature, place_in_a_list, "`torch.tensor(…)` makes a tensor of a list"),
+        (check_temperature, as_sure_as_right, "Yours makes the mean confidence as large as"),
+        (check_temperature, least_calibration_error, "its cross-entropy is"),
+        (check_temperature, least_squares, "its cross-entropy is"),
         (
             check_temperature,
             lambda logits, labels: torch.linspace(0.1, 5, 50),
@@ -331,10 +393,6 @@ def test_a_typical_mistake_is_named(check: Any, attempt: Any, expected: str) -> 
     verdict = check(attempt)
     assert verdict.state == "not yet"
     assert expected in verdict.message
-
-
-def times(factor: float) -> Callable[[Tensor, Tensor], float]:
-    return lambda logits, labels: factor * fit_temperature(logits, labels)
 
 
 @pytest.mark.parametrize("factor", [0.95, 1.05])
@@ -377,6 +435,10 @@ def above_the_line(digits: Tensor, others: Tensor, turned_away: float) -> tuple[
     return line, sum(other > line for other in others.tolist()) / len(others)
 
 
+def place(digits: Tensor, turned_away: float, off: int) -> Tensor:
+    return digits.sort().values[int(turned_away * len(digits)) + off]
+
+
 def right_line(digits: Tensor, others: Tensor, turned_away: float) -> Tensor:
     return digits.quantile(turned_away)
 
@@ -396,7 +458,10 @@ def test_a_line_may_be_found_by_sorting_or_as_a_quantile(attempt: Any) -> None:
         (line_at(lambda d, o, share: d.quantile(share / 100)), "is a share"),
         (line_at(lambda d, o, share: torch.tensor(share * len(d))), "a place in the sorted list"),
         (line_at(lambda d, o, share: torch.tensor(0.5)), "your line at 0.5 turns away"),
+        (line_at(lambda d, o, share: place(d, share, -1)), "it is one place off"),
+        (line_at(lambda d, o, share: place(d, share, +1)), "it is one place off"),
         (above_the_line, "compare with `>=`"),
+        (lambda *a: line_at(right_line)(*a)[::-1], "the line comes first"),
         (line_at(right_line, "failed"), "the share that is turned away"),
         (line_at(right_line, "percent"), "it is in percent"),
         (line_at(right_line, "count"), "it is a count"),

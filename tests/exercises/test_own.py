@@ -34,6 +34,11 @@ def count_by_sizes(layer: Any, shape: tuple[int, ...]) -> int:
     return outs * rows * columns * layer.in_channels * height * width
 
 
+def with_three_sizes(layer: Any, shape: tuple[int, ...]) -> int:
+    channels, height, width = shape
+    return channels * height * width * layer.weight[0].numel()
+
+
 @pytest.mark.parametrize("attempt", [count, count_by_sizes, lambda *a: torch.tensor(count(*a))])
 def test_a_right_count_passes(attempt: Attempt) -> None:
     assert check_count_multiplications(attempt).passed
@@ -67,6 +72,12 @@ def test_a_right_count_passes(attempt: Attempt) -> None:
             "height · width, not height · height",
         ),
         (lambda layer, shape: None, "does your function end with `return`?"),
+        (lambda layer, shape: layer.kernel_size * layer.kernel_size, "take its entries"),
+        (
+            lambda layer, shape: math.prod((*shape, layer.in_channels, *layer.kernel_size)),
+            "'Linear' object has no attribute 'in_channels'",
+        ),
+        (with_three_sizes, "the count for Linear(in_features="),
     ],
 )
 def test_a_wrong_count_is_explained(attempt: Attempt, expected: str) -> None:
@@ -87,6 +98,19 @@ def norm_by_pytorch(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     layer = nn.BatchNorm2d(len(weight))
     layer.weight.data, layer.bias.data = weight, bias
     return layer.train()(x)
+
+
+def norm_by_layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    channels = x.transpose(0, 1)  # (C, N, H, W)
+    normalized = functional.layer_norm(channels, channels.shape[1:]).transpose(0, 1)
+    return normalized * weight[:, None, None] + bias[:, None, None]
+
+
+def norm_by_group_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """All images side by side, as one with the same channels."""
+    wide = x.transpose(0, 1).flatten(1)[None]
+    normalized = functional.group_norm(wide, len(weight), weight, bias)
+    return normalized.view(x.shape[1], x.shape[0], *x.shape[2:]).transpose(0, 1)
 
 
 def norm_in_place(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -133,8 +157,11 @@ def test_right_batch_norm_passes(attempt: Attempt) -> None:
         ),
         (lambda x, w, b: (x - x.mean((0, 2, 3))) / x.std((0, 2, 3)), "`keepdim=True` keeps"),
         (norm_in_place, "changes the tensor that it was given"),
-        (norm_by_pytorch, "PyTorch's own batch norm made them"),
+        (norm_by_pytorch, "PyTorch's own `batch_norm` made them"),
         (lambda x, w, b: functional.batch_norm(x, None, None, w, b, True), "PyTorch's own"),
+        (norm_by_layer_norm, "PyTorch's own `layer_norm` made them"),
+        (norm_by_group_norm, "PyTorch's own `group_norm` made them"),
+        (lambda x, w, b: norm(x, 1 + 0 * w, 0 * b) * w + b, "`[:, None, None]` adds two"),
         (lambda x, w, b: x[0], "has the shape"),
     ],
 )
@@ -166,6 +193,13 @@ class Hidden(Residual):
         return x + self.bodies[0](x)
 
 
+class NoSuper(nn.Module):
+    """A class that forgets to prepare what every module has."""
+
+    def __init__(self) -> None:
+        pass
+
+
 class WithScale(Residual):
     """With a learned factor besides."""
 
@@ -176,6 +210,12 @@ class WithScale(Residual):
 
 def hooked(body: nn.Module) -> nn.Module:
     body.register_forward_hook(lambda module, inputs, output: inputs[0] + output)
+    return body
+
+
+def with_another_forward(body: nn.Module) -> nn.Module:
+    forward = body.forward
+    body.forward = lambda x: x + forward(x)  # type: ignore[method-assign]
     return body
 
 
@@ -193,7 +233,6 @@ def in_place(x: Tensor, body: nn.Module) -> Tensor:
     [
         combined(lambda x, body: x + body(x)),
         combined(lambda x, body: torch.add(body(x), x)),
-        hooked,
     ],
 )
 def test_a_right_residual_connection_passes(attempt: Attempt) -> None:
@@ -214,6 +253,11 @@ def test_a_right_residual_connection_passes(attempt: Attempt) -> None:
         (combined(torch.no_grad()(lambda x, body: x + body(x))), "leave `torch.no_grad()` out"),
         (Hidden, "not among those of your module"),
         (WithScale, "parameters of its own"),
+        (hooked, "a hook does the adding"),
+        (lambda body: hooked(nn.Sequential(body)), "a hook does the adding"),
+        (lambda body: combined(lambda x, body: body(x))(hooked(body)), "a hook does the adding"),
+        (with_another_forward, "or another `forward` that the body was given"),
+        (lambda body: NoSuper(), "Begin your `__init__` with `super().__init__()`"),
         (lambda body: lambda x: x + body(x), "return an nn.Module, and not a function"),
         (lambda body: Residual, "with brackets"),
         (lambda body: None, "end with `return`"),
@@ -253,6 +297,23 @@ class Network(nn.Module):
 class OverTheBatch(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return logits - logits.mean(dim=0)
+
+
+class ByName(nn.Module):
+    """Calls its layer by keyword, so that nobody can see what comes to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(100, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(input=images.flatten(1))
+        return logits
+
+
+class MakesALayer(nn.Module):
+    def forward(self, logits: Any) -> Any:
+        return nn.ReLU(logits).flatten(1)
 
 
 class FixedWeights(nn.Module):
@@ -318,6 +379,14 @@ def test_a_network_of_ones_own_passes(attempt: Attempt) -> None:
         (deep_without_norm, "there are many layers, batch norm helps"),
         (saturated, "such as a sigmoid"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), "a row of ten for each image"),
+        (lambda: nn.Sequential(nn.Conv2d(1, 10, 28)), "got (8, 10, 1, 1)"),
+        (lambda: nn.Linear(784, 10), "the layer Linear(in_features=784"),
+        (nn.Linear(784, 10), "pass the function that makes a network"),
+        (lambda: Network(last=nn.Softmax(dim=0)), "or with softmax over the images"),
+        (lambda: Network(mix=MakesALayer()), "`nn.ReLU()(x)`, not `nn.ReLU(x)`"),
+        (ByName, "mat1 and mat2 shapes cannot be multiplied"),
+        (NoSuper, "Begin your `__init__` with `super().__init__()`"),
+        (lambda: nn.Sequential([nn.Flatten()]), "`nn.Sequential(*layers)`"),
         (lambda: Network, "with brackets"),
         (lambda: None, "end with `return`"),
         (lambda: "a network", "you return a str"),
@@ -329,3 +398,41 @@ def test_a_network_that_would_not_count_or_not_learn_is_explained(
 ) -> None:
     verdict = check_own_network(attempt)
     assert not verdict.passed and expected in verdict.message, verdict
+
+
+CONVOLUTION = nn.Conv2d(1, 4, 3)  # without padding: from 28×28 to 26×26
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (
+            [nn.Flatten(), nn.Linear(100, 10)],
+            "the layer `2`, Linear(in_features=100, out_features=10, bias=True), "
+            "gets 2704 numbers for each image and takes 100: write `nn.Linear(2704, …)`",
+        ),
+        ([nn.Linear(2704, 10)], "gets 4×26×26 numbers for each image and takes 2,704 in a row"),
+        ([nn.Linear(2704, 10)], "`nn.Flatten()` before it"),
+        ([nn.Flatten(0), nn.Linear(2704, 10)], "`flatten(1)` keeps a row for each"),
+        ([nn.Conv2d(8, 4, 3)], "takes 8 channels, not 4"),
+        ([nn.BatchNorm2d(8)], "takes 8 channels, not 4"),
+        ([nn.MaxPool2d(13), nn.Conv2d(4, 4, 3)], "gets 4×2×2 numbers for each image: these maps"),
+        ([nn.MaxPool2d(26), nn.MaxPool2d(2)], "keep their size, with `padding=1`"),
+        ([nn.LayerNorm(8)], "and says: Given normalized_shape=[8]"),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_named_with_what_comes_and_what_it_takes(
+    layers: list[nn.Module], expected: str
+) -> None:
+    verdict = check_own_network(lambda: nn.Sequential(CONVOLUTION, *layers))
+    assert not verdict.passed and expected in verdict.message, verdict
+
+
+def test_an_error_in_the_learners_own_forward_quotes_the_learners_line() -> None:
+    verdict = check_own_network(lambda: Network(mix=Narrower()))
+    assert "at `return logits + logits[:, 1:]`" in verdict.message, verdict
+
+
+class Narrower(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits + logits[:, 1:]
