@@ -14,8 +14,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 LOCK_TIMEOUT = 10.0  # seconds that another program may take to write
 
 
@@ -61,6 +59,8 @@ def locked(folder: Path, what: str, advice: str = "") -> Iterator[None]:
     Raises:
         OSError: the system refuses, in a sentence.
     """
+    from filelock import FileLock  # here, since whoever only loads a network needs no lock
+
     with explained(f"{what} can't be changed", advice):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):

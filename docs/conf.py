@@ -37,6 +37,7 @@ autodoc_typehints = "none"  # the docstrings give shapes and ranges, which types
 
 html_theme = "furo"
 html_title = "digitlab"
+html_favicon = "favicon.svg"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_show_sourcelink = html_copy_source = False  # a notebook's page has a link of its own

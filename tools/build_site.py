@@ -41,10 +41,10 @@ LIVE_PAD = """\
 
 <p>Draw a digit! <a href="draw.html">This page alone</a> fills a screen, or goes on your phone.</p>
 """
-# How a widget that is only stored prints itself
+# How a widget that is only stored prints itself; a pad has a picture before it
 WIDGET = re.compile(rf"(VBox|{'|'.join(widgets.__all__)})\(")
-NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.%s</p>'
-NO_PAD = ' You can <a href="../draw.html">draw on this page</a>.'
+NO_WIDGET = '<p class="no-widget">Here is a widget, where the notebook runs.</p>'
+NO_PAD = '<p class="no-widget">Or draw on <a href="../draw.html">this page</a>, here and now.</p>'
 
 
 def main(arguments: list[str]) -> int:
@@ -146,7 +146,7 @@ def readable(output: NotebookNode, figure: Path) -> NotebookNode:
         return display("text/markdown", markdown)
     plain = data.get("text/plain", "")
     if list(data) == ["text/plain"] and WIDGET.match(plain):
-        return display("text/html", NO_WIDGET % (NO_PAD if "DrawPad" in plain else ""))
+        return display("text/html", NO_PAD if "DrawPad" in plain else NO_WIDGET)
     return output
 
 

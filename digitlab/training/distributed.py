@@ -42,7 +42,11 @@ class ProcessGroup:
         """Wrap a network: all begin with rank 0's weights, and gradients are averaged."""
         if self.size == 1:
             return model
-        return DistributedDataParallel(model, forward_sync_buffers=False)
+        wrapped = DistributedDataParallel(model)
+        # No buffer of ours changes, so none is sent along with each step. The attribute has this
+        # name in every PyTorch; the argument was renamed after 2.11.
+        wrapped.broadcast_buffers = False
+        return wrapped
 
     def shard(self, batch: Tensor) -> Tensor:
         """Take this process's part of a batch: every ``size``-th row, perhaps none."""
