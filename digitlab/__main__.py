@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe",
         choices=("quick", "best"),
         default="quick",
-        help="quick: half of the images, once, in seconds; best: 48 epochs, with all that helps",
+        help="quick: 32,000 images, once, in seconds; best: 48 epochs, with all that helps",
     )
     seeds = train.add_mutually_exclusive_group()
     seeds.add_argument(
