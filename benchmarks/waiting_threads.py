@@ -27,7 +27,7 @@ from digitlab import DigitCNN, Recipe, fit, load_mnist
 NAME = "waiting_threads"
 WAYS = {  # environment variables that are read when PyTorch is loaded
     "as PyTorch comes": {},
-    "spin a little, then sleep": {"GOMP_SPINCOUNT": "30000"},  # as `import digitlab` sets it
+    "spin a little, then sleep": {"GOMP_SPINCOUNT": "10000"},  # as `import digitlab` sets it
     "sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }

@@ -37,7 +37,7 @@ __version__ = "0.1.0"
 # sleep (docs/teaching.md has the figures). OpenMP, on Linux, reads this once, when PyTorch is
 # loaded: import digitlab before torch.
 if "OMP_WAIT_POLICY" not in os.environ:  # the user's own choice
-    os.environ.setdefault("GOMP_SPINCOUNT", "30000")  # ten times as many by default
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # 30 times as many by default
 
 _MODULES = {
     "checkpoint": ("load_model", "save_model"),

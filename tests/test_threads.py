@@ -19,7 +19,7 @@ def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_threads_spin_a_little_and_then_sleep() -> None:
-    assert run(f"import digitlab; {SHOW}").stdout == "30000\n"
+    assert run(f"import digitlab; {SHOW}").stdout == "10000\n"
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_a_users_own_setting_of_how_threads_wait_stays(
 )
 def test_openmp_takes_the_setting_if_digitlab_is_imported_first(imports: str, taken: bool) -> None:
     shown = run(f"import {imports}", OMP_DISPLAY_ENV="verbose").stderr
-    assert ("GOMP_SPINCOUNT = '30000'" in shown) == taken
+    assert ("GOMP_SPINCOUNT = '10000'" in shown) == taken

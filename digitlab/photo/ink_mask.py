@@ -263,8 +263,9 @@ def _sharp_pieces(
     sizes = np.maximum(np.bincount(labels[inside], minlength=count + 1), 1)
     means = np.bincount(labels[inside], contrast[inside], count + 1) / sizes
     # The pixels around: a line of a single pixel has no normal in its own.
-    outline = ndimage.binary_dilation(inside, TOUCHING) & ~inside
-    numbers = ndimage.maximum_filter(np.where(inside, labels, 0), 3)[outline]
+    widened = ndimage.maximum_filter(np.where(inside, labels, 0), 3)
+    outline = (widened > 0) & ~inside
+    numbers = widened[outline]
     lengths = np.maximum(np.bincount(numbers, minlength=count + 1), 1)  # in pixels
     steps = np.clip(_edge_steps(brightness, inside, outline, reach) / means[numbers], 0, 1)
     is_ink = np.bincount(numbers, steps > _MIN_EDGE_STEP, count + 1) >= lengths * np.interp(

@@ -271,12 +271,12 @@ def _greys(image: Image.Image) -> Array:
         return _deep_greys(image)
     if image.has_transparency_data:
         image = _on_contrasting_background(_shrink(image.convert("RGBA")))
-    gray = _unit_greys(image.convert("L"))
     if image.mode in ("1", "L"):
-        return gray
+        return _unit_greys(image.convert("L"))
+    image = _shrink(image.convert("RGB"))
+    gray, *channels = (_unit_greys(plane) for plane in (image.convert("L"), *image.split()))
     # Red on green may have no contrast in the usual grey, which weights the colours as eyes do.
     # Then it is looked for in a single channel: that one has three times the contrast, or more.
-    channels = [_unit_greys(channel) for channel in _shrink(image.convert("RGB")).split()]
     contrasts = [_contrast(channel) for channel in channels]
     best = int(np.argmax(contrasts))
     is_clearer = contrasts[best] > max(3 * _contrast(gray), 0.1)

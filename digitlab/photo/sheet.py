@@ -82,7 +82,7 @@ def find_sheets(gray: Array) -> list[Sheet]:
     return [sheet for _, sheet in sorted(found, key=lambda pair: pair[0])]
 
 
-def _large_regions(mask: Mask) -> NDArray[np.intp]:
+def _large_regions(mask: Mask) -> NDArray[np.int32]:
     """Label the regions that may be a sheet's free paper; noise makes ten thousand smaller ones."""
     labels, _ = ndimage.label(mask)
     # Pixels of a region are on average nowhere farther from its edge than in a disk, where it is a
@@ -90,7 +90,7 @@ def _large_regions(mask: Mask) -> NDArray[np.intp]:
     least = math.pi * (3 * _MIN_FREE) ** 2 * _MIN_AREA * mask.size
     is_large = np.bincount(labels.ravel()) >= least
     is_large[0] = False  # what is outside of the mask
-    numbers = np.cumsum(is_large, dtype=np.intp) * is_large  # again from 1
+    numbers = np.cumsum(is_large, dtype=np.int32) * is_large  # again from 1
     return np.asarray(numbers[labels])
 
 
