@@ -213,7 +213,7 @@ def sliding_window(path: Path) -> None:
         frames.append((picture, 700 if place < 3 else 220))  # slow until one has seen the point
         plt.close(figure)
     frames[-1] = (frames[-1][0], 2500)
-    _save_film(frames, path, quality=80)
+    _save_film(frames, path, quality=60)
 
 
 def scaling(path: Path) -> None:
