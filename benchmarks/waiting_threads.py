@@ -28,6 +28,7 @@ NAME = "waiting_threads"
 WAYS = {  # environment variables that are read when PyTorch is loaded
     "as PyTorch comes": {},
     "spin a little, then sleep": {"GOMP_SPINCOUNT": "10000"},  # as `import digitlab` sets it
+    "spin longer, then sleep": {"GOMP_SPINCOUNT": "30000"},
     "sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
