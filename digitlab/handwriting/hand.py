@@ -99,7 +99,7 @@ def into_unit_square(strokes: list[Array]) -> list[Array]:
     low, high = points.min(axis=0), points.max(axis=0)
     if (low >= 0).all() and (high <= 1).all():
         return strokes
-    scale = min(1.0, 0.98 / float((high - low).max()))  # 0.98: safe from rounding errors
+    scale = 0.98 / max(0.98, float((high - low).max()))  # 0.98: safe from rounding errors
     return [(stroke - (low + high) / 2) * scale + _MIDDLE for stroke in strokes]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digitlab import (
@@ -17,7 +17,7 @@ from digitlab import (
 )
 from digitlab.handwriting import MESSIEST, NON_DIGITS, STYLES
 from digitlab.handwriting.curves import Array, parse_template
-from digitlab.handwriting.hand import Jitter, sample_jitter, write
+from digitlab.handwriting.hand import Jitter, into_unit_square, sample_jitter, write
 from digitlab.handwriting.templates import DIGITS, LETTERS, SHAPES
 
 EVERY_STYLE = [(digit, style) for digit, styles in STYLES.items() for style in styles]
@@ -54,6 +54,13 @@ def test_every_style_is_drawn_whoever_writes_it(
 def test_every_kind_of_non_digit_is_drawn(kind: str, seed: int) -> None:
     size = 0 if kind == "dots" else 0.3  # one dot has no size
     assert_drawn(write_non_digit(kind=kind, seed=seed), size=size)
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=1))
+@example([(1.01, 0.5)])  # one dot outside has no size to be shrunk by
+def test_whatever_grew_out_of_the_unit_square_comes_back(points: list[tuple[float, float]]) -> None:
+    (stroke,) = into_unit_square([np.array(points)])
+    assert stroke.shape == (len(points), 2) and stroke.min() >= 0 and stroke.max() <= 1
 
 
 @pytest.mark.parametrize(("digit", "style"), EVERY_STYLE)
