@@ -13,28 +13,24 @@ from __future__ import annotations
 
 import math
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.client import HTTPConnection
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import Measure
 from benchmarks.onnxruntime_page import onnxruntime_page
-from benchmarks.speed import arguments, finish, seconds
+from benchmarks.speed import arguments, finish
 from digitlab import load_model
 from digitlab.checkpoint import load_info
 from digitlab.export import export_page
-from digitlab.export.server import PageServer
 from digitlab.ink import Point
 from tests.support import browser
 from tests.support.pen import DIGITS
 
 NAME = "speed_page"
-OPENINGS, DRAWINGS, VISITORS = 10, 100, 30
+OPENINGS, DRAWINGS = 10, 100
 STROKE_SECONDS = 2.0
 
 WATCH_OPENING = """
@@ -72,7 +68,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, browser.chromium() as opened:
         file = export_page(load_model(), Path(folder) / "page.html", description=load_info())
         own = measured(opened, file.as_uri(), file.stat().st_size, quick=options.quick)
-        visits = visitor_seconds(file.read_text(encoding="utf-8"))
         with onnxruntime_page() as served:
             others = served and measured(opened, *served, quick=options.quick)
     targets: tuple[dict[str, float], ...] = (
@@ -88,7 +83,6 @@ def main() -> None:
         replace(measure, what=f"the page: {measure.what}", **target)
         for measure, target in zip(own, targets, strict=True)
     ]
-    measures.append(Measure(f"the page: {VISITORS} visitors at once, from `make app`", [visits]))
     for measure in others or ():
         measures.append(replace(measure, what=f"with onnxruntime-web: {measure.what}"))
     finish(NAME, measures, keep=not options.quick)
@@ -164,23 +158,6 @@ def live_rate(page: Page) -> list[float]:
     rate = (int(page.evaluate("window.readings")) - before) / passed
     page.mouse.up()
     return [rate]
-
-
-def visitor_seconds(html: str) -> float:
-    """How long it takes until thirty visitors who come at once all have the page."""
-    with PageServer(html, port=0) as server, ThreadPoolExecutor(VISITORS) as visitors:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-
-        def visit(_: int) -> int:
-            connection = HTTPConnection(*server.server_address[:2], timeout=60)
-            connection.request("GET", "/")
-            return len(connection.getresponse().read())
-
-        found = seconds(lambda: list(visitors.map(visit, range(VISITORS))))
-        server.shutdown()
-        thread.join()
-    return found
 
 
 if __name__ == "__main__":

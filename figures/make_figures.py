@@ -217,22 +217,28 @@ def sliding_window(path: Path) -> None:
 
 
 def scaling(path: Path) -> None:
-    """Training time against images, epochs and processes, as `benchmarks.scaling` measured it."""
+    """How time grows with what a training, and a class, has more of (`benchmarks.scaling`)."""
+    from matplotlib.ticker import MaxNLocator
+
     from benchmarks.report import load_results
     from benchmarks.scaling import FEW, NAME
     from digitlab import plots
 
-    seconds = {
-        name: {int(number): times for number, times in points.items()}
-        for name, points in load_results(NAME)["seconds"].items()
+    labels = {
+        "images": "images, one epoch",
+        "epochs": f"epochs of {FEW:,} images",
+        "parameters": f"parameters, {FEW:,} images",
+        "together": "processes for one training",
+        "learners": "kernels started at once",
+        "visitors": "visitors of the page at once",
     }
-    figure, (images, epochs, processes) = plots.panels(3, width=3.2)
-    plots.growth(seconds["images"], xlabel="images, one epoch", ax=images)
-    plots.growth(seconds["epochs"], xlabel=f"epochs of {FEW:,} images", ax=epochs)
-    plots.growth(seconds["together"], xlabel="processes", ax=processes)
-    images.set_xticks(range(0, 60_001, 20_000))
-    images.xaxis.set_major_formatter("{x:,.0f}")
-    processes.set(xticks=sorted(seconds["together"]), xlim=(0.5, max(seconds["together"]) + 0.5))
+    seconds = load_results(NAME)["seconds"]
+    figure, axes = plots.panels(len(labels), rows=2, width=3.2)
+    for (name, label), ax in zip(labels.items(), axes, strict=True):
+        points = {int(number): times for number, times in seconds[name].items()}
+        plots.growth(points, xlabel=label, ax=ax)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_formatter("{x:,.0f}")
     path.write_bytes(plots.to_png(figure))
 
 

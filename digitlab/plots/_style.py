@@ -140,10 +140,13 @@ def axes_or_new(ax: Axes | None, *, width: float = 7.0, height: float = 3.2) -> 
 
 
 @styled
-def panels(count: int, *, width: float = 2.5, height: float = 2.8) -> tuple[Figure, list[Axes]]:
-    """Make a row of ``count`` axes, each ``width`` × ``height`` inches, to draw into one by one."""
-    figure = plt.figure(figsize=(count * width, height))
-    return figure, [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
+def panels(
+    count: int, *, rows: int = 1, width: float = 2.5, height: float = 2.8
+) -> tuple[Figure, list[Axes]]:
+    """Make ``count`` axes in rows, each ``width`` × ``height`` inches, to draw into one by one."""
+    columns = -(-count // rows)  # rounded up
+    figure = plt.figure(figsize=(columns * width, rows * height))
+    return figure, [figure.add_subplot(rows, columns, number) for number in range(1, count + 1)]
 
 
 def as_pixels(image: Tensor | NDArray[Any]) -> NDArray[np.float32]:

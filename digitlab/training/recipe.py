@@ -112,6 +112,7 @@ class Recipe:
         return cls(
             epochs=48,
             batch_size=128,
+            center_crop=0.6,
             max_learning_rate=4e-3,
             weight_decay=0.02,
             label_smoothing=0.05,
@@ -120,5 +121,5 @@ class Recipe:
             noise=0.3,
             ema_decay=0.998,
             written_digits=24_000,
-            non_digits=6_000,
+            non_digits=8_000,
         )
