@@ -2,8 +2,8 @@
 
     python -m benchmarks.best_recipe [--seeds 0 1 2 3 4] [--ship] [--data FOLDER]
 
-A seed takes some 25 minutes on two CPU cores (37 with one thread). Each network is kept
-in ``best_recipe/`` in the work folder, so that an interrupted run resumes where it stopped.
+A seed takes 15 minutes on two CPU cores, or 21 on one of them. Each network is kept in
+``best_recipe/`` in the work folder, so that an interrupted run resumes where it stopped.
 ``--ship`` copies the first seed's network over the one that comes with digitlab. (Seeds differ by
 less than 5,000 validation images can tell, so there is nothing to choose by.)
 """

@@ -148,7 +148,7 @@ def learn(learners: int, memory: dict[int, float]) -> float:
 
 def begin(_: int) -> tuple[Any, float]:
     """Start a kernel and run the first cells: the kernel's manager, and its gigabytes."""
-    manager, client = start_new_kernel(startup_timeout=START_TIMEOUT)
+    manager, client = start_new_kernel(startup_timeout=START_TIMEOUT, stderr=subprocess.DEVNULL)
     printed: list[str] = []
 
     def keep(message: dict[str, Any]) -> None:

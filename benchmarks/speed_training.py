@@ -17,14 +17,18 @@ says how many epochs the other two train at most: 1 by default, from which their
 extrapolated (and there is no accuracy to tell); with 14 both run to the end, which takes about a
 quarter of an hour.
 
+``Recipe.best()`` is extrapolated from its synthetic drawings and one epoch, with as large a part on
+cropped images as the whole training has.
+
 The floor is the time that training's multiplications and additions would take at the rate of a
 large matrix product, measured in the same run, in turn with epochs of training.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -42,7 +46,7 @@ from digitlab.model import MNIST_MEAN, MNIST_STD
 
 NAME = "speed_training"
 SEEDS = 30
-FLOORS = 5  # rounds of measuring the floor
+FLOORS = 5  # rounds of measuring the floor, and the best recipe
 TEST_IMAGES = "test accuracy"
 FEW = 2_000  # images of a quick run
 
@@ -199,6 +203,7 @@ def main() -> None:
         Measure(f"`Recipe.quick()`: {right}", [mean(accuracies)], "share", at_least=0.99),
         *others[0].measures(ours, at_least=20),
         *others[1].measures(ours),
+        measure_best(folder, few, rounds=min(seeds, FLOORS)),
         *measure_floor(folder, few, rounds=min(seeds, FLOORS)),
     ]
     finish(
@@ -217,6 +222,20 @@ def run_quick(folder: Path, seed: int, images: int | None) -> float:
     model = DigitCNN()
     fit(model, mnist, recipe=Recipe.quick(), seed=seed)
     return evaluate(model, mnist.test_images, mnist.test_labels).accuracy
+
+
+def measure_best(folder: Path, images: int | None, *, rounds: int) -> Measure:
+    """``Recipe.best()``, extrapolated from one epoch."""
+    mnist, best = load_mnist(folder, source="mnist").first(train=images), Recipe.best()
+    found = []
+    for seed in range(rounds):
+        start = time.perf_counter()
+        history = fit(DigitCNN(), mnist, recipe=replace(best, epochs=1), seed=seed)
+        (epoch,) = history.seconds
+        drawings = time.perf_counter() - start - epoch
+        found.append(drawings + best.epochs * epoch)
+    what = f"`Recipe.best()`: {best.epochs} epochs, extrapolated from 1"
+    return Measure(what, found, at_most=900)
 
 
 def measure_floor(folder: Path, images: int | None, *, rounds: int) -> list[Measure]:
