@@ -237,7 +237,7 @@ def scaling(path: Path) -> None:
     for (name, label), ax in zip(labels.items(), axes, strict=True):
         points = {int(number): times for number, times in seconds[name].items()}
         plots.growth(points, xlabel=label, ax=ax)
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 4, 5, 10], integer=True))
         ax.xaxis.set_major_formatter("{x:,.0f}")
     path.write_bytes(plots.to_png(figure))
 

@@ -2,11 +2,10 @@
 
 What it costs on two cores of an x86-64 CPU:
 
-* ``Recipe.quick()``: 99.04 % of MNIST's test images right (mean of 30 seeds, 98.84 to 99.20 %), in
-  4.3 s from the files to the final evaluation (median of 30 runs);
-* ``Recipe.best()``: 99.50 % (mean of 5 seeds, 99.44 to 99.54 %), and 99.43 % of strangers' pen
-  strokes, in 24 to 57 minutes with one thread, by how much ran beside it. On two idle cores an
-  epoch takes 18 s (mean of two), so that all 48 should take a quarter of an hour.
+* ``Recipe.quick()``: 99.04 % of MNIST's test images right (mean of 30 seeds), in 4 to 6 s from the
+  files to the final evaluation, by how quick the machine was that day;
+* ``Recipe.best()``: 99.50 % (mean of 5 seeds, 99.47 to 99.58 %), and 99.41 % of strangers' pen
+  strokes, in 15 minutes on two idle cores (one run), or 21 with one thread.
 
 ``digitlab/results/speed_training.json`` and ``best_recipe.json`` have each run, and
 ``benchmarks/speed_training.py`` and ``best_recipe.py`` measure them again.
