@@ -6,7 +6,7 @@
 parameters (a ``DigitCNN`` with fewer or more channels), and of processes. Several processes train
 one network together, by ``torchrun``, on 30,000 images; they share the threads, and what it costs
 to start them counts. Learners each start a kernel at the same moment, and wait for its pad and its
-first prediction; visitors each load the page from ``make app``'s server. It takes about six minutes
+first prediction; visitors each load the page from ``make app``'s server. It takes seven minutes
 on two cores.
 """
 
